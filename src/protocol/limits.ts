@@ -1,0 +1,103 @@
+/**
+ * Every bound that a peer can meet, unit last. Configuration may lower or raise the ones it names
+ * (src/ops/config); these are the defaults, and WELCOME tells the ones in force.
+ *
+ * Pure. Owns: limits do not contradict each other (asserted below).
+ * @module
+ */
+import { assert } from "./assert.ts";
+
+export const limits = {
+  /** One frame on the wire, both ways, before decoding. Larger: close `frameTooLarge`. */
+  frameBytesMax: 1_048_576,
+  /** Nesting of a decoded frame. Deeper: close `frameTooDeep`. Stops stack exhaustion in parsers. */
+  frameDepthMax: 8,
+  /** Items of one list in a frame (records, acks, chains, heads). */
+  listItemsMax: 4_096,
+  /** One record's payload. Larger: that publish is refused with `payloadTooLarge`. */
+  payloadBytesMax: 524_288,
+  /** A record's headers, keys and values together, UTF-8. */
+  headersBytesMax: 4_096,
+  headersPerRecordMax: 32,
+  /** A topic or filter, UTF-8. */
+  topicBytesMax: 256,
+  topicTokensMax: 16,
+  /** A reason, token or name carried as text in a control frame. */
+  textBytesMax: 1_024,
+  /** A JWT in HELLO or AUTH. */
+  tokenBytesMax: 8_192,
+
+  /** Subscriptions that one session may hold. More: ERROR `tooManySubscriptions`. */
+  subscriptionsPerSessionMax: 512,
+  /** Records waiting for a later redelivery, per session. More: ERROR `tooManyNaks`. */
+  naksPerSessionMax: 1_024,
+  /** Refused publishes that the client has not yet seen settled. More: close `tooManyRefused`. */
+  refusedPublishesMax: 1_024,
+  /** Transactions open at once in one session. More: ERROR `tooManyTransactions`. */
+  transactionsOpenMax: 8,
+  /** Records of one transaction. More: ERROR `transactionTooLarge`, and it is rolled back. */
+  transactionRecordsMax: 256,
+  transactionBytesMax: 524_288,
+  /** An open transaction that nobody touched is rolled back after this. */
+  transactionIdleMs: 60_000,
+
+  /** Credit that a gateway grants for publishes not yet PUBLISHED. Past it: close `creditOverrun`. */
+  publishCreditRecords: 8_192,
+  publishCreditBytes: 4_194_304,
+  /** Window that a subscription has for records not yet ACKed, when SUBSCRIBE names none. */
+  deliverWindowRecords: 8_192,
+  deliverWindowBytes: 1_048_576,
+  deliverWindowRecordsMax: 65_536,
+  deliverWindowBytesMax: 16_777_216,
+
+  /** From upgrade to HELLO, and from HELLO to WELCOME. Later: close `handshakeTimeout`. */
+  handshakeMs: 10_000,
+  /** Sockets that have not finished their handshake, per node. More: upgrade answered 503. */
+  handshakesMax: 10_000,
+  /** The gateway PINGs a connection from which it has heard nothing for this long. */
+  heartbeatMs: 20_000,
+  /** A PING unanswered for this long ends the socket (`heartbeatTimeout`). */
+  pongMs: 10_000,
+  /** A socket that stays congested for this long without taking a byte is ended (`slowConsumer`). */
+  congestedMs: 120_000,
+  /** Time for the rest of a closing connection's frames to leave. */
+  drainMs: 5_000,
+
+  /** How long a detached session can be resumed, unless HELLO asks for another time. */
+  resumeWindowMs: 300_000,
+  resumeWindowMsMax: 7 * 86_400_000,
+
+  /** No ACK for records in flight for this long: deliver again from the acknowledged position. */
+  ackWaitMs: 30_000,
+  ackWaitMsMin: 100,
+  ackWaitMsMax: 3_600_000,
+  /** Growth of that time with each try without progress: ×2, at most this. */
+  ackWaitBackoffMs: 300_000,
+  /** Tries after which a record NAKed or never acknowledged goes to `$dead.<topic>`. 0: without end. */
+  maxDeliver: 10,
+  maxDeliverMax: 1_000,
+  nakDelayMs: 1_000,
+  nakDelayMsMax: 3_600_000,
+
+  /** Records and bytes of one DELIVER or PAGE frame. */
+  deliverRecordsMax: 512,
+  deliverBytesMax: 262_144,
+  pageRecordsMax: 1_000,
+
+  /** How far a reader looks ahead for higher lanes. */
+  lookaheadRecords: 4_096,
+} as const;
+
+export type Limits = { readonly [K in keyof typeof limits]: number };
+
+/** Throws where two limits contradict each other; configuration runs it on what it was given. */
+export function assertLimits(l: Limits): void {
+  assert(l.payloadBytesMax + l.headersBytesMax + l.topicBytesMax < l.frameBytesMax, "a record fits in a frame");
+  assert(l.deliverBytesMax < l.frameBytesMax, "a full delivery fits in a frame");
+  assert(l.deliverWindowBytes >= l.payloadBytesMax, "one record always fits in the window, or it could never be sent");
+  assert(l.publishCreditBytes >= l.frameBytesMax, "one frame of publishes always fits in the credit");
+  assert(l.transactionBytesMax <= l.frameBytesMax, "a transaction stays appendable at once");
+  assert(l.resumeWindowMs > 2 * (l.heartbeatMs + l.pongMs), "resume outlives the detection of a loss");
+  assert(l.ackWaitMsMin <= l.ackWaitMs && l.ackWaitMs <= l.ackWaitMsMax, "default ack wait in range");
+}
+assertLimits(limits);

@@ -1,0 +1,54 @@
+/**
+ * The whole outside world of a gateway. Nothing else in protocol, actors and runtime touches clocks, chance,
+ * sockets, files or processes; `transport/`, `log/` and `system.ts` implement these.
+ * @module
+ */
+import type { EpochMs } from "../protocol/ids.ts";
+import type { EventLog } from "./log/event-log.ts";
+import type { Transport } from "./transport/transport.ts";
+
+export type Timer = { cancel(): void };
+
+export type Clock = {
+  now(): EpochMs;
+  /** `wake` is called once, not before `delayMs` have passed. */
+  after(delayMs: number, wake: () => void): Timer;
+  /** `run` is called soon, after the work that is already waiting (end of the tick). */
+  soon(run: () => void): void;
+};
+
+export type Random = {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** Unguessable, base64url, of so many random bytes. */
+  token(bytes: number): string;
+};
+
+/** One-way hash of a secret, for storing; base64url of SHA-256. */
+export type Digest = (secret: string) => string;
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type Logger = { log(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void };
+
+/** Who a token names and what it may do. */
+export type Identity = {
+  /** Anonymous: "". */
+  readonly subject: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  readonly expiresAt?: EpochMs;
+};
+export type Authentication =
+  | { readonly ok: true; readonly identity: Identity }
+  | { readonly ok: false; readonly code: "unauthenticated" | "tokenInvalid" | "tokenExpired"; readonly message: string };
+export type Authenticator = { authenticate(token: string | undefined): Promise<Authentication> };
+
+export type Ports = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly digest: Digest;
+  readonly log: EventLog;
+  readonly transport: Transport;
+  readonly authenticator: Authenticator;
+  readonly logger: Logger;
+};
