@@ -1,0 +1,148 @@
+/**
+ * The transport on Bun: HTTP and WebSockets on one port of `Bun.serve`.
+ *
+ * Decides nothing: no idle timeout and no pings (the gateway has its own heartbeat), no compression, no
+ * closing at the backpressure limit. After `pause` the few messages that Bun has read already still arrive.
+ * @module
+ */
+import type {
+  Listener, ListenOptions, SendResult, Socket, SocketHandler, Transport, TransportHandlers, UpgradeRequest,
+} from "./transport.ts";
+
+/** What travels with a socket from its upgrade on; `handler` is there from `open` on. */
+type SocketData = { readonly subprotocol: string; handler: SocketHandler | undefined };
+type BunWebSocket = Bun.ServerWebSocket<SocketData>;
+type BunServer = Bun.Server<SocketData>;
+
+export function bunTransport(): Transport {
+  return { listen: async (options, handlers) => new BunListener(options, serve(options, handlers)) };
+}
+
+class BunSocket implements Socket {
+  readonly subprotocol: string;
+  readonly #ws: BunWebSocket;
+
+  constructor(ws: BunWebSocket) {
+    this.subprotocol = ws.data.subprotocol;
+    this.#ws = ws;
+  }
+  get remoteAddress(): string {
+    return this.#ws.remoteAddress;
+  }
+  send(data: Uint8Array | string): SendResult {
+    const result = this.#ws.send(data as Uint8Array<ArrayBuffer> | string);
+    if (result > 0) return "sent";
+    return result < 0 ? "congested" : "dropped";
+  }
+  bufferedBytes(): number {
+    return this.#ws.getBufferedAmount();
+  }
+  subscribe(channel: string): void {
+    this.#ws.subscribe(channel);
+  }
+  unsubscribe(channel: string): void {
+    this.#ws.unsubscribe(channel);
+  }
+  pause(): void {
+    this.#ws.pause();
+  }
+  resume(): void {
+    this.#ws.resume();
+  }
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason);
+  }
+  terminate(): void {
+    this.#ws.terminate();
+  }
+}
+
+class BunListener implements Listener {
+  readonly hostname: string;
+  readonly port: number;
+  readonly secure: boolean;
+  readonly #server: BunServer;
+
+  constructor(options: ListenOptions, server: BunServer) {
+    this.hostname = options.hostname;
+    this.port = server.port ?? options.port;
+    this.secure = options.tls !== undefined;
+    this.#server = server;
+  }
+  publish(channel: string, data: Uint8Array | string): void {
+    this.#server.publish(channel, data as Uint8Array<ArrayBuffer> | string);
+  }
+  async stop(options: { readonly terminate: boolean }): Promise<void> {
+    const everythingClosed = this.#server.stop(options.terminate);
+    // Bun's promise waits for the last socket; without terminate those are the gateway's to end.
+    if (options.terminate) await everythingClosed;
+  }
+}
+
+function serve(options: ListenOptions, handlers: TransportHandlers): BunServer {
+  const { hostname, port, tls } = options;
+  try {
+    return Bun.serve<SocketData>({
+      hostname,
+      port,
+      ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
+      development: false,
+      maxRequestBodySize: options.messageBytesMax,
+      fetch: (request, server) => answer(request, server, handlers),
+      error: () => new Response("Internal error\n", { status: 500 }),
+      websocket: websocketOptions(options, handlers),
+    });
+  } catch (error) {
+    const cause = (error as { code?: string }).code ?? String(error);
+    throw new Error(`Cannot listen on ${hostname}:${port}: ${cause}`, { cause: error });
+  }
+}
+
+function answer(request: Request, server: BunServer, handlers: TransportHandlers): Response | Promise<Response> | undefined {
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return handlers.http(request);
+  const decision = handlers.upgrade(upgradeRequest(request, server));
+  if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
+  const { subprotocol } = decision;
+  const headers = subprotocol === "" ? {} : { "Sec-WebSocket-Protocol": subprotocol };
+  if (server.upgrade(request, { data: { subprotocol, handler: undefined }, headers })) return undefined;
+  return new Response("Not a valid WebSocket upgrade\n", { status: 400 });
+}
+
+function upgradeRequest(request: Request, server: BunServer): UpgradeRequest {
+  const { headers } = request;
+  const offered = headers.get("sec-websocket-protocol") ?? "";
+  return {
+    path: new URL(request.url).pathname,
+    origin: headers.get("origin") ?? undefined,
+    host: headers.get("host") ?? undefined,
+    remoteAddress: server.requestIP(request)?.address ?? "",
+    subprotocols: offered.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+  };
+}
+
+function websocketOptions(options: ListenOptions, handlers: TransportHandlers): Bun.WebSocketHandler<SocketData> {
+  return {
+    idleTimeout: 0,
+    sendPings: false,
+    perMessageDeflate: false,
+    closeOnBackpressureLimit: false,
+    maxPayloadLength: options.messageBytesMax,
+    backpressureLimit: options.backpressureBytesMax,
+    open(ws) {
+      // Not Buffer: its `slice` is a view, and who copies with `slice` would copy nothing.
+      ws.binaryType = "uint8array";
+      ws.data.handler = handlers.open(new BunSocket(ws));
+    },
+    message(ws, data) {
+      ws.data.handler?.message(data);
+    },
+    drain(ws) {
+      if (ws.getBufferedAmount() === 0) ws.data.handler?.drain();
+    },
+    close(ws, code, reason) {
+      // Bun tells the peer 1009, and its own side 1006 with this reason.
+      const tooBig = code === 1006 && reason === "Received too big message";
+      ws.data.handler?.close(tooBig ? 1009 : code, reason);
+    },
+  };
+}
