@@ -1,0 +1,138 @@
+/**
+ * `weir.v1.msgpack`: a frame is a list `[number, field, field …]` in the order of frame-shape.ts, and so is every
+ * object in it. An absent field is nil, and left out at the end. Plain MessagePack: no extension types, no records.
+ * Reading takes an integer in any of MessagePack's number forms, because libraries differ in which they write.
+ *
+ * Pure. Payloads of a decoded frame are views into `data`.
+ * @module
+ */
+import { Unpackr } from "msgpackr/unpack";
+import type { Codec } from "./codec.ts";
+import { frameNumbers } from "./frame.ts";
+import type { DeliveredRecord, Frame } from "./frame.ts";
+import { failureOf, FrameRefusal, frameTypeOf, readFrame } from "./frame-reader.ts";
+import type { DecodeLimits, WireForm } from "./frame-reader.ts";
+import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
+import type { Field, Fields, Kind, Shape } from "./frame-shape.ts";
+import { scanMsgpack } from "./msgpack-scan.ts";
+import { MsgpackWriter } from "./msgpack-writer.ts";
+
+const writer = new MsgpackWriter();
+
+// `int64AsType: number` reads 64-bit integers as numbers; one that is not exact is no safe integer, and refused later.
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "number" });
+
+export const msgpackCodec: Codec = {
+  name: "msgpack",
+  text: false,
+  encode(frame) {
+    return encoded(() => writeFields(fieldsOf(frame), frameShapes[frame.type], frameNumbers[frame.type]));
+  },
+  decode(data, limits) {
+    try {
+      return { ok: true, frame: decode(data, limits) };
+    } catch (thrown) {
+      return failureOf(thrown);
+    }
+  },
+};
+
+/** One record of DELIVER or PAGE, for `encodeDeliverMsgpack`. */
+export function encodeRecordMsgpack(record: DeliveredRecord): Uint8Array {
+  return encoded(() => writeFields(record as unknown as Fields, deliveredRecordShape, undefined));
+}
+
+/** A DELIVER whose records are encoded already: the same bytes as `msgpackCodec.encode` makes. */
+export function encodeDeliverMsgpack(
+  deliver: { readonly chain: number; readonly prev: number; readonly upTo?: number },
+  records: readonly Uint8Array[],
+): Uint8Array {
+  return encoded(() => {
+    writer.array(deliver.upTo === undefined ? 4 : 5);
+    writer.uint(frameNumbers.deliver);
+    writer.uint(deliver.chain);
+    writer.uint(deliver.prev);
+    writer.array(records.length);
+    for (const record of records) writer.raw(record);
+    if (deliver.upTo !== undefined) writer.uint(deliver.upTo);
+  });
+}
+
+function encoded(write: () => void): Uint8Array {
+  try {
+    write();
+    return writer.take();
+  } finally {
+    writer.reset();
+  }
+}
+
+function writeFields(values: Fields, shape: Shape, number: number | undefined): void {
+  const { fields } = shape;
+  let count = fields.length;
+  while (count > 0 && written(values, fields[count - 1] as Field) === undefined) count -= 1;
+  writer.array(number === undefined ? count : count + 1);
+  if (number !== undefined) writer.uint(number);
+  for (let index = 0; index < count; index++) {
+    const field = fields[index] as Field;
+    const value = written(values, field);
+    if (value === undefined) writer.nil();
+    else writeValue(value, field.kind);
+  }
+}
+
+function writeValue(value: unknown, kind: Kind): void {
+  switch (kind.is) {
+    case "uint":
+    case "lane":
+      return writer.uint(value as number);
+    case "text":
+      return writer.text(value as string);
+    case "bytes":
+      return writer.bytes(value as Uint8Array);
+    case "bool":
+      return writer.bool(value as boolean);
+    case "word":
+      return writer.uint(kind.words.indexOf(value as string) + 1);
+    case "object":
+      return writeFields(value as Fields, kind.shape, undefined);
+    case "list": {
+      const items = value as readonly unknown[];
+      writer.array(items.length);
+      for (const item of items) writeValue(item, kind.of);
+      return;
+    }
+    case "headers": {
+      const names = Object.keys(value as object);
+      writer.map(names.length);
+      for (const name of names) {
+        writer.text(name);
+        writer.text((value as Fields)[name] as string);
+      }
+    }
+  }
+}
+
+function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
+  if (typeof data === "string") throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
+  if (data.length > limits.frameBytesMax) {
+    throw new FrameRefusal("frameTooLarge", "$", `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`);
+  }
+  scanMsgpack(data, limits);
+  const raw: unknown = unpackr.unpack(data);
+  if (!Array.isArray(raw) || raw.length === 0) throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");
+  const type = frameTypeOf(raw[0]);
+  if (type === undefined) throw new FrameRefusal("unknownFrame", "$[0]", `Frame number ${String(raw[0]).slice(0, 32)} is not known`);
+  return readFrame(type, raw.slice(1), form, limits);
+}
+
+const form: WireForm = {
+  objectName: "a list",
+  isObject: Array.isArray,
+  field: (raw, index) => (raw as unknown[])[index] ?? undefined,
+  surplus: (raw, shape) => ((raw as unknown[]).length > shape.fields.length ? `${shape.fields.length}` : undefined),
+  uint: (raw) => raw,
+  lane: (raw) => raw,
+  word: (raw, words) => (typeof raw === "number" ? words[raw - 1] : undefined),
+  headers: (raw) => (raw instanceof Map ? [...(raw as Map<unknown, unknown>)] : undefined),
+};
