@@ -1,0 +1,140 @@
+/**
+ * Judges the evidence of a run, after every fault has ended and everything had time to arrive. Knows nothing
+ * of the gateway's insides: only the promises of docs/guarantees.md.
+ *
+ * Pure. Each planted bug of bugs.ts is caught by one of these or by wire-checker.ts.
+ * @module
+ */
+import { matches } from "../../src/protocol/topic.ts";
+import type { Evidence, PipelineFact, StoredRecord, SubscriberFact, TransactionFact, Violation } from "./evidence.ts";
+
+type Index = { readonly log: readonly StoredRecord[]; readonly byKey: ReadonlyMap<string, readonly StoredRecord[]>; readonly bySeq: ReadonlyMap<number, StoredRecord> };
+
+export function checkEvidence(evidence: Evidence): readonly Violation[] {
+  const index = indexed(evidence.log);
+  return [
+    ...checkPublishes(evidence, index),
+    ...[...evidence.transactions.values()].flatMap((transaction) => checkTransaction(transaction, index)),
+    ...evidence.subscribers.flatMap((subscriber) => checkSubscriber(subscriber, index)),
+    ...evidence.pipelines.flatMap((pipeline) => checkPipeline(pipeline, index)),
+  ];
+}
+
+function indexed(log: readonly StoredRecord[]): Index {
+  const byKey = new Map<string, StoredRecord[]>();
+  for (const record of log) {
+    if (record.topic.startsWith("$")) continue;
+    const same = byKey.get(record.key);
+    if (same === undefined) byKey.set(record.key, [record]);
+    else same.push(record);
+  }
+  return { log, byKey, bySeq: new Map(log.map((record) => [record.seq, record])) };
+}
+
+/** Every acknowledged publish is in the log once, as it was called; nothing is there twice, nothing is invented. */
+function checkPublishes({ publishes }: Evidence, { byKey }: Index): Violation[] {
+  const found: Violation[] = [];
+  for (const [key, records] of byKey) {
+    const publish = publishes.get(key);
+    if (publish === undefined) found.push(violation("invented", `The log holds ${key}, which nobody published`));
+    if (records.length > 1) found.push(violation("stored once", `${key} is in the log ${records.length} times, at ${seqsOf(records)}`));
+    if (publish?.outcome === "refused") found.push(violation("refused", `${key} was refused, and is in the log at ${seqsOf(records)}`));
+    const [record] = records;
+    if (publish !== undefined && record !== undefined && (record.topic !== publish.topic || record.lane !== publish.lane)) {
+      found.push(violation("stored as published", `${key} was published to ${publish.topic}/${publish.lane}, stored in ${record.topic}/${record.lane}`));
+    }
+  }
+  for (const { key, outcome } of publishes.values()) {
+    if (outcome === "acknowledged" && !byKey.has(key)) found.push(violation("acknowledged is stored", `${key} was acknowledged and is not in the log`));
+  }
+  return found;
+}
+
+/** All records of a transaction are in the log side by side, or none is. */
+function checkTransaction({ id, keys, outcome }: TransactionFact, { byKey }: Index): Violation[] {
+  const stored = keys.flatMap((key) => byKey.get(key)?.slice(0, 1) ?? []);
+  if (stored.length !== 0 && stored.length !== keys.length) {
+    return [violation("transaction whole", `${id} is in the log with ${stored.length} of ${keys.length} records`)];
+  }
+  if (outcome === "committed" && stored.length === 0 && keys.length > 0) return [violation("committed is stored", `${id} was committed and is not in the log`)];
+  if (outcome === "rolledBack" && stored.length > 0) return [violation("rolled back is not stored", `${id} was rolled back and is in the log`)];
+  const apart = stored.some((record, i) => i > 0 && record.seq !== (stored[i - 1] as StoredRecord).seq + 1);
+  return apart ? [violation("transaction whole", `${id} lies in the log at ${seqsOf(stored)}, not side by side`)] : [];
+}
+
+function checkSubscriber(subscriber: SubscriberFact, index: Index): Violation[] {
+  if (subscriber.after === undefined) return [];
+  const found = [...checkGenuine(subscriber, index)];
+  if (subscriber.qos !== 1) found.push(...checkOnceInOrder(subscriber));
+  if (subscriber.qos !== 0) found.push(...checkComplete(subscriber, subscriber.after, index));
+  return found;
+}
+
+/** What was processed is in the log, at that seq, and matches the filter. */
+function checkGenuine({ name, filter, processed }: SubscriberFact, { bySeq }: Index): Violation[] {
+  for (const { seq, key, topic } of processed) {
+    const record = bySeq.get(seq);
+    if (record?.key !== key || record.topic !== topic) {
+      return [violation("delivered is stored", `${name} processed ${key} of ${topic} at ${seq}; the log holds ${record?.key ?? "nothing"} there`)];
+    }
+    if (!matches(filter, topic)) return [violation("delivered matches", `${name} subscribed ${filter} and processed ${topic}`)];
+  }
+  return [];
+}
+
+/** No record twice; in a lane, ascending (but for those that the handler had refused). */
+function checkOnceInOrder({ name, filter, qos, processed, refused }: SubscriberFact): Violation[] {
+  const seen = new Set<number>();
+  const last = new Map<number, number>();
+  for (const { seq, lane, key } of processed) {
+    if (seen.has(seq)) return [violation("processed once", `${name} (${filter}, QoS ${qos}) processed ${key} at ${seq} twice`)];
+    seen.add(seq);
+    if (refused.has(seq)) continue;
+    if (seq < (last.get(lane) ?? 0)) {
+      return [violation("processed in order", `${name} (${filter}, QoS ${qos}) processed ${key} at ${seq} after ${last.get(lane)} of lane ${lane}`)];
+    }
+    last.set(lane, seq);
+  }
+  return [];
+}
+
+/** Everything that is owed was processed, or was moved to the dead-letter topic. */
+function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index): Violation[] {
+  const { name, filter, qos, startsAtLast, deadLettered } = subscriber;
+  const processed = new Set(subscriber.processed.map(({ seq }) => seq));
+  const newest = new Map<string, number>();
+  const missing: StoredRecord[] = [];
+  for (const record of log) {
+    if (!matches(filter, record.topic)) continue;
+    if (record.seq <= after) newest.set(record.topic, record.seq);
+    else if (!processed.has(record.seq) && !deadLettered.has(record.seq)) missing.push(record);
+  }
+  const found: Violation[] = [];
+  if (missing.length > 0) {
+    const [first] = missing as [StoredRecord];
+    found.push(violation("processed all", `${name} (${filter}, QoS ${qos}, after ${after}) never processed ${missing.length} records, the first ${first.key} at ${first.seq}`));
+  }
+  const unexpected = subscriber.processed.find(({ seq, topic }) => seq <= after && !(startsAtLast && newest.get(topic) === seq));
+  if (unexpected !== undefined) found.push(violation("starts where asked", `${name} (${filter}) starts after ${after} and processed ${unexpected.key} at ${unexpected.seq}`));
+  const unseen = startsAtLast ? [...newest.values()].find((seq) => !processed.has(seq) && !deadLettered.has(seq)) : undefined;
+  if (unseen !== undefined) found.push(violation("starts where asked", `${name} (${filter}) starts at the last of each topic and never processed ${unseen}`));
+  return found;
+}
+
+/** Each input has exactly one output. */
+function checkPipeline({ name, input, output }: PipelineFact, { log, byKey }: Index): Violation[] {
+  for (const record of log) {
+    if (record.topic !== input) continue;
+    const outputs = (byKey.get(`out:${record.key}`) ?? []).filter(({ topic }) => topic === output);
+    if (outputs.length !== 1) return [violation("one output each", `${name}: input ${record.key} at ${record.seq} has ${outputs.length} outputs`)];
+  }
+  return [];
+}
+
+function violation(checker: string, message: string): Violation {
+  return { checker, message };
+}
+
+function seqsOf(records: readonly StoredRecord[]): string {
+  return records.map(({ seq }) => seq).join(", ");
+}

@@ -1,0 +1,250 @@
+/**
+ * Judges what passes on the wire, as it passes: credit and windows are kept, a session has one owner, nothing
+ * is acknowledged before it is processed, and production peers never find each other wrong.
+ *
+ * Sees frames and nothing of what is behind them. What a client may send is judged where it leaves the client,
+ * with what had reached the client by then.
+ * @module
+ */
+import { closeName } from "../../src/protocol/close-code.ts";
+import { errorName } from "../../src/protocol/error-code.ts";
+import { type Frame, type PublishRecord, recordBytes, type Window } from "../../src/protocol/frame.ts";
+import type { Violation } from "./evidence.ts";
+import type { Place, Wire } from "./network.ts";
+
+type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
+type InFlight = { readonly filter: string; readonly records: Map<string, number>; bytes: number; window: Window };
+type Owner = { owner: number; readonly wire: number; readonly gateway: string };
+
+/** What one client knows of its connection. */
+type View = {
+  session: string | undefined;
+  credit: Window;
+  readonly publishes: Map<number, number>;
+  readonly inTransactions: Map<number, number[]>;
+  next: number;
+  readonly chains: Map<number, { readonly filter: string; readonly lane: number; readonly flight: InFlight; readonly qos: number }>;
+  readonly flights: Map<string, InFlight>;
+  readonly acksInTransactions: Map<number, FrameOf<"ack">[]>;
+};
+
+/** Which records of a client were delivered and are not processed yet, told by the workload. */
+export type Unprocessed = { seqs(client: string, filter: string, lane: number): ReadonlySet<number> };
+
+/** A production client that is told one of these has a bug, or the gateway has. */
+const peersDisagree = new Set<string | undefined>([
+  "frameTooLarge", "frameTooDeep", "malformedFrame", "unknownFrame", "badFrameShape", "unexpectedFrame", "alreadySubscribed",
+  "notSubscribed", "unknownChain", "badPosition", "publishNumbering", "unknownTransaction", "internal",
+]);
+
+export class WireChecker {
+  readonly violations: Violation[] = [];
+  readonly #views = new Map<number, View>();
+  readonly #owners = new Map<string, Owner>();
+  readonly #unprocessed: Unprocessed;
+
+  constructor(unprocessed: Unprocessed) {
+    this.#unprocessed = unprocessed;
+  }
+
+  frame(wire: Wire, place: Place, frame: Frame): void {
+    if (place === "gatewayOut") this.#fromGateway(wire, frame);
+    else if (place === "clientOut") this.#fromClient(wire, frame);
+    else if (place === "clientIn") this.#toClient(wire, frame);
+  }
+
+  ended(wire: Wire, side: "client" | "gateway", code: number, reason: string): void {
+    if (side === "client") this.#views.delete(wire.id);
+    if (code >= 4500 || closeName(code) === "internal") {
+      this.#violation("peers agree", `${side} end of ${named(wire)} was closed with ${code} (${reason})`);
+    }
+  }
+
+  /** A session is served by one connection: the one that was welcomed last. */
+  #fromGateway(wire: Wire, frame: Frame): void {
+    const gateway = wire.gateway?.name ?? "";
+    if (frame.type === "welcome") {
+      const before = this.#owners.get(frame.session);
+      if (before !== undefined && frame.owner <= before.owner) {
+        this.#violation("one owner", `${frame.session} was welcomed as owner ${frame.owner} after owner ${before.owner}`);
+      }
+      this.#owners.set(frame.session, { owner: frame.owner, wire: wire.id, gateway });
+      this.#view(wire).session = frame.session;
+    }
+    if (frame.type !== "deliver" && frame.type !== "published" && frame.type !== "committed") return;
+    const session = this.#view(wire).session;
+    const owner = session === undefined ? undefined : this.#owners.get(session);
+    // Another gateway may not know yet that it lost the session; its own connections it knows.
+    if (owner !== undefined && owner.wire !== wire.id && owner.gateway === gateway) {
+      this.#violation("one owner", `${gateway} sent ${frame.type} of ${session} on ${named(wire)} after welcoming it on wire ${owner.wire}`);
+    }
+  }
+
+  #fromClient(wire: Wire, frame: Frame): void {
+    const view = this.#view(wire);
+    switch (frame.type) {
+      case "publish":
+        this.#published(wire, view, frame);
+        break;
+      case "rollback":
+        for (const n of view.inTransactions.get(frame.tx) ?? []) view.publishes.delete(n);
+        view.inTransactions.delete(frame.tx);
+        break;
+      case "ack":
+        if (frame.tx === undefined) this.#acknowledged(wire, view, frame);
+        else view.acksInTransactions.set(frame.tx, [...(view.acksInTransactions.get(frame.tx) ?? []), frame]);
+        break;
+      case "credit": {
+        const flight = frame.filter === undefined ? undefined : view.flights.get(frame.filter);
+        if (flight !== undefined && frame.records > 0) flight.window = larger(flight.window, frame);
+      }
+    }
+  }
+
+  #toClient(wire: Wire, frame: Frame): void {
+    const view = this.#view(wire);
+    switch (frame.type) {
+      case "welcome":
+        view.session = frame.session;
+        view.credit = frame.credit;
+        view.next = frame.publishedUpTo + 1;
+        break;
+      case "published":
+        for (const n of view.publishes.keys()) if (n > 0 && n <= frame.upTo) view.publishes.delete(n);
+        break;
+      case "committed":
+        this.#committed(view, frame.tx);
+        break;
+      case "credit":
+        if (frame.filter === undefined) view.credit = larger(view.credit, frame);
+        break;
+      case "subscribed":
+        this.#subscribed(view, frame);
+        break;
+      case "deliver":
+        this.#delivered(wire, view, frame);
+        break;
+      case "error":
+        this.#refused(wire, view, frame);
+    }
+  }
+
+  #published(wire: Wire, view: View, { first, tx, records }: FrameOf<"publish">): void {
+    if (tx === undefined && first !== undefined) view.next = first;
+    for (const record of records) {
+      const n = tx === undefined ? view.next++ : -1 - view.publishes.size - view.inTransactions.size * 1e6 - (view.inTransactions.get(tx)?.length ?? 0);
+      view.publishes.set(n, recordBytes(record as PublishRecord));
+      if (tx !== undefined) view.inTransactions.set(tx, [...(view.inTransactions.get(tx) ?? []), n]);
+    }
+    const bytes = sum(view.publishes.values());
+    if (view.publishes.size > view.credit.records || bytes > view.credit.bytes) {
+      this.#violation("publish credit", `${named(wire)} has ${view.publishes.size} records, ${bytes} bytes out; its credit is ${text(view.credit)}`);
+    }
+  }
+
+  #subscribed(view: View, frame: FrameOf<"subscribed">): void {
+    const flight: InFlight = { filter: frame.filter, records: new Map(), bytes: 0, window: frame.window };
+    view.flights.set(frame.filter, flight);
+    for (const { chain, lane } of frame.chains) view.chains.set(chain, { filter: frame.filter, lane, flight, qos: frame.qos });
+  }
+
+  #delivered(wire: Wire, view: View, { chain, records }: FrameOf<"deliver">): void {
+    const to = view.chains.get(chain);
+    if (to === undefined) return this.#violation("peers agree", `${named(wire)} got a delivery of chain ${chain}, which it was never told`);
+    if (to.qos === 0) return;
+    const { flight } = to;
+    for (const record of records) {
+      const key = `${chain}:${record.seq}`;
+      if (!flight.records.has(key)) flight.bytes += recordBytes(record);
+      flight.records.set(key, recordBytes(record));
+    }
+    const past = flight.records.size > flight.window.records || flight.bytes > flight.window.bytes;
+    if (past && flight.records.size > 1) {
+      this.#violation("delivery window", `${named(wire)} ${flight.filter} has ${flight.records.size} records, ${flight.bytes} bytes out; its window is ${text(flight.window)}`);
+    }
+  }
+
+  #acknowledged(wire: Wire, view: View, frame: FrameOf<"ack">): void {
+    for (const { chain, seq } of frame.upTo ?? []) {
+      const to = view.chains.get(chain);
+      if (to === undefined) continue;
+      for (const waiting of this.#unprocessed.seqs(wire.client.name, to.filter, to.lane)) {
+        if (waiting > seq) continue;
+        this.#violation("processed before acknowledged", `${named(wire)} acknowledged ${to.filter} lane ${to.lane} up to ${seq}; ${waiting} is not processed`);
+      }
+    }
+    giveBack(view, frame);
+  }
+
+  #committed(view: View, tx: number): void {
+    for (const n of view.inTransactions.get(tx) ?? []) view.publishes.delete(n);
+    view.inTransactions.delete(tx);
+    for (const ack of view.acksInTransactions.get(tx) ?? []) giveBack(view, ack);
+    view.acksInTransactions.delete(tx);
+  }
+
+  #refused(wire: Wire, view: View, frame: FrameOf<"error">): void {
+    if (frame.tx !== undefined) {
+      for (const n of view.inTransactions.get(frame.tx) ?? []) view.publishes.delete(n);
+      view.inTransactions.delete(frame.tx);
+    }
+    // What was refused from `n` on is sent again, and counts again then.
+    if (frame.n !== undefined) for (const n of view.publishes.keys()) if (n >= frame.n) view.publishes.delete(n);
+    if (peersDisagree.has(errorName(frame.code))) {
+      this.#violation("peers agree", `${named(wire)} was told ${frame.cause}: ${frame.message}`);
+    }
+  }
+
+  #view(wire: Wire): View {
+    let view = this.#views.get(wire.id);
+    if (view === undefined) {
+      view = {
+        session: undefined, credit: { records: 0, bytes: 0 }, publishes: new Map(), inTransactions: new Map(), next: 1,
+        chains: new Map(), flights: new Map(), acksInTransactions: new Map(),
+      };
+      this.#views.set(wire.id, view);
+    }
+    return view;
+  }
+
+  #violation(checker: string, message: string): void {
+    this.violations.push({ checker, message });
+  }
+}
+
+function giveBack(view: View, frame: FrameOf<"ack">): void {
+  for (const { chain, seq } of frame.upTo ?? []) {
+    const flight = view.chains.get(chain)?.flight;
+    for (const [key, bytes] of flight?.records ?? []) {
+      const [of, at] = key.split(":").map(Number) as [number, number];
+      if (of !== chain || at > seq) continue;
+      flight?.records.delete(key);
+      if (flight !== undefined) flight.bytes -= bytes;
+    }
+  }
+  for (const { chain, seq } of frame.only ?? []) {
+    const flight = view.chains.get(chain)?.flight;
+    const bytes = flight?.records.get(`${chain}:${seq}`);
+    if (flight === undefined || bytes === undefined) continue;
+    flight.records.delete(`${chain}:${seq}`);
+    flight.bytes -= bytes;
+  }
+}
+
+function larger(a: Window, b: Window): Window {
+  return { records: Math.max(a.records, b.records), bytes: Math.max(a.bytes, b.bytes) };
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
+}
+
+function text(window: Window): string {
+  return `${window.records} records, ${window.bytes} bytes`;
+}
+
+function named(wire: Wire): string {
+  return `wire ${wire.id} of ${wire.client.name}`;
+}
