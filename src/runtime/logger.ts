@@ -18,6 +18,7 @@ export function pinoLogger(options: PinoLoggerOptions): Logger {
     {
       level: options.level,
       base: null,
+      serializers: { error: pino.stdSerializers.err },
       messageKey: "event",
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },

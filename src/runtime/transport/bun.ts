@@ -3,14 +3,16 @@
  *
  * Decides nothing: no idle timeout and no pings (the gateway has its own heartbeat), no compression, no
  * closing at the backpressure limit. After `pause` the few messages that Bun has read already still arrive.
+ * Bun keeps a closed socket until its peer has read what was buffered, out of reach of `terminate`; so here
+ * a close waits for the buffer, and until then the socket can still be terminated.
  * @module
  */
 import type {
   Listener, ListenOptions, SendResult, Socket, SocketHandler, Transport, TransportHandlers, UpgradeRequest,
 } from "./transport.ts";
 
-/** What travels with a socket from its upgrade on; `handler` is there from `open` on. */
-type SocketData = { readonly subprotocol: string; handler: SocketHandler | undefined };
+/** What travels with a socket from its upgrade on; `socket` is there from `open` on. */
+type SocketData = { readonly subprotocol: string; socket: BunSocket | undefined };
 type BunWebSocket = Bun.ServerWebSocket<SocketData>;
 type BunServer = Bun.Server<SocketData>;
 
@@ -21,15 +23,21 @@ export function bunTransport(): Transport {
 class BunSocket implements Socket {
   readonly subprotocol: string;
   readonly #ws: BunWebSocket;
+  #handler: SocketHandler | undefined;
+  #closing: { readonly code: number; readonly reason: string } | undefined;
 
   constructor(ws: BunWebSocket) {
     this.subprotocol = ws.data.subprotocol;
     this.#ws = ws;
   }
+  start(open: TransportHandlers["open"]): void {
+    this.#handler = open(this);
+  }
   get remoteAddress(): string {
     return this.#ws.remoteAddress;
   }
   send(data: Uint8Array | string): SendResult {
+    if (this.#closing !== undefined) return "dropped";
     const result = this.#ws.send(data as Uint8Array<ArrayBuffer> | string);
     if (result > 0) return "sent";
     return result < 0 ? "congested" : "dropped";
@@ -38,7 +46,7 @@ class BunSocket implements Socket {
     return this.#ws.getBufferedAmount();
   }
   subscribe(channel: string): void {
-    this.#ws.subscribe(channel);
+    if (this.#closing === undefined) this.#ws.subscribe(channel);
   }
   unsubscribe(channel: string): void {
     this.#ws.unsubscribe(channel);
@@ -50,10 +58,27 @@ class BunSocket implements Socket {
     this.#ws.resume();
   }
   close(code: number, reason: string): void {
-    this.#ws.close(code, reason);
+    if (this.#closing !== undefined) return;
+    this.#closing = { code, reason };
+    if (this.#ws.getBufferedAmount() === 0) return this.#ws.close(code, reason);
+    for (const channel of this.#ws.subscriptions) this.#ws.unsubscribe(channel);
   }
   terminate(): void {
     this.#ws.terminate();
+  }
+
+  received(data: Uint8Array | string): void {
+    if (this.#closing === undefined) this.#handler?.message(data);
+  }
+  drained(): void {
+    if (this.#ws.getBufferedAmount() > 0) return;
+    if (this.#closing === undefined) this.#handler?.drain();
+    else this.#ws.close(this.#closing.code, this.#closing.reason);
+  }
+  ended(code: number, reason: string): void {
+    // Bun tells the peer 1009, and its own side 1006 with this reason.
+    const tooBig = code === 1006 && reason === "Received too big message";
+    this.#handler?.close(tooBig ? 1009 : code, reason);
   }
 }
 
@@ -87,6 +112,8 @@ function serve(options: ListenOptions, handlers: TransportHandlers): BunServer {
       port,
       ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
       development: false,
+      // Said aloud: without it, `development: false` lets a second gateway share the port in silence.
+      reusePort: false,
       maxRequestBodySize: options.messageBytesMax,
       fetch: (request, server) => answer(request, server, handlers),
       error: () => new Response("Internal error\n", { status: 500 }),
@@ -104,7 +131,7 @@ function answer(request: Request, server: BunServer, handlers: TransportHandlers
   if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
   const { subprotocol } = decision;
   const headers = subprotocol === "" ? {} : { "Sec-WebSocket-Protocol": subprotocol };
-  if (server.upgrade(request, { data: { subprotocol, handler: undefined }, headers })) return undefined;
+  if (server.upgrade(request, { data: { subprotocol, socket: undefined }, headers })) return undefined;
   return new Response("Not a valid WebSocket upgrade\n", { status: 400 });
 }
 
@@ -131,18 +158,11 @@ function websocketOptions(options: ListenOptions, handlers: TransportHandlers): 
     open(ws) {
       // Not Buffer: its `slice` is a view, and who copies with `slice` would copy nothing.
       ws.binaryType = "uint8array";
-      ws.data.handler = handlers.open(new BunSocket(ws));
+      ws.data.socket = new BunSocket(ws);
+      ws.data.socket.start(handlers.open);
     },
-    message(ws, data) {
-      ws.data.handler?.message(data);
-    },
-    drain(ws) {
-      if (ws.getBufferedAmount() === 0) ws.data.handler?.drain();
-    },
-    close(ws, code, reason) {
-      // Bun tells the peer 1009, and its own side 1006 with this reason.
-      const tooBig = code === 1006 && reason === "Received too big message";
-      ws.data.handler?.close(tooBig ? 1009 : code, reason);
-    },
+    message: (ws, data) => ws.data.socket?.received(data),
+    drain: (ws) => ws.data.socket?.drained(),
+    close: (ws, code, reason) => ws.data.socket?.ended(code, reason),
   };
 }

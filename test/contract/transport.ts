@@ -1,0 +1,460 @@
+/**
+ * What every transport does; each adapter runs it from its own few-line test.
+ * @module
+ */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { ClientSocket, ClientSocketEvents } from "../../src/client/ports.ts";
+import type {
+  Listener, ListenOptions, Socket, Transport, TransportHandlers, UpgradeDecision, UpgradeRequest,
+} from "../../src/runtime/transport/transport.ts";
+
+export type RigClient = ClientSocket & { stall(): void; unstall(): void };
+export type RigConnect = {
+  readonly url: string;
+  readonly subprotocols: readonly string[];
+  readonly origin?: string | undefined;
+  readonly events: ClientSocketEvents;
+};
+export type TransportRig = {
+  readonly name: string;
+  readonly transport: Transport;
+  connect(options: RigConnect): RigClient;
+  fetch(url: string, init?: RequestInit): Promise<Response>;
+};
+
+type Happening =
+  | { readonly kind: "open"; readonly subprotocol: string }
+  | { readonly kind: "message"; readonly data: Uint8Array | string }
+  | { readonly kind: "drain" }
+  | { readonly kind: "close"; readonly code: number; readonly reason: string };
+
+/** What happened to one end of a socket, in order. */
+export class Happenings {
+  readonly all: Happening[] = [];
+  #taken = 0;
+  #waiting: ((happening: Happening) => void) | undefined;
+
+  add(happening: Happening): void {
+    this.all.push(happening);
+    if (this.#waiting === undefined) return;
+    const wake = this.#waiting;
+    this.#waiting = undefined;
+    this.#taken += 1;
+    wake(happening);
+  }
+  async next(): Promise<Happening> {
+    const happening = this.all[this.#taken];
+    if (happening === undefined) return new Promise((resolve) => { this.#waiting = resolve; });
+    this.#taken += 1;
+    return happening;
+  }
+  async until(wanted: (happening: Happening) => boolean): Promise<Happening> {
+    for (;;) {
+      const happening = await this.next();
+      if (wanted(happening)) return happening;
+    }
+  }
+  messages(): (Uint8Array | string)[] {
+    return this.all.flatMap((happening) => (happening.kind === "message" ? [happening.data] : []));
+  }
+}
+
+export type ClientEnd = { readonly client: RigClient; readonly seen: Happenings };
+export type GatewayEnd = { readonly socket: Socket; readonly seen: Happenings };
+
+const messageBytesMax = 300_000;
+const backpressureBytesMax = 200_000;
+
+/** A listener that accepts everything, and the sockets that it opened. */
+export class Stage {
+  readonly requests: UpgradeRequest[] = [];
+  readonly sockets: GatewayEnd[] = [];
+  readonly #rig: TransportRig;
+  #opened: ((end: GatewayEnd) => void) | undefined;
+  listener!: Listener;
+  decide: (request: UpgradeRequest) => UpgradeDecision = () => ({ accept: true, subprotocol: "" });
+  onMessage: (socket: Socket, data: Uint8Array | string) => void = () => {};
+
+  constructor(rig: TransportRig) {
+    this.#rig = rig;
+  }
+  async listen(options: Partial<ListenOptions> = {}): Promise<void> {
+    this.listener = await this.#rig.transport.listen({ ...this.options(), ...options }, this.handlers());
+  }
+  options(): ListenOptions {
+    return { hostname: "127.0.0.1", port: 0, messageBytesMax, backpressureBytesMax };
+  }
+  handlers(): TransportHandlers {
+    return {
+      upgrade: (request) => {
+        this.requests.push(request);
+        return this.decide(request);
+      },
+      open: (socket) => this.#open(socket),
+      http: async (request) => new Response(`${request.method} ${new URL(request.url).pathname}`, { status: 203 }),
+    };
+  }
+  url(path = "/"): string {
+    return `ws://127.0.0.1:${this.listener.port}${path}`;
+  }
+  connect(options: Partial<RigConnect> = {}): ClientEnd {
+    const seen = new Happenings();
+    const events: ClientSocketEvents = {
+      open: (subprotocol) => seen.add({ kind: "open", subprotocol }),
+      message: (data) => seen.add({ kind: "message", data }),
+      close: (code, reason) => seen.add({ kind: "close", code, reason }),
+    };
+    return { client: this.#rig.connect({ url: this.url(), subprotocols: [], events, ...options }), seen };
+  }
+  /** Both ends of an open connection. */
+  async pair(): Promise<ClientEnd & { readonly gateway: GatewayEnd }> {
+    const opened = new Promise<GatewayEnd>((resolve) => { this.#opened = resolve; });
+    const end = this.connect();
+    expect(await end.seen.next()).toEqual({ kind: "open", subprotocol: "" });
+    return { ...end, gateway: await opened };
+  }
+  #open(socket: Socket) {
+    const seen = new Happenings();
+    const end = { socket, seen };
+    this.sockets.push(end);
+    this.#opened?.(end);
+    return {
+      message: (data: Uint8Array | string) => {
+        seen.add({ kind: "message", data: typeof data === "string" ? data : data.slice() });
+        this.onMessage(socket, data);
+      },
+      drain: () => seen.add({ kind: "drain" }),
+      close: (code: number, reason: string) => seen.add({ kind: "close", code, reason }),
+    };
+  }
+}
+
+const isClose = (happening: Happening): boolean => happening.kind === "close";
+const isDrain = (happening: Happening): boolean => happening.kind === "drain";
+const numbered = (n: number, bytes: number): Uint8Array => {
+  const data = new Uint8Array(bytes);
+  new DataView(data.buffer).setUint32(0, n);
+  return data;
+};
+const numberOf = (data: Uint8Array | string): number => {
+  const bytes = data as Uint8Array;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+};
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+/** Lets sockets do what they can do now. */
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+const chunkBytes = 50_000;
+const sendsMax = 5_000;
+
+/** Sends numbered chunks to a reader that is stalled until one is dropped; how many were accepted. */
+async function fill(socket: Socket): Promise<number> {
+  for (let n = 0; n < sendsMax; n += 1) {
+    const result = socket.send(numbered(n, chunkBytes));
+    if (result === "dropped") return n;
+    if (n % 10 === 0) await turn();
+  }
+  throw new Error(`Nothing was dropped in ${sendsMax} sends`);
+}
+
+export function transportContract(makeRig: () => TransportRig): void {
+  describe(`transport ${makeRig().name}`, () => {
+    let stage: Stage;
+    beforeEach(async () => {
+      stage = new Stage(makeRig());
+      await stage.listen();
+    });
+    afterEach(() => stage.listener.stop({ terminate: true }));
+    const staged = (): Stage => stage;
+    handshakeContract(staged);
+    messageContract(staged);
+    endingContract(staged);
+    fanOutContract(staged);
+    pressureContract(staged);
+    listenerContract(staged, makeRig);
+  });
+}
+
+function handshakeContract(stage: () => Stage): void {
+  test("upgrade() is told path, origin, host and the offered subprotocols in order", async () => {
+    const { seen } = stage().connect({ url: stage().url("/weir"), subprotocols: ["b", "a"], origin: "https://x.example" });
+    await seen.next();
+    const host = `127.0.0.1:${stage().listener.port}`;
+    expect(stage().requests).toEqual([
+      { path: "/weir", origin: "https://x.example", host, remoteAddress: "127.0.0.1", subprotocols: ["b", "a"] },
+    ]);
+  });
+
+  test("upgrade() is told no origin and no subprotocols when the client names none", async () => {
+    await stage().pair();
+    expect(stage().requests[0]).toMatchObject({ path: "/", origin: undefined, subprotocols: [] });
+  });
+
+  test("both ends know the subprotocol that upgrade() chose", async () => {
+    stage().decide = () => ({ accept: true, subprotocol: "b" });
+    const { seen } = stage().connect({ subprotocols: ["a", "b"] });
+    expect(await seen.next()).toEqual({ kind: "open", subprotocol: "b" });
+    expect(stage().sockets.map(({ socket }) => socket.subprotocol)).toEqual(["b"]);
+  });
+
+  test("a refused upgrade opens nothing and closes the client's socket with 1006", async () => {
+    stage().decide = () => ({ accept: false, status: 400, message: "No known subprotocol" });
+    const { seen } = stage().connect();
+    expect(await seen.next()).toEqual({ kind: "close", code: 1006, reason: "" });
+    expect(stage().sockets).toEqual([]);
+  });
+
+  test("remoteAddress is the peer's", async () => {
+    const { gateway } = await stage().pair();
+    expect(gateway.socket.remoteAddress).toBe("127.0.0.1");
+  });
+}
+
+function messageContract(stage: () => Stage): void {
+  test("text and bytes pass unchanged and in order, both ways", async () => {
+    stage().onMessage = (socket, data) => void socket.send(data);
+    const { client, seen, gateway } = await stage().pair();
+    const sent = ["plain", "grüße 🌊", "", new Uint8Array([0, 255, 128]), new Uint8Array(100_000).fill(7), "last"];
+    for (const data of sent) client.send(data);
+    await seen.until((happening) => happening.kind === "message" && happening.data === "last");
+    expect(seen.messages()).toEqual(sent);
+    expect(gateway.seen.messages()).toEqual(sent);
+  });
+
+  test("send() has copied its bytes when it returns", async () => {
+    const { seen, gateway } = await stage().pair();
+    const scratch = new Uint8Array([1, 2, 3]);
+    expect(gateway.socket.send(scratch)).toBe("sent");
+    scratch.fill(9);
+    expect(await seen.next()).toEqual({ kind: "message", data: new Uint8Array([1, 2, 3]) });
+  });
+
+  test("a message of messageBytesMax passes", async () => {
+    const { client, gateway } = await stage().pair();
+    client.send(new Uint8Array(messageBytesMax).fill(5));
+    expect(await gateway.seen.next()).toEqual({ kind: "message", data: new Uint8Array(messageBytesMax).fill(5) });
+  });
+
+  test("a message one byte above messageBytesMax ends the socket with 1009 on both ends", async () => {
+    const { client, seen, gateway } = await stage().pair();
+    client.send(new Uint8Array(messageBytesMax + 1));
+    expect(await gateway.seen.next()).toMatchObject({ kind: "close", code: 1009 });
+    expect(await seen.next()).toMatchObject({ kind: "close", code: 1009 });
+  });
+}
+
+function endingContract(stage: () => Stage): void {
+  test("close() by the client reaches the handler once, with code and reason, and is answered with the code", async () => {
+    const { client, seen, gateway } = await stage().pair();
+    client.send("before");
+    client.close(4001, "bye");
+    expect(await seen.until(isClose)).toMatchObject({ kind: "close", code: 4001 });
+    expect(gateway.seen.all).toEqual([{ kind: "message", data: "before" }, { kind: "close", code: 4001, reason: "bye" }]);
+  });
+
+  test("close() by the gateway reaches the client after what was sent before, and the handler once", async () => {
+    const { seen, gateway } = await stage().pair();
+    gateway.socket.send("before");
+    gateway.socket.close(4501, "protocolViolation: correct the client");
+    gateway.socket.close(4000, "again");
+    await seen.until(isClose);
+    expect(seen.all.slice(1)).toEqual([
+      { kind: "message", data: "before" },
+      { kind: "close", code: 4501, reason: "protocolViolation: correct the client" },
+    ]);
+    await turn();
+    expect(gateway.seen.all).toEqual([{ kind: "close", code: 4501, reason: "protocolViolation: correct the client" }]);
+  });
+
+  test("terminate() ends both ends with 1006", async () => {
+    const { seen, gateway } = await stage().pair();
+    gateway.socket.terminate();
+    expect(await seen.next()).toEqual({ kind: "close", code: 1006, reason: "" });
+    expect(gateway.seen.all).toEqual([{ kind: "close", code: 1006, reason: "" }]);
+  });
+
+  test("send() on an ended socket answers dropped, and nothing else throws on it", async () => {
+    const { gateway } = await stage().pair();
+    const { socket } = gateway;
+    socket.terminate();
+    expect(socket.send("late")).toBe("dropped");
+    expect(socket.bufferedBytes()).toBe(0);
+    socket.subscribe("c");
+    socket.unsubscribe("c");
+    socket.pause();
+    socket.resume();
+    socket.close(4000, "late");
+    socket.terminate();
+    expect(gateway.seen.all).toHaveLength(1);
+  });
+}
+
+function fanOutContract(stage: () => Stage): void {
+  test("publish() reaches the sockets that are subscribed to the channel and no others", async () => {
+    const [one, two, three] = [await stage().pair(), await stage().pair(), await stage().pair()];
+    one.gateway.socket.subscribe("c");
+    two.gateway.socket.subscribe("c");
+    two.gateway.socket.subscribe("other");
+    stage().listener.publish("c", "text");
+    stage().listener.publish("c", new Uint8Array([1]));
+    stage().listener.publish("other", "for two");
+    stage().listener.publish("nobody", "lost");
+    for (const { gateway } of [one, two, three]) gateway.socket.close(4000, "");
+    for (const { seen } of [one, two, three]) await seen.until(isClose);
+    expect(one.seen.messages()).toEqual(["text", new Uint8Array([1])]);
+    expect(two.seen.messages()).toEqual(["text", new Uint8Array([1]), "for two"]);
+    expect(three.seen.messages()).toEqual([]);
+  });
+
+  test("publish() and send() keep their order on one socket, around subscribe and unsubscribe", async () => {
+    const { seen, gateway } = await stage().pair();
+    const { socket } = gateway;
+    stage().listener.publish("c", "too early");
+    socket.send("1");
+    socket.subscribe("c");
+    stage().listener.publish("c", "2");
+    socket.send("3");
+    stage().listener.publish("c", "4");
+    socket.unsubscribe("c");
+    stage().listener.publish("c", "too late");
+    socket.send("5");
+    await seen.until((happening) => happening.kind === "message" && happening.data === "5");
+    expect(seen.messages()).toEqual(["1", "2", "3", "4", "5"]);
+  });
+
+  test("publish() has copied its bytes when it returns", async () => {
+    const { seen, gateway } = await stage().pair();
+    gateway.socket.subscribe("c");
+    const scratch = new Uint8Array([1, 2, 3]);
+    stage().listener.publish("c", scratch);
+    scratch.fill(9);
+    expect(await seen.next()).toEqual({ kind: "message", data: new Uint8Array([1, 2, 3]) });
+  });
+
+  test("publish() skips a socket beyond its backpressure limit and reaches the others", async () => {
+    const [stalled, reading] = [await stage().pair(), await stage().pair()];
+    stalled.gateway.socket.subscribe("c");
+    reading.gateway.socket.subscribe("c");
+    stalled.client.stall();
+    const accepted = await fill(stalled.gateway.socket);
+    stage().listener.publish("c", "skipped");
+    expect(await reading.seen.next()).toEqual({ kind: "message", data: "skipped" });
+    stalled.client.unstall();
+    await stalled.gateway.seen.until(isDrain);
+    stage().listener.publish("c", "taken");
+    await stalled.seen.until((happening) => happening.kind === "message" && happening.data === "taken");
+    expect(stalled.seen.messages()).toHaveLength(accepted + 1);
+    expect(stalled.seen.messages()).not.toContain("skipped");
+  });
+}
+
+function pressureContract(stage: () => Stage): void {
+  test("send() to a stalled reader is congested, then dropped; all that was accepted arrives, then drain", async () => {
+    const { client, seen, gateway } = await stage().pair();
+    client.stall();
+    const accepted = await fill(gateway.socket);
+    const buffered = gateway.socket.bufferedBytes();
+    expect(buffered).toBeGreaterThan(backpressureBytesMax);
+    expect(buffered).toBeLessThan(backpressureBytesMax + 2 * chunkBytes);
+    expect(gateway.seen.all).toEqual([]);
+    client.unstall();
+    await gateway.seen.until(isDrain);
+    expect(gateway.socket.bufferedBytes()).toBe(0);
+    expect(gateway.socket.send("end")).not.toBe("dropped");
+    await seen.until((happening) => happening.kind === "message" && happening.data === "end");
+    expect(seen.messages().slice(0, -1).map(numberOf)).toEqual(upTo(accepted));
+  });
+
+  test("close() on a congested socket waits for its buffer", async () => {
+    const { client, seen, gateway } = await stage().pair();
+    client.stall();
+    const accepted = await fill(gateway.socket);
+    gateway.socket.subscribe("c");
+    gateway.socket.close(4002, "slowConsumer: read faster");
+    stage().listener.publish("c", "after the end");
+    expect(gateway.socket.send("after the end")).toBe("dropped");
+    expect(gateway.seen.all).toEqual([]);
+    client.unstall();
+    expect(await seen.until(isClose)).toEqual({ kind: "close", code: 4002, reason: "slowConsumer: read faster" });
+    expect(seen.messages().map(numberOf)).toEqual(upTo(accepted));
+    expect(gateway.seen.all).toEqual([{ kind: "close", code: 4002, reason: "slowConsumer: read faster" }]);
+  });
+
+  test("terminate() ends a congested socket that is closing already", async () => {
+    const { client, gateway } = await stage().pair();
+    client.stall();
+    await fill(gateway.socket);
+    gateway.socket.close(4002, "slowConsumer: read faster");
+    gateway.socket.terminate();
+    expect(await gateway.seen.next()).toMatchObject({ kind: "close", code: 1006 });
+    expect(gateway.socket.bufferedBytes()).toBe(0);
+  });
+
+  test("pause() stops reading until the peer has to buffer; resume() loses nothing", async () => {
+    const { client, gateway } = await stage().pair();
+    gateway.socket.pause();
+    let sent = 0;
+    while (client.bufferedBytes() < 1_000_000 && sent < sendsMax) {
+      client.send(numbered(sent, chunkBytes));
+      sent += 1;
+      await turn();
+    }
+    expect(client.bufferedBytes()).toBeGreaterThanOrEqual(1_000_000);
+    expect(gateway.seen.all).toEqual([]);
+    gateway.socket.resume();
+    client.send("end");
+    await gateway.seen.until((happening) => happening.kind === "message" && happening.data === "end");
+    expect(gateway.seen.messages().slice(0, -1).map(numberOf)).toEqual(upTo(sent));
+  });
+
+  test("send() works on a paused socket", async () => {
+    const { seen, gateway } = await stage().pair();
+    gateway.socket.pause();
+    gateway.socket.send("down");
+    expect(await seen.next()).toEqual({ kind: "message", data: "down" });
+  });
+}
+
+function listenerContract(stage: () => Stage, makeRig: () => TransportRig): void {
+  test("http() answers requests on the same port", async () => {
+    const rig = makeRig();
+    const other = new Stage(rig);
+    await other.listen();
+    const response = await rig.fetch(`http://127.0.0.1:${other.listener.port}/health?x=1`, { method: "POST", body: "x" });
+    expect([response.status, await response.text()]).toEqual([203, "POST /health"]);
+    await other.listener.stop({ terminate: true });
+  });
+
+  test("the listener tells its host, its port and that it is not secure", () => {
+    const { hostname, port, secure } = stage().listener;
+    expect({ hostname, secure }).toEqual({ hostname: "127.0.0.1", secure: false });
+    expect(port).toBeGreaterThan(0);
+  });
+
+  test("stop() without terminate refuses new sockets and lets open ones go on", async () => {
+    stage().onMessage = (socket, data) => void socket.send(data);
+    const { client, seen, gateway } = await stage().pair();
+    gateway.socket.subscribe("c");
+    await stage().listener.stop({ terminate: false });
+    expect(await stage().connect().seen.next()).toEqual({ kind: "close", code: 1006, reason: "" });
+    client.send("still here");
+    expect(await seen.next()).toEqual({ kind: "message", data: "still here" });
+    stage().listener.publish("c", "published");
+    expect(await seen.next()).toEqual({ kind: "message", data: "published" });
+    expect(stage().sockets).toHaveLength(1);
+  });
+
+  test("stop() with terminate ends open sockets, also after a stop without", async () => {
+    const { seen, gateway } = await stage().pair();
+    await stage().listener.stop({ terminate: false });
+    await stage().listener.stop({ terminate: true });
+    expect(await seen.next()).toMatchObject({ kind: "close" });
+    expect(gateway.seen.all).toMatchObject([{ kind: "close" }]);
+  });
+
+  test("listen() on a port that is taken fails and names it", async () => {
+    const { port } = stage().listener;
+    await expect(stage().listen({ port })).rejects.toThrow(`Cannot listen on 127.0.0.1:${port}: EADDRINUSE`);
+  });
+}
