@@ -1,0 +1,91 @@
+/**
+ * Every setting of a gateway: its shape, range and default. Unknown settings are errors.
+ *
+ * Where settings come from and which source wins: load.ts. What a profile decides: profile.ts.
+ * @module
+ */
+import { z } from "zod";
+import { type Limits, limits } from "../../protocol/limits.ts";
+
+export const jwtAlgorithms = ["HS256", "RS256", "EdDSA"] as const;
+export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
+
+const bound = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const text = z.string().min(1).max(4_096);
+const names = z.array(text).max(256);
+
+const limitShape = Object.fromEntries(Object.keys(limits).map((name) => [name, bound.optional()])) as Record<
+  keyof Limits,
+  z.ZodOptional<typeof bound>
+>;
+
+/** HS256 with a shorter secret can be guessed offline from one token. */
+const secretCharsMin = 32;
+
+export const configSchema = z.strictObject({
+  /** Absent: development on a loopback host, production on any other. */
+  profile: z.enum(["development", "production"]).optional(),
+  server: z.strictObject({
+    host: text.default("127.0.0.1"),
+    /** 0: any free one. */
+    port: z.number().int().min(0).max(65_535).default(8_080),
+    /** Paths of PEM files. */
+    tls: z.strictObject({ cert: text, key: text }).optional(),
+  }),
+  log: z.strictObject({
+    /** `embedded:<directory>`, or `memory:` (nothing survives the process). */
+    url: z
+      .string()
+      .regex(/^(embedded:.+|memory:)$/, "expected embedded:<directory> or memory:")
+      .default("embedded:./weir-data"),
+    /** 0: no bound. The strictest one wins. */
+    retention: z.strictObject({ ageMs: bound.default(0), bytes: bound.default(0), records: bound.default(0) }),
+  }),
+  security: z.strictObject({
+    anonymous: z.strictObject({
+      /** Absent: what the profile says. */
+      allow: z.boolean().optional(),
+      publish: names.default([">"]),
+      subscribe: names.default([">"]),
+    }),
+    jwt: z
+      .strictObject({
+        algorithms: z.array(z.enum(jwtAlgorithms)).min(1).optional(),
+        secret: z.string().min(secretCharsMin).max(4_096).optional(),
+        /** Path of a PEM file (SPKI). */
+        publicKeyFile: text.optional(),
+        jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
+        issuer: text.optional(),
+        audience: text.optional(),
+      })
+      .optional(),
+    /** Origins that browsers may connect from; `*` is any. Absent: what the profile says. */
+    origins: names.optional(),
+  }),
+  sessions: z.strictObject({
+    /** How long a detached session can be resumed, unless its client asks for another time. */
+    resumeWindowMs: bound.optional(),
+  }),
+  limits: z.strictObject(limitShape),
+  logging: z.strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") }),
+});
+
+/** Settings as given, defaults filled in. */
+export type Settings = z.output<typeof configSchema>;
+
+export type SettingKind = "text" | "number" | "boolean" | "list";
+
+/** Kind of every setting by its dotted name, for sources that carry text only (environment, flags). */
+export const settingKinds: ReadonlyMap<string, SettingKind> = new Map(kindsOf(configSchema, ""));
+
+function kindsOf(schema: z.core.$ZodType, name: string): readonly (readonly [string, SettingKind])[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return kindsOf(schema.unwrap(), name);
+  if (schema instanceof z.ZodObject) {
+    return Object.entries<z.core.$ZodType>(schema.shape).flatMap(([key, inner]) =>
+      kindsOf(inner, name === "" ? key : `${name}.${key}`),
+    );
+  }
+  if (schema instanceof z.ZodNumber) return [[name, "number"]];
+  if (schema instanceof z.ZodBoolean) return [[name, "boolean"]];
+  return [[name, schema instanceof z.ZodArray ? "list" : "text"]];
+}
