@@ -3,7 +3,7 @@
  * @module
  */
 import { type DestinationStream, pino } from "pino";
-import type { LogLevel, Logger } from "./ports.ts";
+import type { Logger, LogLevel } from "./ports.ts";
 
 const secretFields = ["token", "resumeKey", "secret", "password", "authorization", "cookie", "privateKey"];
 

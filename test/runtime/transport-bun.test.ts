@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bunTransport } from "../../src/runtime/transport/bun.ts";
-import { Stage, type TransportRig, transportContract } from "../contract/transport.ts";
+import { transportContract } from "../contract/transport.ts";
 import { rawWebSocket } from "../support/raw-websocket.ts";
+import { Stage, type TransportRig } from "../support/transport-stage.ts";
 
 const rig = (): TransportRig => ({ name: "bun", transport: bunTransport(), connect: rawWebSocket, fetch });
 transportContract(rig);
@@ -17,7 +18,17 @@ function selfSigned(): { cert: string; key: string } {
   const folder = mkdtempSync(join(tmpdir(), "weir-tls-"));
   try {
     const [cert, key] = [join(folder, "cert.pem"), join(folder, "key.pem")];
-    const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"];
+    const request = [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:prime256v1",
+      "-nodes",
+      "-days",
+      "1",
+    ];
     const subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert];
     const made = Bun.spawnSync(["openssl", ...request, ...subject]);
     if (!made.success) throw new Error(made.stderr.toString());
@@ -38,9 +49,12 @@ describe("bunTransport()", () => {
   const events = { open() {}, message() {}, close() {} };
 
   test("answers a refused upgrade with its status and a text", async () => {
-    const { listener, decide: _, ...rest } = await listen();
-    void rest;
-    (stage as Stage).decide = () => ({ accept: false, status: 403, message: "Origin https://x.example is not allowed" });
+    const { listener } = await listen();
+    (stage as Stage).decide = () => ({
+      accept: false,
+      status: 403,
+      message: "Origin https://x.example is not allowed",
+    });
     const client = rawWebSocket({ url: `ws://127.0.0.1:${listener.port}/`, subprotocols: [], events });
     expect(await client.answer).toMatchObject({ status: 403 });
     expect((await client.answer).text).toContain("Origin https://x.example is not allowed");

@@ -84,8 +84,12 @@ function clientSocket(tcp: Socket, answer: RawWebSocket["answer"]): RawWebSocket
 
 function upgradeRequest(url: URL, options: RawOptions): string {
   const lines = [
-    `GET ${url.pathname} HTTP/1.1`, `Host: ${url.host}`, "Connection: Upgrade", "Upgrade: websocket",
-    "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    `GET ${url.pathname} HTTP/1.1`,
+    `Host: ${url.host}`,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
   ];
   if (options.subprotocols.length > 0) lines.push(`Sec-WebSocket-Protocol: ${options.subprotocols.join(", ")}`);
   if (options.origin !== undefined) lines.push(`Origin: ${options.origin}`);
@@ -110,7 +114,8 @@ function eachFrame(input: Buffer, frame: (opcode: number, payload: Buffer) => vo
     const short = (input[at + 1] as number) & 0x7f;
     const headBytes = short < 126 ? 2 : short === 126 ? 4 : 10;
     if (input.length - at < headBytes) break;
-    const length = short < 126 ? short : short === 126 ? input.readUInt16BE(at + 2) : Number(input.readBigUInt64BE(at + 2));
+    const length =
+      short < 126 ? short : short === 126 ? input.readUInt16BE(at + 2) : Number(input.readBigUInt64BE(at + 2));
     if (input.length - at < headBytes + length) break;
     const start = at + headBytes;
     at = start + length;

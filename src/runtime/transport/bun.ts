@@ -8,7 +8,14 @@
  * @module
  */
 import type {
-  Listener, ListenOptions, SendResult, Socket, SocketHandler, Transport, TransportHandlers, UpgradeRequest,
+  Listener,
+  ListenOptions,
+  SendResult,
+  Socket,
+  SocketHandler,
+  Transport,
+  TransportHandlers,
+  UpgradeRequest,
 } from "./transport.ts";
 
 /** What travels with a socket from its upgrade on; `socket` is there from `open` on. */
@@ -125,7 +132,11 @@ function serve(options: ListenOptions, handlers: TransportHandlers): BunServer {
   }
 }
 
-function answer(request: Request, server: BunServer, handlers: TransportHandlers): Response | Promise<Response> | undefined {
+function answer(
+  request: Request,
+  server: BunServer,
+  handlers: TransportHandlers,
+): Response | Promise<Response> | undefined {
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return handlers.http(request);
   const decision = handlers.upgrade(upgradeRequest(request, server));
   if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
@@ -143,7 +154,10 @@ function upgradeRequest(request: Request, server: BunServer): UpgradeRequest {
     origin: headers.get("origin") ?? undefined,
     host: headers.get("host") ?? undefined,
     remoteAddress: server.requestIP(request)?.address ?? "",
-    subprotocols: offered.split(",").map((name) => name.trim()).filter((name) => name !== ""),
+    subprotocols: offered
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== ""),
   };
 }
 

@@ -6,12 +6,29 @@
  * All waiting goes through the clock, all chance through `random`. Order is kept within a connection, not across.
  * @module
  */
-import type { ClientSocket, ClientSocketEvents, OpenSocket } from "../../client/ports.ts";
 import type { Clock, Random, Timer } from "../ports.ts";
 import { MemoryPipe, type PipeItem } from "./memory-pipe.ts";
 import type {
-  Listener, ListenOptions, SendResult, Socket, SocketHandler, Transport, TransportHandlers,
+  Listener,
+  ListenOptions,
+  SendResult,
+  Socket,
+  SocketHandler,
+  Transport,
+  TransportHandlers,
 } from "./transport.ts";
+
+/** The client's end; the shapes are those of src/client/ports.ts, which this room may not import. */
+export type MemoryClientEvents = {
+  open(subprotocol: string): void;
+  message(data: Uint8Array | string): void;
+  close(code: number, reason: string): void;
+};
+export type MemoryClientSocket = {
+  send(data: Uint8Array | string): void;
+  bufferedBytes(): number;
+  close(code: number, reason: string): void;
+};
 
 export type MemoryNetworkOptions = {
   /** Unmoved by jumps of the gateways' clocks. */
@@ -28,13 +45,13 @@ export type ConnectOptions = {
   readonly url: string;
   readonly subprotocols?: readonly string[];
   readonly origin?: string;
-  readonly events: ClientSocketEvents;
+  readonly events: MemoryClientEvents;
 };
 
 /** One connection as the network sees it; its faults. */
 export type Link = {
   /** The client's end. */
-  readonly socket: ClientSocket;
+  readonly socket: MemoryClientSocket;
   /** The client's end stops reading: what the gateway sends piles up. */
   stall(): void;
   unstall(): void;
@@ -48,7 +65,7 @@ export type Link = {
 export type MemoryNetwork = {
   readonly transport: Transport;
   connect(options: ConnectOptions): Link;
-  readonly openSocket: OpenSocket;
+  openSocket(url: string, subprotocol: string, events: MemoryClientEvents): MemoryClientSocket;
   /** A request to a listener's `http`. */
   fetch(url: string, init?: RequestInit): Promise<Response>;
   /** Links that have not ended, oldest first. */
@@ -86,7 +103,7 @@ export function memoryNetwork(options: MemoryNetworkOptions): MemoryNetwork {
     },
     openSocket: (url, subprotocol, events) => connect({ url, subprotocols: [subprotocol], events }).socket,
     async fetch(url, init) {
-      const listener = network.listeners.get(new URL(url).host);
+      const listener = network.listeners.get(hostOf(new URL(url)));
       if (listener === undefined) throw new TypeError(`Cannot connect to ${url}: nobody listens`);
       return listener.handlers.http(new Request(url, init));
     },
@@ -228,9 +245,9 @@ class MemorySocket implements Socket {
 class MemoryLink implements Link {
   readonly up: MemoryPipe;
   readonly down: MemoryPipe;
-  readonly socket: ClientSocket;
+  readonly socket: MemoryClientSocket;
   readonly #network: Network;
-  readonly #events: ClientSocketEvents;
+  readonly #events: MemoryClientEvents;
   #gateway: MemorySocket | undefined;
   #state: "connecting" | "open" | "closing" | "closed" = "connecting";
   #cut = false;
@@ -245,7 +262,11 @@ class MemoryLink implements Link {
     const pipe = { clock, kernelBytes, latencyMs: () => this.#latencyMs() };
     const forGateway = (item: PipeItem) => this.#gateway?.receive(item);
     this.up = new MemoryPipe({ ...pipe, deliver: forGateway, drained: () => {} });
-    this.down = new MemoryPipe({ ...pipe, deliver: (item) => this.#receive(item), drained: () => this.#gateway?.drained() });
+    this.down = new MemoryPipe({
+      ...pipe,
+      deliver: (item) => this.#receive(item),
+      drained: () => this.#gateway?.drained(),
+    });
     this.socket = {
       send: (data) => this.#send(data),
       bufferedBytes: () => this.up.bufferedBytes,
@@ -291,11 +312,11 @@ class MemoryLink implements Link {
   }
 
   #knock({ url, subprotocols = [], origin }: ConnectOptions): void {
-    const { host, pathname } = new URL(url);
-    const listener = this.#network.listeners.get(host);
+    const target = new URL(url);
+    const listener = this.#network.listeners.get(hostOf(target));
     if (this.#cut || this.#state !== "connecting") return;
     const offered = subprotocols.filter((name) => name !== "");
-    const request = { path: pathname, origin, host, remoteAddress, subprotocols: offered };
+    const request = { path: target.pathname, origin, host: target.host, remoteAddress, subprotocols: offered };
     const decision = listener?.handlers.upgrade(request);
     if (listener === undefined || decision?.accept !== true) return this.resetClient();
     this.#gateway = new MemorySocket(listener, this, decision.subprotocol);
@@ -329,6 +350,12 @@ class MemoryLink implements Link {
     this.#network.links.delete(this);
     this.#events.close(code, reason);
   }
+}
+
+/** As listeners are kept: `host` of a URL leaves out the port that its scheme implies. */
+function hostOf({ hostname, port, protocol }: URL): string {
+  const implied = protocol === "wss:" || protocol === "https:" ? "443" : "80";
+  return `${hostname}:${port === "" ? implied : port}`;
 }
 
 function copy(data: Uint8Array | string): Uint8Array | string {
