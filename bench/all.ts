@@ -1,0 +1,73 @@
+/**
+ * Runs every scenario beside its rivals in one go and writes results.md: `bun bench/all.ts [scenario]…
+ * [--seconds n]`. The soak takes 10 minutes unless `--seconds` says otherwise.
+ * @module
+ */
+import { cpus, release, totalmem } from "node:os";
+import { type Options, readOptions } from "./arguments.ts";
+import { measure } from "./measure.ts";
+import { markdownTable, type Row } from "./report.ts";
+import { type Scenario, scenarioNames, scenarios } from "./scenarios.ts";
+import { type TargetName } from "./targets/target.ts";
+
+const resultsFile = `${import.meta.dir}/results.md`;
+
+async function output(...command: string[]): Promise<string> {
+  try {
+    const child = Bun.spawn(command, { cwd: import.meta.dir, stdout: "pipe", stderr: "ignore" });
+    return (await new Response(child.stdout).text()).trim().split("\n")[0] ?? "";
+  } catch {
+    return "not installed";
+  }
+}
+
+async function version(dependency: string): Promise<string> {
+  const file = Bun.file(`${import.meta.dir}/node_modules/${dependency}/package.json`);
+  return (await file.exists()) ? `${dependency} ${((await file.json()) as { version: string }).version}` : `${dependency} absent`;
+}
+
+async function heading(): Promise<string> {
+  const [commit, changed] = [await output("git", "rev-parse", "--short=12", "HEAD"), await output("git", "status", "--porcelain", "--", "../src")];
+  const processor = cpus()[0]?.model ?? "unknown processor";
+  const memoryGb = Math.round(totalmem() / 1_073_741_824);
+  const rivals = [await version("ws"), await version("socket.io"), await output("mosquitto", "-h")].join(", ");
+  return [
+    "# Results",
+    "",
+    `Written by \`bun bench/all.ts\`, never by hand. What each row means and how it is measured: README.md.`,
+    "",
+    `- Date: ${new Date().toISOString()}`,
+    `- Commit: ${commit}${changed === "" ? "" : ", with uncommitted changes in src/"}`,
+    `- Machine: ${cpus().length} × ${processor}, ${memoryGb} GB, Linux ${release()}; server on core 0, generator on core 1`,
+    `- Bun ${Bun.version}, Node ${await output("node", "--version")}, ${rivals}`,
+  ].join("\n");
+}
+
+async function section(scenario: Scenario, targets: readonly TargetName[], seconds: number): Promise<string> {
+  const rows: Row[] = [];
+  for (const target of targets) {
+    const outcome = await measure(scenario, target, seconds);
+    rows.push({ target, outcome });
+    console.error(`${target}: ${JSON.stringify(outcome.ok ? outcome.measures : outcome.reason)}`);
+  }
+  return `## ${scenario.title}\n\nGoal: ${scenario.goal}. ${seconds} s.\n\n${markdownTable(scenario, rows)}`;
+}
+
+async function main({ scenarios: names, targets, seconds }: Options): Promise<void> {
+  const parts = [await heading()];
+  for (const name of names.length > 0 ? names : scenarioNames) {
+    const scenario: Scenario = scenarios[name];
+    console.error(`\n${name}`);
+    const wanted = scenario.targets.filter((target) => targets.length === 0 || targets.includes(target));
+    parts.push(await section(scenario, wanted, seconds ?? scenario.seconds));
+    // After each section: a run that is cut short leaves what it has measured.
+    await Bun.write(resultsFile, `${parts.join("\n\n")}\n`);
+  }
+}
+
+try {
+  await main(readOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(2);
+}

@@ -1,0 +1,68 @@
+/**
+ * What can be measured: how each server is started and by which dialect the generator speaks to it.
+ * @module
+ */
+import type { DialectName } from "../dialects/dialect.ts";
+import { freePort, type PinnedProcess, startPinned, whenListening } from "../process.ts";
+import { mosquittoCommand } from "./mosquitto.ts";
+import { weirCommand } from "./weir.ts";
+
+export const targetNames = ["weir", "weir-qos0", "bun", "ws", "socketio", "mosquitto"] as const;
+export type TargetName = (typeof targetNames)[number];
+
+export type Target = {
+  readonly title: string;
+  readonly dialect: DialectName;
+  /** Instead of the scenario's. */
+  readonly qos?: 0 | 1 | 2;
+  /** The server's command; files that it needs go into `dir`. Throws a sentence when something is not installed. */
+  command(port: number, dir: string): Promise<readonly string[]>;
+};
+
+const bun = process.execPath;
+const servers = `${import.meta.dir}/../servers`;
+
+function nodeServer(file: string, dependency: string): () => Promise<string> {
+  return async () => {
+    const installed = await Bun.file(`${import.meta.dir}/../node_modules/${dependency}/package.json`).exists();
+    if (!installed) throw new Error(`${dependency} is not installed: run npm install in bench/`);
+    return `${servers}/${file}`;
+  };
+}
+const wsServer = nodeServer("ws-relay.mjs", "ws");
+const socketioServer = nodeServer("socketio.mjs", "socket.io");
+
+export const targets: Readonly<Record<TargetName, Target>> = {
+  weir: { title: "Weir", dialect: "weir", command: weirCommand },
+  "weir-qos0": { title: "Weir, QoS 0", dialect: "weir", qos: 0, command: weirCommand },
+  bun: {
+    title: "raw Bun.serve",
+    dialect: "relay",
+    command: async (port) => [bun, `${servers}/bun-relay.ts`, String(port)],
+  },
+  ws: {
+    title: "ws (Node)",
+    dialect: "relay",
+    command: async (port) => ["node", await wsServer(), String(port)],
+  },
+  socketio: {
+    title: "Socket.IO (Node, recovery on)",
+    dialect: "socketio",
+    command: async (port) => ["node", await socketioServer(), String(port)],
+  },
+  mosquitto: { title: "mosquitto (WebSocket)", dialect: "mqtt", command: mosquittoCommand },
+};
+
+export type RunningServer = { readonly port: number; readonly process: PinnedProcess };
+
+export async function startTarget(target: Target, dir: string): Promise<RunningServer> {
+  const port = freePort();
+  const server = startPinned(0, await target.command(port, dir));
+  try {
+    await whenListening(port, server);
+  } catch (error) {
+    await server.stop("SIGKILL");
+    throw error;
+  }
+  return { port, process: server };
+}
