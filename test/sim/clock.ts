@@ -84,6 +84,11 @@ export class SimClock {
     }
   }
 
+  /** Lets everything that has begun go as far as it can without time passing. */
+  settle(): void {
+    drainMicrotasks();
+  }
+
   /** Runs everything up to a moment, then stands there. */
   runUntil(untilMs: number): void {
     drainMicrotasks();

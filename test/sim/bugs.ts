@@ -1,0 +1,224 @@
+/**
+ * Planted bugs: each breaks one promise on purpose, from outside the production code, by wrapping its log or by
+ * changing frames where a wrong implementation would have written other ones. A checker must catch every one;
+ * a checker that lets its bug through proves nothing.
+ * @module
+ */
+import type { ClientStore } from "../../src/client/store.ts";
+import type { Frame } from "../../src/protocol/frame.ts";
+import type { AppendRequest, AppendResult, EventLog, JournalSnapshot, LogRecord } from "../../src/runtime/log/event-log.ts";
+import type { SimProcess } from "./clock.ts";
+import type { FaultKind, FaultPlan } from "./faults.ts";
+import type { Place, Wire } from "./network.ts";
+import type { World } from "./world.ts";
+
+export type Meddling = { readonly wire: Wire; readonly place: Place; readonly world: World };
+
+export type Bug = {
+  /** Checkers that may be the first to see it. */
+  readonly caughtBy: readonly string[];
+  /** Faults under which it shows. Absent: the seed's own. */
+  readonly faults?: FaultPlan;
+  readonly log?: (log: EventLog, world: World, process: SimProcess) => EventLog;
+  /** The frames that take the frame's place; `undefined`: it passes as it is. */
+  readonly meddle?: (frame: Frame, at: Meddling) => readonly Frame[] | undefined;
+  readonly store?: (store: ClientStore) => ClientStore;
+};
+
+const often = (...kinds: FaultKind[]): FaultPlan => new Map(kinds.map((kind) => [kind, 1_500]));
+
+export const bugs: Readonly<Record<string, Bug>> = {
+  "no-deduplication": {
+    caughtBy: ["stored once"],
+    faults: often("reset", "gatewayCrash"),
+    log: (log) => ({
+      ...log,
+      append: ({ numbered: _numbered, ...request }) => log.append(request),
+    }),
+  },
+  "acknowledge-before-flush": {
+    caughtBy: ["acknowledged is stored", "delivered is stored", "processed all", "committed is stored", "stored once"],
+    faults: often("gatewayCrash", "logStall"),
+    log: acknowledgesEarly,
+  },
+  "predecessor-ignored": {
+    caughtBy: ["processed all"],
+    meddle: (frame, { place, world }) => {
+      if (frame.type !== "deliver" || frame.attempt !== undefined) return undefined;
+      if (place === "gatewayOut" && frame.records.length > 0 && world.chance.hit(0.05)) return [];
+      return place === "clientIn" ? [{ ...frame, prev: 0 }] : undefined;
+    },
+  },
+  "live-one-record-early": {
+    caughtBy: ["processed all"],
+    faults: often("reset", "clientCrash"),
+    log: (log) => ({
+      ...log,
+      read: async (request) => {
+        const page = await log.read(request);
+        const early = page.done && page.records.length > 1 && request.backward !== true;
+        return early ? { ...page, records: page.records.slice(0, -1) } : page;
+      },
+    }),
+  },
+  "follow-skips-a-record": {
+    caughtBy: ["processed all"],
+    log: (log) => withFollow(log, (records) => records.filter(({ seq }) => seq % 17 !== 0)),
+  },
+  "once-ignored": {
+    caughtBy: ["stored once", "one output each"],
+    faults: often("reset", "gatewayCrash"),
+    log: (log) => ({
+      ...log,
+      append: ({ once: _once, ...request }) => log.append(request),
+    }),
+  },
+  "transaction-in-two-appends": {
+    caughtBy: ["transaction whole"],
+    faults: often("gatewayCrash", "logUnavailable"),
+    log: splitsTransactions,
+  },
+  "no-fencing": {
+    caughtBy: ["one owner", "processed all", "stored once", "peers agree", "acknowledged is stored", "processed once", "no internal error"],
+    faults: new Map<FaultKind, number>([["takeover", 3_000], ["halfOpen", 2_000], ["gatewayCrash", 9_000]]),
+    log: ignoresConflicts,
+  },
+  "stale-snapshot": {
+    caughtBy: ["one owner", "peers agree", "processed all", "acknowledged is stored", "processed once", "stored once", "no internal error"],
+    faults: often("gatewayCrash", "reset"),
+    log: firstSnapshotForEver,
+  },
+  "acknowledge-before-processing": { caughtBy: ["processed before acknowledged"], meddle: acknowledgesEverything() },
+  "high-water-mark-one-too-high": {
+    caughtBy: ["acknowledged is stored", "peers agree"],
+    faults: often("reset", "gatewayCrash"),
+    meddle: (frame, { place }) =>
+      place === "gatewayOut" && frame.type === "welcome" && frame.outcome === "resumed" ? [{ ...frame, publishedUpTo: frame.publishedUpTo + 1 }] : undefined,
+  },
+  "nak-forgotten": {
+    caughtBy: ["processed all"],
+    meddle: (frame, { place }) => (place === "gatewayIn" && frame.type === "nak" ? [] : undefined),
+  },
+  "delivery-window-ignored": {
+    caughtBy: ["delivery window"],
+    meddle: (frame, { place }) => {
+      if (place !== "gatewayIn" || frame.type !== "subscribe" || frame.window === undefined) return undefined;
+      return [{ ...frame, window: { records: 60_000, bytes: 16_000_000 } }];
+    },
+  },
+  "publish-credit-ignored": {
+    caughtBy: ["publish credit", "peers agree"],
+    faults: often("logStall"),
+    meddle: (frame, { place }) =>
+      place === "clientIn" && frame.type === "welcome" ? [{ ...frame, credit: { records: 1e6, bytes: 1e9 } }] : undefined,
+  },
+  "owner-not-counted": {
+    caughtBy: ["one owner"],
+    faults: often("reset"),
+    meddle: (frame, { place }) => (place === "gatewayOut" && frame.type === "welcome" ? [{ ...frame, owner: 1 }] : undefined),
+  },
+  "rollback-commits": {
+    caughtBy: ["rolled back is not stored"],
+    meddle: (frame, { place }) => (place === "gatewayIn" && frame.type === "rollback" ? [{ type: "commit", tx: frame.tx }] : undefined),
+  },
+  "store-forgets": {
+    caughtBy: ["processed once", "stored once", "processed all"],
+    faults: often("clientCrash"),
+    store: (store) => ({ ...store, load: async () => new Map() }),
+  },
+};
+
+/** Answers an append before it is durable. */
+function acknowledgesEarly(log: EventLog): EventLog {
+  let waiting = 0;
+  const append = async (request: AppendRequest): Promise<AppendResult> => {
+    const first = log.info().lastSeq + waiting + 1;
+    waiting += request.records.length;
+    const done = log.append(request).finally(() => {
+      waiting -= request.records.length;
+    });
+    if (request.journal !== undefined || request.records.length === 0) return done;
+    return { ok: true, seqs: request.records.map((_, i) => first + i), duplicate: false };
+  };
+  return { ...log, append };
+}
+
+function withFollow(log: EventLog, change: (records: readonly LogRecord[]) => readonly LogRecord[]): EventLog {
+  return {
+    ...log,
+    follow: (after, onRecords) =>
+      log.follow(after, (records) => {
+        const changed = change(records);
+        if (changed.length > 0) onRecords(changed);
+      }),
+  };
+}
+
+function splitsTransactions(log: EventLog): EventLog {
+  const append = async ({ records, once, ...request }: AppendRequest): Promise<AppendResult> => {
+    if (once === undefined || records.length < 2) return log.append({ records, ...request, ...(once === undefined ? {} : { once }) });
+    const first = await log.append({ records: records.slice(0, 1), once: { ...once, key: `${once.key}/1` } });
+    if (!first.ok) return first;
+    const second = await log.append({ ...request, records: records.slice(1), once });
+    return second.ok ? { ...second, seqs: [...first.seqs, ...second.seqs] } : second;
+  };
+  return { ...log, append };
+}
+
+/** A journal that anybody may write to at any time. */
+function ignoresConflicts(log: EventLog): EventLog {
+  const append = async (request: AppendRequest): Promise<AppendResult> => {
+    const result = await log.append(request);
+    if (result.ok || result.code !== "conflict" || request.journal === undefined) return result;
+    return append({ ...request, journal: { ...request.journal, expected: result.actual ?? 0 } });
+  };
+  const journals: EventLog["journals"] = {
+    ...log.journals,
+    append: async (request) => {
+      const result = await log.journals.append(request);
+      if (result.ok || result.code !== "conflict") return result;
+      return journals.append({ ...request, expected: result.actual ?? 0 });
+    },
+  };
+  return { ...log, append, journals };
+}
+
+/** The first snapshot of each journal is handed out as if it were the newest. */
+function firstSnapshotForEver(log: EventLog, world: World): EventLog {
+  const first = firstSnapshots(world);
+  const journals: EventLog["journals"] = {
+    ...log.journals,
+    saveSnapshot: (key, snapshot) => {
+      const name = `${key.kind}/${key.id}`;
+      if (!first.has(name)) first.set(name, snapshot);
+      return log.journals.saveSnapshot(key, snapshot);
+    },
+    loadSnapshot: async (key) => {
+      const newest = await log.journals.loadSnapshot(key);
+      const old = first.get(`${key.kind}/${key.id}`);
+      return newest === undefined || old === undefined ? newest : { seq: newest.seq, data: old.data };
+    },
+  };
+  return { ...log, journals };
+}
+
+const snapshotsOf = new WeakMap<World, Map<string, JournalSnapshot>>();
+
+function firstSnapshots(world: World): Map<string, JournalSnapshot> {
+  const known = snapshotsOf.get(world) ?? new Map<string, JournalSnapshot>();
+  snapshotsOf.set(world, known);
+  return known;
+}
+
+/** Each ACK covers everything that has arrived, processed or not. */
+function acknowledgesEverything(): NonNullable<Bug["meddle"]> {
+  const newest = new WeakMap<Wire, Map<number, number>>();
+  return (frame, { wire, place }) => {
+    if (place === "clientIn" && frame.type === "deliver" && frame.attempt === undefined) {
+      const last = frame.upTo ?? frame.records.at(-1)?.seq ?? 0;
+      newest.set(wire, (newest.get(wire) ?? new Map()).set(frame.chain, last));
+    }
+    if (place !== "clientOut" || frame.type !== "ack" || frame.upTo === undefined || frame.tx !== undefined) return undefined;
+    return [{ ...frame, upTo: frame.upTo.map(({ chain, seq }) => ({ chain, seq: newest.get(wire)?.get(chain) ?? seq })) }];
+  };
+}

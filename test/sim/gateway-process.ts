@@ -1,0 +1,36 @@
+/**
+ * A production gateway as a process of the simulated world.
+ * @module
+ */
+import { createGateway } from "../../src/runtime/gateway.ts";
+import type { EventLog } from "../../src/runtime/log/event-log.ts";
+import { sha256 } from "../../src/runtime/system.ts";
+import { portsClock, type SimProcess } from "./clock.ts";
+import type { World } from "./world.ts";
+
+export type GatewayUnderTest = {
+  readonly process: SimProcess;
+  /** Settles when it listens. */
+  readonly started: Promise<unknown>;
+  stop(): Promise<void>;
+  stopping: boolean;
+};
+
+const anonymous = { subject: "", publish: [">"], subscribe: [">"] };
+
+export function startGateway(world: World, process: SimProcess, log: EventLog): GatewayUnderTest {
+  const chance = world.chance.fork(process.name);
+  const gateway = createGateway(
+    {
+      clock: portsClock(world.clock, process, () => world.skewMs),
+      random: { next: chance.next, token: chance.token },
+      digest: sha256,
+      log,
+      transport: world.network.transport(process),
+      authenticator: { authenticate: async () => ({ ok: true, identity: anonymous }) },
+      logger: { log: (level, event, fields) => process.alive && world.gatewayReported(level, event, fields) },
+    },
+    {},
+  );
+  return { process, started: gateway.start(), stop: () => gateway.stop(), stopping: false };
+}

@@ -1,0 +1,87 @@
+/**
+ * The one log of a world: the production memory log, reopened from what was durable after each crash, slow,
+ * stalled or failing when the faults say so.
+ * @module
+ */
+import type { EventLog } from "../../src/runtime/log/event-log.ts";
+import { type MemoryLog, openMemoryLog } from "../../src/runtime/log/memory.ts";
+import { portsClock, type SimClock, type SimProcess } from "./clock.ts";
+import type { StoredRecord } from "./evidence.ts";
+import { keyOf } from "./evidence.ts";
+import { logOf } from "./log.ts";
+import type { Chance } from "./random.ts";
+
+export class SimStorage {
+  readonly #clock: SimClock;
+  readonly #skewMs: () => number;
+  readonly #chance: Chance;
+  readonly #flushMs: number;
+  readonly #readMs: number;
+  #failure: "full" | "unavailable" | undefined;
+  #failsUntilMs = 0;
+  #stalledUntilMs = 0;
+  #log: MemoryLog;
+
+  constructor(clock: SimClock, chance: Chance, skewMs: () => number) {
+    this.#clock = clock;
+    this.#chance = chance;
+    this.#skewMs = skewMs;
+    this.#flushMs = chance.pick([0, 0.5, 5, 40]);
+    this.#readMs = chance.pick([0, 0, 2, 50]);
+    this.#log = this.#open({});
+  }
+
+  get lastSeq(): number {
+    return this.#log.info().lastSeq;
+  }
+
+  get log(): MemoryLog {
+    return this.#log;
+  }
+
+  for(process: SimProcess): EventLog {
+    return logOf(process, this.#log, this.#clock, () => (this.#readMs === 0 ? 0 : this.#chance.next() * this.#readMs));
+  }
+
+  /** What was not flushed is forgotten. */
+  crash(): void {
+    this.#log = this.#open({ image: this.#log.crash() });
+  }
+
+  failFor(code: "full" | "unavailable", forMs: number): void {
+    this.#failure = code;
+    this.#failsUntilMs = this.#clock.nowMs + forMs;
+  }
+
+  stallFor(forMs: number): void {
+    this.#stalledUntilMs = this.#clock.nowMs + forMs;
+  }
+
+  heal(): void {
+    this.#failsUntilMs = 0;
+    this.#stalledUntilMs = 0;
+  }
+
+  /** The whole log, for the checkers. */
+  contents(): readonly StoredRecord[] {
+    const contents: StoredRecord[] = [];
+    const { lastSeq } = this.#log.info();
+    void this.#log.read({ filter: ">", after: 0, until: lastSeq, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
+      for (const { seq, topic, lane, payload } of records) contents.push({ seq, topic, lane, key: keyOf(payload) });
+    });
+    this.#clock.settle();
+    return contents;
+  }
+
+  #open(from: { readonly image?: ReturnType<MemoryLog["crash"]> }): MemoryLog {
+    const short = (): number => (this.#flushMs === 0 ? 0 : this.#chance.next() * this.#flushMs);
+    return openMemoryLog({
+      ...from,
+      clock: portsClock(this.#clock, undefined, this.#skewMs),
+      epoch: "sim",
+      flushMs: () => Math.max(short(), this.#stalledUntilMs - this.#clock.nowMs),
+      answerMs: short,
+      failure: () => (this.#clock.nowMs < this.#failsUntilMs ? this.#failure : undefined),
+    });
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * One seed, one world: production clients and a production gateway on virtual time, faults for a while, then
+ * none, until everything has arrived; then the checkers judge. The same seed gives the same world, event for event.
+ * @module
+ */
+import type { Frame } from "../../src/protocol/frame.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
+import { limits } from "../../src/protocol/limits.ts";
+import { chooseSubprotocol } from "../../src/protocol/subprotocol.ts";
+import type { EventLog } from "../../src/runtime/log/event-log.ts";
+import type { Bug } from "./bugs.ts";
+import { checkEvidence } from "./checkers.ts";
+import { SimClock, SimProcess } from "./clock.ts";
+import { type Evidence, newEvidence, type Violation } from "./evidence.ts";
+import { type FaultPlan, planFaults, runFaults } from "./faults.ts";
+import { type GatewayUnderTest, startGateway } from "./gateway-process.ts";
+import { type Data, type Place, SimNetwork, type Wire } from "./network.ts";
+import { type Chance, chanceFrom } from "./random.ts";
+import { SimStorage } from "./storage.ts";
+import { frameLine, Trace } from "./trace.ts";
+import { WireChecker } from "./wire-checker.ts";
+import { Workload } from "./workload.ts";
+
+export type WorldOptions = {
+  readonly seed: number;
+  readonly bug?: Bug;
+  /** Keeps a readable trace. Changes nothing else. */
+  readonly readable?: boolean;
+};
+
+export type Outcome = {
+  readonly violations: readonly Violation[];
+  readonly hash: number;
+  readonly trace: readonly string[];
+  readonly events: number;
+  readonly virtualMs: number;
+  readonly records: number;
+  readonly processed: number;
+};
+
+/** After the faults end, everything must have arrived within this. Longer than every backoff. */
+const convergeMs = 600_000;
+/** And then nothing more may happen for this long: longer than retransmission timers. */
+const afterwardsMs = 45_000;
+const stepMs = 2_500;
+
+export function runWorld(options: WorldOptions): Outcome {
+  return new World(options).run();
+}
+
+export class World {
+  readonly clock = new SimClock();
+  readonly chance: Chance;
+  readonly evidence: Evidence = newEvidence();
+  readonly trace: Trace;
+  readonly network: SimNetwork;
+  readonly storage: SimStorage;
+  readonly workload: Workload;
+  readonly bug: Bug | undefined;
+  /** How far the gateways' wall clock is off. */
+  skewMs = 0;
+  readonly #violations: Violation[] = [];
+  readonly #wires: WireChecker;
+  readonly #plan: FaultPlan;
+  #gateways: GatewayUnderTest[] = [];
+  #started = 0;
+
+  constructor({ seed, bug, readable = false }: WorldOptions) {
+    this.chance = chanceFrom(seed);
+    this.bug = bug;
+    this.trace = new Trace(this.clock, readable);
+    const tap = {
+      pass: (wire: Wire, place: Place, data: Data) => this.#pass(wire, place, data),
+      ended: (wire: Wire, side: "client" | "gateway", code: number, reason: string) => this.#ended(wire, side, code, reason),
+    };
+    this.network = new SimNetwork(this.clock, this.chance.fork("network"), tap);
+    this.storage = new SimStorage(this.clock, this.chance.fork("storage"), () => this.skewMs);
+    this.workload = new Workload(this);
+    this.#wires = new WireChecker(this.workload);
+    this.#plan = bug?.faults ?? planFaults(this.chance.fork("plan"));
+  }
+
+  run(): Outcome {
+    const activeMs = this.chance.fork("length").pick([5_000, 20_000, 60_000]);
+    const untilMs = this.clock.nowMs + activeMs;
+    this.trace.note("START", () => `faults: ${[...this.#plan].map(([kind, ms]) => `${kind}/${ms}`).join(" ")}`);
+    this.#startGateway();
+    this.workload.start(untilMs);
+    runFaults(this, this.#plan, untilMs);
+    this.clock.runUntil(untilMs);
+    this.#heal();
+    const converged = this.#untilQuiet();
+    if (converged) this.clock.runUntil(this.clock.nowMs + afterwardsMs);
+    return this.#judge(converged);
+  }
+
+  /** Every gateway instance dies at this moment, and the log forgets what it had not flushed. */
+  crashGateway({ silent, downMs }: { readonly silent: boolean; readonly downMs: number }): void {
+    if (this.#gateways.length === 0) return;
+    for (const gateway of this.#gateways) this.#kill(gateway, silent);
+    this.#gateways = [];
+    this.storage.crash();
+    this.clock.after(downMs, () => this.#startGateway());
+  }
+
+  /** The gateway is stopped as an operator would, and started again. */
+  restartGateway(): void {
+    const [gateway, ...others] = this.#gateways;
+    if (gateway === undefined || others.length > 0 || gateway.stopping) return;
+    gateway.stopping = true;
+    const gone = (): void => {
+      if (!gateway.process.alive) return;
+      this.#kill(gateway, false);
+      this.#gateways = [];
+      this.#startGateway();
+    };
+    gateway.stop().then(gone, (error: unknown) => this.#found("gateway stops", String(error)));
+    this.clock.after(60_000, () => {
+      if (gateway.process.alive) this.#found("gateway stops", `${gateway.process.name} did not stop within 60 s`);
+      gone();
+    });
+  }
+
+  /** A second gateway on the same log; the first one goes on for a while, then dies. */
+  takeOver(afterMs: number): void {
+    const [old, ...others] = this.#gateways;
+    if (old === undefined || others.length > 0 || old.stopping) return;
+    this.#startGateway();
+    this.clock.after(afterMs, () => {
+      if (!old.process.alive) return;
+      this.#kill(old, false);
+      this.#gateways = this.#gateways.filter((gateway) => gateway !== old);
+    });
+  }
+
+  #startGateway(): void {
+    const process = new SimProcess(`gateway-${++this.#started}`);
+    const log: EventLog = this.storage.for(process);
+    const gateway = startGateway(this, process, this.bug?.log?.(log, this, process) ?? log);
+    this.#gateways.push(gateway);
+    this.trace.note(`START ${process.name}`);
+    gateway.started.catch((error: unknown) => {
+      this.trace.note(`FAILED ${process.name}`, () => String(error));
+      this.#kill(gateway, false);
+      this.#gateways = this.#gateways.filter((one) => one !== gateway);
+      if (this.#gateways.length === 0) this.clock.after(1_000, () => this.#startGateway());
+    });
+  }
+
+  #kill({ process }: GatewayUnderTest, silent: boolean): void {
+    this.trace.note(`KILL ${process.name}`);
+    process.kill();
+    this.network.lose(process, silent);
+  }
+
+  #heal(): void {
+    this.trace.note("HEAL");
+    this.network.heal();
+    this.storage.heal();
+  }
+
+  #untilQuiet(): boolean {
+    const endMs = this.clock.nowMs + convergeMs;
+    while (this.clock.nowMs < endMs) {
+      this.clock.runUntil(this.clock.nowMs + stepMs);
+      if (this.#violations.length + this.#wires.violations.length > 0) return false;
+      if (this.workload.settled() && this.#checked().length === 0) return true;
+    }
+    return false;
+  }
+
+  #checked(): readonly Violation[] {
+    this.evidence.log = this.storage.contents();
+    return checkEvidence(this.evidence);
+  }
+
+  #judge(converged: boolean): Outcome {
+    const found = [...this.#violations, ...this.#wires.violations, ...this.#checked()];
+    if (!converged && found.length === 0) {
+      found.push({ checker: "converges", message: `Not settled ${convergeMs / 1000} s after the last fault: ${this.workload.unsettled()}` });
+    }
+    return {
+      violations: found,
+      hash: this.trace.hash,
+      trace: this.trace.lines ?? [],
+      events: this.clock.events,
+      virtualMs: this.clock.elapsedMs,
+      records: this.evidence.log.length,
+      processed: this.evidence.subscribers.reduce((sum, { processed }) => sum + processed.length, 0),
+    };
+  }
+
+  /** What the gateway reports of itself as a bug is one. */
+  gatewayReported(level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.trace.note(`LOG ${level} ${event}`, () => JSON.stringify(fields));
+    if (level === "error") this.#found("no internal error", `${event} ${JSON.stringify(fields)}`);
+  }
+
+  #found(checker: string, message: string): void {
+    this.#violations.push({ checker, message });
+  }
+
+  #pass(wire: Wire, place: Place, data: Data): readonly Data[] {
+    const codec = codecs[chooseSubprotocol([wire.subprotocol])?.codec as keyof typeof codecs];
+    const decoded = codec.decode(data, limits);
+    if (!decoded.ok) {
+      this.#found("frames decode", `${place} of wire ${wire.id}: ${decoded.code} at ${decoded.at}: ${decoded.message}`);
+      return [data];
+    }
+    const { frame } = decoded;
+    const atGateway = place === "gatewayIn" || place === "gatewayOut";
+    const changed = this.bug?.meddle?.(frame, { wire, place, world: this });
+    // A bug on the gateway's side changes what the wire carries from there on; on the client's side likewise.
+    const seen: readonly Frame[] = changed === undefined || place === "gatewayIn" || place === "clientIn" ? [frame] : changed;
+    for (const one of seen) {
+      this.trace.note(`${wire.id} ${place} ${one.type}`, () => `${atGateway ? wire.gateway?.name : wire.client.name} ${frameLine(one)}`);
+      this.#wires.frame(wire, place, one);
+      if (place === "clientIn") this.workload.arrived(wire.client.name, wire.id, one);
+    }
+    return changed === undefined ? [data] : changed.map((one) => codec.encode(one));
+  }
+
+  #ended(wire: Wire, side: "client" | "gateway", code: number, reason: string): void {
+    this.trace.note(`${wire.id} ended ${side} ${code}`, () => reason);
+    this.#wires.ended(wire, side, code, reason);
+  }
+}
