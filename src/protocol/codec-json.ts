@@ -19,6 +19,9 @@ import { laneNames } from "./lane.ts";
 import type { LaneName } from "./lane.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
+/** First bytes of JSON values. */
+const jsonStarts: ReadonlySet<number | undefined> = new Set([...'{["-0123456789tfn'].map((char) => char.charCodeAt(0)));
+
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -58,6 +61,7 @@ function payloadText(payload: Uint8Array): string {
 
 /** The payload as JSON text, if a reader of it gets the same bytes back: no space around it, not too deep. */
 function jsonTextOf(payload: Uint8Array): string | undefined {
+  if (!jsonStarts.has(payload[0])) return undefined; // spares the cost of a failure for what is plainly not JSON
   try {
     const text = strictUtf8.decode(payload);
     if (valueEnd(text, 0) !== text.length) return undefined;

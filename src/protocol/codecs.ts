@@ -4,8 +4,9 @@
  * Pure.
  * @module
  */
-import type { Codec } from "./codec.ts";
+import type { Codec, CodecName } from "./codec.ts";
 import { jsonCodec } from "./codec-json.ts";
 import { msgpackCodec } from "./codec-msgpack.ts";
+import { protobufCodec } from "./codec-protobuf.ts";
 
-export const codecs: Readonly<Record<"msgpack" | "json", Codec>> = { msgpack: msgpackCodec, json: jsonCodec };
+export const codecs: Readonly<Record<CodecName, Codec>> = { msgpack: msgpackCodec, protobuf: protobufCodec, json: jsonCodec };

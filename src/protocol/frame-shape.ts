@@ -62,6 +62,8 @@ const bool: Kind = { is: "bool" };
 const bytes: Kind = { is: "bytes" };
 const lane: Kind = { is: "lane" };
 const headers: Kind = { is: "headers" };
+/** An error or close code. */
+const code: Kind = { is: "uint", max: 65_535 };
 const qos: Kind = { is: "uint", max: 2 };
 const topic: Kind = { is: "text", limit: "topicBytesMax" };
 const text: Kind = { is: "text", limit: "textBytesMax" };
@@ -78,7 +80,7 @@ const window = object(shape<Window>("Window", { records: must(uint), bytes: must
 const heldPosition = shape<HeldPosition>("HeldPosition", { filter: must(topic), lane: must(lane), seq: must(uint) });
 const run = shape<PublishedRun>("PublishedRun", { n: must(uint), seq: must(uint), count: must(uint) });
 const refusedPublish = shape<RefusedPublish>("RefusedPublish", {
-  n: must(uint), code: must(uint), cause: must(text), message: must(text),
+  n: must(uint), code: must(code), cause: must(text), message: must(text),
 });
 const chainInfo = shape<ChainInfo>("ChainInfo", { chain: must(uint), lane: must(lane), last: must(uint) });
 const chainSeqs = list(object(shape<ChainSeq>("ChainSeq", { chain: must(uint), seq: must(uint) })));
@@ -140,9 +142,9 @@ export const frameShapes: { readonly [T in FrameType]: Shape } = {
   }),
   ping: shape<Ping>("Ping", { id: must(uint), heads: may(chainSeqs) }),
   pong: shape<Pong>("Pong", { id: must(uint), heads: may(chainSeqs) }),
-  goaway: shape<Goaway>("Goaway", { code: must(uint), cause: must(text), message: must(text), retryAfterMs: may(uint) }),
+  goaway: shape<Goaway>("Goaway", { code: must(code), cause: must(text), message: must(text), retryAfterMs: may(uint) }),
   error: shape<ErrorFrame>("Error", {
-    code: must(uint), cause: must(text), message: must(text), retryable: must(bool), ref: may(uint), tx: may(uint),
+    code: must(code), cause: must(text), message: must(text), retryable: must(bool), ref: may(uint), tx: may(uint),
     n: may(uint), chain: may(uint), seq: may(uint), retryAfterMs: may(uint),
   }),
   auth: shape<Auth>("Auth", { token: must(token) }),

@@ -5,7 +5,7 @@
  * Owns its buffer; what `take` answers is a copy.
  * @module
  */
-import { assert } from "./assert.ts";
+import { AssertionError } from "./assert.ts";
 import { utf8Length } from "./utf8.ts";
 
 const firstBytes = 4_096;
@@ -43,15 +43,16 @@ export class MsgpackWriter {
   }
 
   uint(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, `${value} is not a safe integer from 0`);
+    if (!Number.isSafeInteger(value) || value < 0) throw new AssertionError(`${value} is not a safe integer from 0`);
     this.#room(9);
     if (value < 0x80) this.#buffer[this.#at++] = value;
     else if (value < 0x100) this.#head(0xcc, 1, value);
     else if (value < 0x1_0000) this.#head(0xcd, 2, value);
     else if (value < 0x1_0000_0000) this.#head(0xce, 4, value);
     else {
-      this.#head(0xcf, 4, Math.floor(value / 0x1_0000_0000));
-      this.#view.setUint32(this.#at, value % 0x1_0000_0000);
+      const high = Math.floor(value / 0x1_0000_0000);
+      this.#head(0xcf, 4, high);
+      this.#view.setUint32(this.#at, value - high * 0x1_0000_0000);
       this.#at += 4;
     }
   }
