@@ -1,0 +1,166 @@
+/**
+ * docs/protocol/v1.md says what the code does: its tables equal the tables of src/protocol, its examples are the
+ * codecs' very bytes, and its minimal client works against a real gateway.
+ */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { closeCodes } from "../../src/protocol/close-code.ts";
+import type { CodecName } from "../../src/protocol/codec.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
+import { errorCodes } from "../../src/protocol/error-code.ts";
+import { clientFrames, type Frame, frameNumbers, recordBytes } from "../../src/protocol/frame.ts";
+import { frameShapes, type Kind, type Shape } from "../../src/protocol/frame-shape.ts";
+import { limits } from "../../src/protocol/limits.ts";
+import { receive } from "../../src/protocol/position.ts";
+
+const spec = readFileSync(new URL("../../docs/protocol/v1.md", import.meta.url), "utf8");
+
+/** Cells of the table rows of one part of the text, head and rule left out. */
+function rows(part: string): string[][] {
+  const lines = part.split("\n").filter((line) => line.startsWith("|"));
+  return lines.slice(2).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", "")));
+}
+
+/** The text from one heading to the next of any level. */
+function part(heading: string): string {
+  const at = spec.indexOf(`\n${heading}\n`);
+  if (at < 0) throw new Error(`docs/protocol/v1.md has no heading "${heading}"`);
+  return spec.slice(at + heading.length + 2).split(/\n#+ /)[0] ?? "";
+}
+
+function tableAfter(text: string): string[][] {
+  const from = spec.indexOf(text);
+  if (from < 0) throw new Error(`docs/protocol/v1.md does not say "${text}"`);
+  const table = spec.slice(from + text.length).match(/(?:^|\n)(\|[^\n]*\n)+/);
+  return rows(table?.[0] ?? "");
+}
+
+function typeName(kind: Kind): string {
+  if (kind.is === "uint") return kind.max === 2 ? "uint 0–2" : "uint";
+  if (kind.is === "list") return `list of ${typeName(kind.of)}`;
+  if (kind.is === "object") return kind.shape.name;
+  return kind.is === "word" ? kind.words.join(" ") : kind.is;
+}
+
+function shapeRows(shape: Shape): string[][] {
+  return shape.fields.map(({ name, kind, required }, index) => [String(index + 1), name, typeName(kind), required ? "" : "optional"]);
+}
+
+function objectsIn(shape: Shape, found = new Map<string, Shape>()): Map<string, Shape> {
+  for (const field of shape.fields) {
+    let kind = field.kind;
+    while (kind.is === "list") kind = kind.of;
+    if (kind.is !== "object" || found.has(kind.shape.name)) continue;
+    found.set(kind.shape.name, kind.shape);
+    objectsIn(kind.shape, found);
+  }
+  return found;
+}
+
+describe("docs/protocol/v1.md, tables", () => {
+  test("the frame table equals frameNumbers, and says who sends what", () => {
+    const sent = (type: string): string => ((clientFrames as readonly string[]).includes(type) ? "client" : "gateway");
+    const table = rows(part("## 3. Frames"));
+    expect(table.map(([number, type]) => [number, type])).toEqual(Object.entries(frameNumbers).map(([type, number]) => [String(number), type]));
+    const both = ["credit", "ping", "pong"];
+    expect(table.map(([, , by]) => by)).toEqual(Object.keys(frameNumbers).map((type) => (both.includes(type) ? "both" : sent(type))));
+  });
+
+  test.each(Object.entries(frameNumbers))("the fields of %s equal frameShapes, in order", (type, number) => {
+    const heading = spec.split("\n").find((line) => line.startsWith(`#### \`${type}\` (${number}) `)) ?? `#### ${type}`;
+    expect(rows(part(heading)).map((row) => row.slice(0, 4))).toEqual(shapeRows(frameShapes[type as keyof typeof frameNumbers]));
+  });
+
+  const objects = new Map<string, Shape>();
+  for (const shape of Object.values(frameShapes)) objectsIn(shape, objects);
+  test.each([...objects])("the fields of the object %s equal frameShapes, in order", (name, shape) => {
+    expect(rows(part(`#### ${name}`)).map((row) => row.slice(0, 4))).toEqual(shapeRows(shape));
+  });
+
+  test("the error table equals errorCodes", () => {
+    const table = tableAfter("600–699 the gateway's state.\n");
+    expect(table).toEqual(Object.entries(errorCodes).map(([name, { code, retryable, advice }]) => [String(code), name, retryable ? "yes" : "no", advice]));
+  });
+
+  test("the close table equals closeCodes", () => {
+    const table = tableAfter("this client is broken |\n");
+    expect(table).toEqual(Object.entries(closeCodes).map(([name, { code, advice }]) => [String(code), name, advice]));
+  });
+
+  test("the limits table equals limits", () => {
+    expect(rows(part("## 14. Limits")).map(([name, value]) => [name, value])).toEqual(
+      Object.entries(limits).map(([name, value]) => [name, String(value)]),
+    );
+  });
+});
+
+describe("docs/protocol/v1.md, arithmetic", () => {
+  test("recordBytes() is the worked number", () => {
+    const stated = /\): (32 \+ 12 \+ 9 \+ 2 = \d+)\./.exec(spec)?.[1] ?? "";
+    const payload = new TextEncoder().encode('{"qty":3}');
+    expect(stated).toBe(`32 + 12 + 9 + 2 = ${recordBytes({ topic: "orders.eu.42", payload, headers: { k: "v" } })}`);
+  });
+
+  test("receive() gives the verdicts of the worked table, row after row", () => {
+    const table = tableAfter("With `last = 900`:\n");
+    let last = 900;
+    expect(table.length).toBe(6);
+    for (const [deliver = "", verdict, after, taken] of table) {
+      const numbers = deliver.match(/\d+/g)?.map(Number) ?? [];
+      const prev = numbers[0] ?? 0;
+      const seqs = deliver.includes("no records") ? [] : numbers.slice(1);
+      const upTo = numbers.at(-1) ?? 0;
+      const found = receive(last, { prev, upTo });
+      const took = found === "accept" ? seqs.filter((seq) => seq > last) : [];
+      if (found === "accept") last = upTo;
+      expect([found, String(last), took.join(", ") || "none"]).toEqual([verdict ?? "", after ?? "", taken ?? ""]);
+    }
+  });
+});
+
+type Example = { readonly name: string; readonly forms: Readonly<Record<CodecName, string>> };
+
+function examples(): Example[] {
+  return [...spec.matchAll(/```weir-frame (.*)\n([^`]*)```/g)].map(([, name = "", body = ""]) => {
+    const forms = Object.fromEntries(body.trim().split("\n").map((line) => [line.split(" ")[0], line.replace(/^\S+\s+/, "")]));
+    return { name, forms: forms as Record<CodecName, string> };
+  });
+}
+
+function wire(codec: CodecName, written: string): Uint8Array | string {
+  return codec === "json" ? written : Uint8Array.from(written.split(" "), (byte) => Number.parseInt(byte, 16));
+}
+
+function written(data: Uint8Array | string): string {
+  return typeof data === "string" ? data : [...data].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
+
+function decoded(codec: CodecName, text: string): Frame {
+  const result = codecs[codec].decode(wire(codec, text), limits);
+  if (!result.ok) throw new Error(`${codec}: ${result.message}`);
+  return result.frame;
+}
+
+/** Payloads of a decoded frame may be views: their bytes are compared. */
+function plain(frame: Frame): unknown {
+  return JSON.parse(JSON.stringify(frame, (_key, value: unknown) => (value instanceof Uint8Array ? { bytes: [...value] } : value)));
+}
+
+describe("docs/protocol/v1.md, examples", () => {
+  const all = examples();
+
+  test("there is an example of every frame", () => {
+    const shown = new Set(all.map(({ forms }) => decoded("json", forms.json).type));
+    expect([...shown].sort()).toEqual((Object.keys(frameNumbers) as Frame["type"][]).sort());
+  });
+
+  for (const { name, forms } of all) {
+    for (const codec of ["json", "msgpack", "protobuf"] as const) {
+      test(`${codec}: "${name}" encodes to the bytes of the text, and they decode to the same frame`, () => {
+        const frame = decoded("json", forms.json);
+        expect(written(codecs[codec].encode(frame))).toBe(forms[codec]);
+        expect(plain(decoded(codec, forms[codec]))).toEqual(plain(frame));
+      });
+    }
+  }
+});
