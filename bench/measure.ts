@@ -29,7 +29,7 @@ export async function measure(scenario: Scenario, name: TargetName, seconds: num
         serverPid: server.process.pid,
         seconds,
         qos: target.qos ?? scenario.qos,
-        numbers: scenario.numbers,
+        numbers: { ...scenario.numbers, ...target.numbers },
       });
     } finally {
       await server.process.stop();

@@ -1,5 +1,5 @@
 /**
- * Reads what the kernel says of a process: CPU time of all its threads, memory; and of all TCP sockets.
+ * Reads what the kernel says of a process: CPU time of all its threads, memory; and of its own memory for sockets.
  * @module
  */
 import { readFileSync } from "node:fs";
@@ -28,10 +28,21 @@ export function memory(pid: number): Memory {
   return { rssBytes: kb("VmRSS") * 1024, anonBytes: kb("RssAnon") * 1024 };
 }
 
-/** Kernel memory of all TCP sockets of the machine, both ends of the loopback included. */
-export function tcpMemoryBytes(): number {
-  const stat = readFileSync("/proc/net/sockstat", "utf8");
-  return Number(/^TCP:.* mem (\d+)/m.exec(stat)?.[1] ?? Number.NaN) * pageBytes;
+export type KernelMemory = {
+  /** Bytes queued in buffers of TCP sockets (/proc/net/sockstat). */
+  readonly tcpBufferBytes: number;
+  /** The kernel's own objects, sockets and files among them (/proc/meminfo). */
+  readonly slabBytes: number;
+};
+
+/** Of the whole machine: both ends of every loopback connection are in it. */
+export function kernelMemory(): KernelMemory {
+  const sockets = readFileSync("/proc/net/sockstat", "utf8");
+  const all = readFileSync("/proc/meminfo", "utf8");
+  return {
+    tcpBufferBytes: Number(/^TCP:.* mem (\d+)/m.exec(sockets)?.[1] ?? Number.NaN) * pageBytes,
+    slabBytes: Number(/^Slab:\s+(\d+) kB/m.exec(all)?.[1] ?? Number.NaN) * 1024,
+  };
 }
 
 /** CPU of a server and of this process between two moments. */

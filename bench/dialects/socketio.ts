@@ -18,10 +18,10 @@ type PeerEvents = {
 async function connect(options: DialectOptions, events: PeerEvents, recovery: object | undefined): Promise<Peer> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const socket = await LightSocket.open(options.port, path, "", {
-    message(data) {
+    message(data, peer) {
       const packet = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
-      if (packet === "2") socket.send("3");
-      else if (packet.startsWith("0")) socket.send(recovery === undefined ? "40" : `40${JSON.stringify(recovery)}`);
+      if (packet === "2") peer.send("3");
+      else if (packet.startsWith("0")) peer.send(recovery === undefined ? "40" : `40${JSON.stringify(recovery)}`);
       else if (packet.startsWith("40")) resolve((JSON.parse(packet.slice(2)) as { pid: string }).pid);
       else if (packet.startsWith("42")) {
         const [, records, offset] = JSON.parse(packet.slice(2)) as [string, string[], string | undefined];

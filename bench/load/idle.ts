@@ -3,7 +3,7 @@
  * counted: they pay for compiled code and first buffers.
  * @module
  */
-import { memory, tcpMemoryBytes } from "../proc-stat.ts";
+import { kernelMemory, memory } from "../proc-stat.ts";
 import { round } from "./distribution.ts";
 import { inGroups, type LoadRun, type Measures } from "./job.ts";
 
@@ -19,7 +19,7 @@ export async function idle(run: LoadRun): Promise<Measures> {
   await inGroups(warmUpPeers, connectAtOnce, open);
   await Bun.sleep(restMs);
   const before = memory(run.job.serverPid);
-  const kernelBefore = tcpMemoryBytes();
+  const kernelBefore = kernelMemory();
 
   const began = performance.now();
   await inGroups(peers, connectAtOnce, open);
@@ -27,6 +27,7 @@ export async function idle(run: LoadRun): Promise<Measures> {
   const atOnce = memory(run.job.serverPid);
   await Bun.sleep(restMs);
   const after = memory(run.job.serverPid);
+  const kernelAfter = kernelMemory();
 
   const each = (bytes: number): number => round(bytes / peers / 1024, 2);
   return {
@@ -34,7 +35,8 @@ export async function idle(run: LoadRun): Promise<Measures> {
     rssKbEach: each(after.rssBytes - before.rssBytes),
     anonKbEach: each(after.anonBytes - before.anonBytes),
     rssKbEachAtOnce: each(atOnce.rssBytes - before.rssBytes),
-    kernelKbEachBothEnds: each(tcpMemoryBytes() - kernelBefore),
+    tcpBufferKbEach: each(kernelAfter.tcpBufferBytes - kernelBefore.tcpBufferBytes),
+    slabKbEach: each(kernelAfter.slabBytes - kernelBefore.slabBytes),
     opensPerSecond: round(peers / (openedMs / 1000)),
     rssMb: round(after.rssBytes / 1_048_576, 1),
   };

@@ -8,8 +8,8 @@
 import type { Socket } from "bun";
 
 export type LightSocketEvents = {
-  /** `data` is valid until the handler returns. */
-  message(data: Uint8Array, text: boolean): void;
+  /** `data` is valid until the handler returns. May be called before `open` has resolved: so `socket` comes along. */
+  message(data: Uint8Array, socket: LightSocket): void;
   /** All frames of a chunk have been given to `message`. */
   settled?(): void;
   close?(): void;
@@ -165,7 +165,7 @@ export class LightSocket {
     if ((first & 0x80) === 0 || opcode === 0) throw new Error("Server sent a fragmented frame, which the light socket does not read");
     if (opcode === op.ping) this.#frame(op.pong, body);
     else if (opcode === op.close) this.#socket?.end();
-    else if (opcode !== op.pong) this.#events.message(body, opcode === op.text);
+    else if (opcode !== op.pong) this.#events.message(body, this);
   }
 
   #ended(): void {

@@ -7,7 +7,7 @@ import { freePort, type PinnedProcess, startPinned, whenListening } from "../pro
 import { mosquittoCommand } from "./mosquitto.ts";
 import { weirCommand } from "./weir.ts";
 
-export const targetNames = ["weir", "weir-qos0", "bun", "ws", "socketio", "mosquitto"] as const;
+export const targetNames = ["weir", "weir-qos0", "bun", "bun-one-a-tick", "ws", "socketio", "mosquitto"] as const;
 export type TargetName = (typeof targetNames)[number];
 
 export type Target = {
@@ -15,6 +15,7 @@ export type Target = {
   readonly dialect: DialectName;
   /** Instead of the scenario's. */
   readonly qos?: 0 | 1 | 2;
+  readonly numbers?: Readonly<Record<string, number>>;
   /** The server's command; files that it needs go into `dir`. Throws a sentence when something is not installed. */
   command(port: number, dir: string): Promise<readonly string[]>;
 };
@@ -29,17 +30,15 @@ function nodeServer(file: string, dependency: string): () => Promise<string> {
     return `${servers}/${file}`;
   };
 }
+const bunRelay: Target["command"] = async (port) => [bun, `${servers}/bun-relay.ts`, String(port)];
 const wsServer = nodeServer("ws-relay.mjs", "ws");
 const socketioServer = nodeServer("socketio.mjs", "socket.io");
 
 export const targets: Readonly<Record<TargetName, Target>> = {
   weir: { title: "Weir", dialect: "weir", command: weirCommand },
   "weir-qos0": { title: "Weir, QoS 0", dialect: "weir", qos: 0, command: weirCommand },
-  bun: {
-    title: "raw Bun.serve",
-    dialect: "relay",
-    command: async (port) => [bun, `${servers}/bun-relay.ts`, String(port)],
-  },
+  bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
+  "bun-one-a-tick": { title: "raw Bun.serve, one record a tick", dialect: "relay", numbers: { perTick: 1 }, command: bunRelay },
   ws: {
     title: "ws (Node)",
     dialect: "relay",
