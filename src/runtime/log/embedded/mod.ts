@@ -1,0 +1,5 @@
+/**
+ * The embedded event log: one directory, one writing process, records flushed to disk before they are acknowledged.
+ * @module
+ */
+export { type EmbeddedLogOptions, openEmbeddedLog } from "./open.ts";
