@@ -96,7 +96,7 @@ function problemOf(issue: z.core.$ZodIssue, given: ReadonlyMap<string, Given>): 
   const one = owner === undefined ? undefined : given.get(owner);
   const setting = path.join(".");
   if (one === undefined) return { where: setting, message: `Missing, ${issue.message}` };
-  const shown = /secret/i.test(setting) ? "" : `, got ${JSON.stringify(one.value)}`;
+  const shown = issue.code === "custom" || /secret/i.test(setting) ? "" : `, got ${JSON.stringify(one.value)}`;
   const named = one.where.endsWith(setting) ? "" : `${setting}: `;
   return { where: one.where, message: `${named}${issue.message}${shown}` };
 }

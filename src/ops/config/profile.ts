@@ -7,6 +7,7 @@
  */
 import { AssertionError } from "../../protocol/assert.ts";
 import { assertLimits, type Limits, limits } from "../../protocol/limits.ts";
+import { developmentOrigins } from "../../runtime/origin.ts";
 import type { JwtAlgorithm, Settings } from "./schema.ts";
 
 export type JwtConfig = {
@@ -75,7 +76,7 @@ export function decideConfig(settings: Settings): Decided {
       security: {
         anonymous: { ...security.anonymous, allow },
         ...(jwt === undefined ? {} : { jwt }),
-        origins: security.origins ?? (development ? ["*"] : []),
+        origins: security.origins ?? (development ? developmentOrigins : []),
       },
       limits: inForce,
       logging,

@@ -6,13 +6,16 @@
  */
 import { z } from "zod";
 import { type Limits, limits } from "../../protocol/limits.ts";
+import { filterProblem } from "../../protocol/topic.ts";
+import { originRuleProblem } from "../../runtime/origin.ts";
 
 export const jwtAlgorithms = ["HS256", "RS256", "EdDSA"] as const;
 export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
 
 const bound = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const text = z.string().min(1).max(4_096);
-const names = z.array(text).max(256);
+const filters = z.array(checked(filterProblem)).max(256);
+const origins = z.array(checked(originRuleProblem)).max(256);
 
 const limitShape = Object.fromEntries(Object.keys(limits).map((name) => [name, bound.optional()])) as Record<
   keyof Limits,
@@ -45,8 +48,8 @@ export const configSchema = z.strictObject({
     anonymous: z.strictObject({
       /** Absent: what the profile says. */
       allow: z.boolean().optional(),
-      publish: names.default([">"]),
-      subscribe: names.default([">"]),
+      publish: filters.default([">"]),
+      subscribe: filters.default([">"]),
     }),
     jwt: z
       .strictObject({
@@ -59,8 +62,8 @@ export const configSchema = z.strictObject({
         audience: text.optional(),
       })
       .optional(),
-    /** Origins that browsers may connect from; `*` is any. Absent: what the profile says. */
-    origins: names.optional(),
+    /** Pages that browsers may connect from (rules: src/runtime/origin.ts). Absent: what the profile says. */
+    origins: origins.optional(),
   }),
   sessions: z.strictObject({
     /** How long a detached session can be resumed, unless its client asks for another time. */
@@ -69,6 +72,14 @@ export const configSchema = z.strictObject({
   limits: z.strictObject(limitShape),
   logging: z.strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") }),
 });
+
+/** Text for which `problemOf` finds no problem. */
+function checked(problemOf: (value: string) => string | undefined) {
+  return z.string().superRefine((value, context) => {
+    const message = problemOf(value);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+}
 
 /** Settings as given, defaults filled in. */
 export type Settings = z.output<typeof configSchema>;

@@ -28,6 +28,8 @@ export const shortFlags: Readonly<Record<string, string>> = {
   "log-level": "logging.level",
 };
 export const configFileVariable = "WEIR_CONFIG";
+/** Not a gateway's: the other commands read them. */
+const clientVariables = ["WEIR_URL", "WEIR_TOKEN"];
 
 /** `server.tls.cert` → `WEIR_SERVER__TLS__CERT`, `limits.frameBytesMax` → `WEIR_LIMITS__FRAME_BYTES_MAX`. */
 function environmentName(setting: string): string {
@@ -44,7 +46,8 @@ export function fromEnvironment(env: Readonly<Record<string, string | undefined>
   const given: Given[] = [];
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith("WEIR_") || name === configFileVariable || value === undefined) continue;
+    if (!name.startsWith("WEIR_") || value === undefined) continue;
+    if (name === configFileVariable || clientVariables.includes(name)) continue;
     const where = `environment ${name}`;
     const setting = environmentSettings.get(name);
     if (setting !== undefined) given.push({ setting, value: typed(setting, value), where });

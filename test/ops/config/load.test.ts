@@ -31,7 +31,7 @@ describe("loadConfig() without any source", () => {
       profile: "development",
       server: { host: "127.0.0.1", port: 8080 },
       log: { url: "embedded:./weir-data", retention: { ageMs: 0, bytes: 0, records: 0 } },
-      security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["*"] },
+      security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"] },
       limits,
       logging: { level: "info" },
     });
@@ -127,6 +127,13 @@ describe("loadConfig() with a bad setting", () => {
     expect(problems).toHaveLength(1);
     expect(problems[0]).toContain(">=32 characters");
     expect(problems[0]).not.toContain("hunter2");
+  });
+
+  test("refuses an origin rule and a filter that can never match", () => {
+    expect(problemsOf({ flags: { "security.origins": "https://a.example/path" } })[0]).toStartWith(
+      'flag --security.origins: security.origins.0: "https://a.example/path" is no origin rule, expected ',
+    );
+    expect(problemsOf({ flags: { "security.anonymous.publish": "a..b" } })).toHaveLength(1);
   });
 
   test("names the limits that contradict each other", () => {

@@ -1,0 +1,63 @@
+/**
+ * Decides whether a command line is one that the command understands: citty ignores what it does not know, here
+ * an unknown option or a word too many is an error.
+ *
+ * Pure.
+ * @module
+ */
+import { parseArgs } from "node:util";
+import type { ArgsDef } from "citty";
+import { usageError } from "./exit-code.ts";
+
+export type OptionValues = Readonly<Record<string, string | undefined>>;
+
+/** Checks the words of one command; answers its text options. `further`: options that stand in no usage table. */
+export function strictArguments(args: ArgsDef, words: readonly string[], further: Iterable<string> = []): OptionValues {
+  const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
+  for (const name of further) options[name] = { type: "string" };
+  const optionNames = Object.keys(args).filter((name) => args[name]?.type !== "positional");
+  let positionalsMax = 0;
+  for (const [name, arg] of Object.entries(args)) {
+    if (arg.type === "positional") positionalsMax++;
+    else options[name] = { type: arg.type === "boolean" ? "boolean" : "string" };
+    if (arg.type === "boolean") options[`no-${name}`] = { type: "boolean" };
+    if ("alias" in arg && typeof arg.alias === "string") (options[name] as { short?: string }).short = arg.alias;
+  }
+  const { values, positionals } = parsed(options, words, optionNames);
+  if (positionals.length > positionalsMax) {
+    throw usageError(`Unexpected argument "${positionals[positionalsMax]}", expected at most ${positionalsMax}`);
+  }
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, string] => typeof entry[1] === "string"),
+  );
+}
+
+function parsed(
+  options: Record<string, { type: "string" | "boolean"; short?: string }>,
+  words: readonly string[],
+  shown: readonly string[],
+): { values: Record<string, unknown>; positionals: readonly string[] } {
+  try {
+    return parseArgs({ args: [...words], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    const { code, message } = error as { code?: string; message: string };
+    if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+      const [, name = ""] = /'(-[^']*)'/.exec(message) ?? [];
+      throw usageError(`Unknown option ${name}, expected one of: ${shown.map((one) => `--${one}`).join(", ")}`);
+    }
+    throw usageError(message.split(". ")[0] as string);
+  }
+}
+
+/** A whole number in [min, max]; anything else is an error that names the option. */
+export function wholeNumber(name: string, text: string, range: { readonly min: number; readonly max: number }): number {
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isSafeInteger(value) && value >= range.min && value <= range.max) return value;
+  throw usageError(`--${name} must be a whole number from ${range.min} to ${range.max}, got "${text}"`);
+}
+
+export function oneOf<const T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw usageError(`--${name} must be one of ${allowed.join(", ")}, got "${text}"`);
+}

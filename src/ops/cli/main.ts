@@ -1,0 +1,7 @@
+/**
+ * Entry of the `weir` command.
+ * @module
+ */
+import { runCli } from "./run.ts";
+
+process.exitCode = await runCli(process.argv.slice(2));

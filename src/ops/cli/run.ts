@@ -1,0 +1,91 @@
+/**
+ * Runs one `weir` command line: finds the command, checks its words, shows help, and turns how it ended into an
+ * exit code and at most one message.
+ * @module
+ */
+import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import packageJson from "../../../package.json" with { type: "json" };
+import { settingKinds } from "../config/schema.ts";
+import { strictArguments } from "./arguments.ts";
+import { benchCommand } from "./commands/bench.ts";
+import { demoCommand } from "./commands/demo.ts";
+import { historyCommand } from "./commands/history.ts";
+import { publishCommand } from "./commands/publish.ts";
+import { serveCommand } from "./commands/serve.ts";
+import { tailCommand } from "./commands/tail.ts";
+import { CliError, type ExitCode, exitCodes } from "./exit-code.ts";
+
+// citty types every command by its own arguments; in one table they are only "some command".
+// biome-ignore lint/suspicious/noExplicitAny: see above
+type AnyCommand = CommandDef<any>;
+
+const commands: Readonly<Record<string, AnyCommand>> = {
+  serve: serveCommand,
+  publish: publishCommand,
+  tail: tailCommand,
+  history: historyCommand,
+  bench: benchCommand,
+  demo: demoCommand,
+};
+
+const root: AnyCommand = defineCommand({
+  meta: { name: "weir", version: packageJson.version, description: "Exactly-once sessions over WebSockets" },
+  subCommands: { ...commands },
+});
+
+const exitHelp =
+  "EXIT CODES  0 done, 1 failed, 2 wrong command line or configuration, 3 a record was lost or seen twice";
+
+export async function runCli(words: readonly string[]): Promise<ExitCode> {
+  const [name, ...rest] = words;
+  try {
+    if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+      console.log(`${await renderUsage(root)}\n\n${exitHelp}`);
+      return name === undefined ? exitCodes.usage : exitCodes.done;
+    }
+    if (name === "--version" || name === "-v") {
+      console.log(packageJson.version);
+      return exitCodes.done;
+    }
+    return await runNamed(name, rest);
+  } catch (error) {
+    if (!(error instanceof Error) || !isExpected(error)) throw error;
+    console.error(`weir: ${error.message}`);
+    return error instanceof CliError ? error.exitCode : exitCodes.failed;
+  }
+}
+
+async function runNamed(name: string, words: readonly string[]): Promise<ExitCode> {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    throw new CliError(
+      exitCodes.usage,
+      `Unknown command "${name}", expected one of: ${Object.keys(commands).join(", ")}`,
+    );
+  }
+  if (words.includes("--help") || words.includes("-h")) {
+    console.log(await renderUsage(command, root));
+    if (command === serveCommand) console.log(`\n${settingsHelp()}`);
+    return exitCodes.done;
+  }
+  strictArguments(command.args as ArgsDef, words, command === serveCommand ? settingKinds.keys() : []);
+  const { result } = await runCommand(command, { rawArgs: [...words] });
+  return result as ExitCode;
+}
+
+/** Errors whose message is enough: what people or the network did. Anything else is a bug and keeps its stack. */
+function isExpected(error: Error): boolean {
+  return ["CliError", "CLIError", "WeirError", "LogOpenError"].includes(error.name);
+}
+
+function settingsHelp(): string {
+  const rows = [...settingKinds].map(([setting, kind]) => `  --${setting}=<${kind}>`);
+  return [
+    "SETTINGS (each also in the --config file, and in the environment: server.port is WEIR_SERVER__PORT)",
+    "",
+    ...rows,
+    "",
+    "Short in the environment: WEIR_HOST, WEIR_PORT, WEIR_LOG, WEIR_LOG_LEVEL, WEIR_PROFILE, WEIR_CONFIG.",
+    "Defaults < file < environment < flags.",
+  ].join("\n");
+}

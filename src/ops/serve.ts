@@ -1,0 +1,121 @@
+/**
+ * Runs a gateway on this machine: opens what the configuration names, starts, and stops in order when a signal
+ * asks for it. The one place where the real ports are put together.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { pino } from "pino";
+import type { LogEpoch } from "../protocol/ids.ts";
+import { anonymousAuthenticator, authenticator, jwtAuthenticator } from "../runtime/auth.ts";
+import { createGateway } from "../runtime/gateway.ts";
+import { openEmbeddedLog } from "../runtime/log/embedded/mod.ts";
+import type { EventLog } from "../runtime/log/event-log.ts";
+import { openMemoryLog } from "../runtime/log/memory.ts";
+import { pinoLogger } from "../runtime/logger.ts";
+import type { Authenticator, Clock, Logger, Random } from "../runtime/ports.ts";
+import { sha256, systemClock, systemRandom } from "../runtime/system.ts";
+import { bunTransport } from "../runtime/transport/bun.ts";
+import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
+import { welcomeText } from "./cli/welcome.ts";
+import type { Config } from "./config/profile.ts";
+
+const epochBytes = 12;
+const stopTimeoutMs = 10_000;
+/** A terminal sends Ctrl-C to the whole process group, and a launcher forwards it: the same wish, twice. */
+const sameSignalMs = 500;
+
+export async function serve(config: Config): Promise<ExitCode> {
+  const clock = systemClock();
+  const random = systemRandom();
+  // Standard error: what the command itself says on standard output stays readable.
+  const logger = pinoLogger({ level: config.logging.level, destination: pino.destination(2) });
+  const gatewayConfig = {
+    hostname: config.server.host,
+    port: config.server.port,
+    origins: config.security.origins,
+    limits: config.limits,
+    retention: config.log.retention,
+    ...(config.server.tls === undefined ? {} : { tls: readTls(config.server.tls) }),
+  };
+  const authenticates = authenticatorOf(config, clock);
+  const log = await openLog(config, { clock, random, logger });
+  const transport = bunTransport();
+  const ports = { clock, random, digest: sha256, log, transport, authenticator: authenticates, logger };
+  const gateway = createGateway(ports, gatewayConfig);
+  try {
+    const listening = await gateway.start();
+    console.log(welcomeText(listening, config));
+  } catch (error) {
+    await log.close();
+    throw listenError(error, config);
+  }
+  const signal = await firstSignal();
+  console.log(`Stopping on ${signal}, once more to stop at once`);
+  await gateway.stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs });
+  await log.close();
+  return exitCodes.done;
+}
+
+async function openLog(config: Config, ports: { clock: Clock; random: Random; logger: Logger }): Promise<EventLog> {
+  const { url } = config.log;
+  if (url === "memory:")
+    return openMemoryLog({ clock: ports.clock, epoch: ports.random.token(epochBytes) as LogEpoch });
+  return await openEmbeddedLog(url.slice("embedded:".length), ports);
+}
+
+function authenticatorOf(config: Config, clock: Clock): Authenticator {
+  const { anonymous, jwt } = config.security;
+  const by: { jwt?: Authenticator; anonymous?: Authenticator } = {};
+  try {
+    if (anonymous.allow) by.anonymous = anonymousAuthenticator(anonymous);
+    if (jwt !== undefined) {
+      const key =
+        jwt.key.kind === "publicKeyFile" ? ({ kind: "publicKey", text: readText(jwt.key.path) } as const) : jwt.key;
+      by.jwt = jwtAuthenticator({ ...jwt, key }, { clock });
+    }
+  } catch (error) {
+    throw error instanceof CliError ? error : new CliError(exitCodes.usage, (error as Error).message, { cause: error });
+  }
+  return authenticator(by);
+}
+
+function readTls(paths: { readonly cert: string; readonly key: string }): { cert: string; key: string } {
+  return { cert: readText(paths.cert), key: readText(paths.key) };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new CliError(exitCodes.usage, `Cannot read ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function listenError(error: unknown, config: Config): unknown {
+  const { code } = error as { code?: string };
+  const where = `${config.server.host}:${config.server.port}`;
+  const because: Readonly<Record<string, string>> = {
+    EADDRINUSE: "the port is in use; stop the other process, or choose another port with --port",
+    EACCES: "this user may not use the port; choose one above 1023 with --port",
+    EADDRNOTAVAIL: "this machine does not have that address; choose another with --host",
+  };
+  if (code === undefined || because[code] === undefined) return error;
+  return new CliError(exitCodes.failed, `Cannot listen on ${where}: ${because[code]}`, { cause: error });
+}
+
+/** The first SIGINT or SIGTERM; a later one ends the process at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let firstAt: number | undefined;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      const now = performance.now();
+      if (firstAt === undefined) {
+        firstAt = now;
+        resolve(signal);
+      } else if (now - firstAt > sameSignalMs) {
+        process.exit(exitCodes.failed);
+      }
+    };
+    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  });
+}
