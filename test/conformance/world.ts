@@ -68,6 +68,8 @@ export class Client {
 
   /** Publishes and waits until all are settled; answers the seq of each, 0 where it was refused. */
   async publish(items: readonly PublishText[]): Promise<Seq[]> {
+    const fitting = Math.min(this.welcome.credit.records, 1_000);
+    if (items.length > fitting) return [...(await this.publish(items.slice(0, fitting))), ...(await this.publish(items.slice(fitting)))];
     const first = this.next;
     this.next += items.length;
     this.peer.send({ type: "publish", first, records: toRecords(items) });

@@ -173,8 +173,13 @@ export const handshakeCases: readonly ConformanceCase[] = [
   },
   {
     section: framing,
-    name: "an empty message closes with protocolViolation",
-    run: (world) => closesOver(world, world.codec.text ? "" : new Uint8Array(0), "malformedFrame"),
+    name: "an empty message is no frame: protocolViolation, or in protobuf an unknown one",
+    async run(world) {
+      if (world.codec.name !== "protobuf") return await closesOver(world, world.codec.text ? "" : new Uint8Array(0), "malformedFrame");
+      const { peer } = await world.open();
+      peer.sendRaw(new Uint8Array(0));
+      await peer.refusal("unknownFrame");
+    },
   },
   {
     section: framing,

@@ -211,7 +211,18 @@ export const publishingCases: readonly ConformanceCase[] = [
   },
   {
     section,
-    name: "publishing past the credit closes with creditOverrun",
+    name: "a frame of more records than the credit closes with creditOverrun",
+    async run(world) {
+      const { peer, welcome } = await world.open();
+      const { records } = welcome.credit;
+      if (records >= limits.listItemsMax) throw new CaseSkipped(`The credit of ${records} records is more than one frame can carry`);
+      peer.send({ type: "publish", first: 1, records: toRecords(numbered(world.topic("t"), records + 1)) });
+      await peer.ended("creditOverrun");
+    },
+  },
+  {
+    section,
+    name: "publishes of open transactions count against the credit",
     async run(world) {
       const { peer, welcome } = await world.open();
       // Open transactions hold credit until they end, so the overrun does not depend on how fast the log is.

@@ -4,7 +4,7 @@
  */
 import type { Qos } from "../../../src/protocol/frame.ts";
 import { check, equal } from "../peer.ts";
-import { type ConformanceCase, numbered, texts, toRecords, type World } from "../world.ts";
+import { type ConformanceCase, numbered, texts, type World } from "../world.ts";
 
 const section = "Subscribing";
 
@@ -281,17 +281,16 @@ export const subscribingCases: readonly ConformanceCase[] = [
   },
   {
     section,
-    name: "an unsubscribed filter can be subscribed again, with new chains",
+    name: "an unsubscribed filter can be subscribed again",
     async run(world) {
       const topic = world.topic("t");
       const client = await world.open();
-      const before = await client.subscribe(topic);
+      await client.subscribe(topic);
       const ref = client.ref();
       client.peer.send({ type: "unsubscribe", ref, filter: topic });
       await client.peer.answer("unsubscribed", ref);
       await client.publishOne(topic, "between");
       const after = await client.subscribe(topic);
-      check(after.subscribed.chains.every(({ chain }) => !before.last.has(chain)), "a chain id was used again on this connection");
       await client.publishOne(topic, "after");
       equal(texts(await after.take(1)), ["after"], "first record");
     },
@@ -314,17 +313,18 @@ export const subscribingCases: readonly ConformanceCase[] = [
       const reader = await world.open();
       const count = 3_000;
       await writer.publish(numbered(topic, 1_000));
+      const items = numbered(topic, count);
+      const writing = (async () => {
+        for (let from = 1_000; from < count; from += 100) await writer.publish(items.slice(from, from + 100));
+      })();
       const received = reader.subscribe(topic, { start: { kind: "all" } });
-      for (let n = 1_001; n <= count; n += 100) {
-        const items = Array.from({ length: 100 }, (_, i) => ({ topic, text: String(n + i) }));
-        writer.peer.send({ type: "publish", first: n, records: toRecords(items) });
-      }
       const seen: string[] = [];
       const reception = await received;
       while (seen.length < count) {
         seen.push(...texts(await reception.take(100)));
         reception.ack();
       }
+      await writing;
       equal(seen.join() === numbered(topic, count).map(({ text }) => text).join(), true, "1 … 3000 in order");
     },
   },
