@@ -117,10 +117,6 @@ export const bugs: Readonly<Record<string, Bug>> = {
     faults: often("reset"),
     meddle: (frame, { place }) => (place === "gatewayOut" && frame.type === "welcome" ? [{ ...frame, owner: 1 }] : undefined),
   },
-  "rollback-commits": {
-    caughtBy: ["rolled back is not stored"],
-    meddle: (frame, { place }) => (place === "gatewayIn" && frame.type === "rollback" ? [{ type: "commit", tx: frame.tx }] : undefined),
-  },
   "store-forgets": {
     caughtBy: ["processed once", "stored once", "processed all"],
     faults: often("clientCrash"),

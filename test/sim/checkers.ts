@@ -98,27 +98,32 @@ function checkOnceInOrder({ name, filter, qos, processed, refused }: SubscriberF
   return [];
 }
 
-/** Everything that is owed was processed, or was moved to the dead-letter topic. */
+/** Everything that is owed was processed, or was moved to the dead-letter topic; nothing from before the start. */
 function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index): Violation[] {
   const { name, filter, qos, startsAtLast, deadLettered } = subscriber;
-  const processed = new Set(subscriber.processed.map(({ seq }) => seq));
-  const newest = new Map<string, number>();
+  const done = new Set([...subscriber.processed.map(({ seq }) => seq), ...deadLettered, ...deadIn(log, subscriber)]);
+  const newest = new Map<string, StoredRecord>();
   const missing: StoredRecord[] = [];
   for (const record of log) {
     if (!matches(filter, record.topic)) continue;
-    if (record.seq <= after) newest.set(record.topic, record.seq);
-    else if (!processed.has(record.seq) && !deadLettered.has(record.seq)) missing.push(record);
+    newest.set(record.topic, record);
+    if (record.seq > after && !done.has(record.seq)) missing.push(record);
   }
+  if (startsAtLast) for (const record of newest.values()) if (record.seq <= after && !done.has(record.seq)) missing.push(record);
   const found: Violation[] = [];
-  if (missing.length > 0) {
-    const [first] = missing as [StoredRecord];
+  const [first] = missing;
+  if (first !== undefined) {
     found.push(violation("processed all", `${name} (${filter}, QoS ${qos}, after ${after}) never processed ${missing.length} records, the first ${first.key} at ${first.seq}`));
   }
-  const unexpected = subscriber.processed.find(({ seq, topic }) => seq <= after && !(startsAtLast && newest.get(topic) === seq));
-  if (unexpected !== undefined) found.push(violation("starts where asked", `${name} (${filter}) starts after ${after} and processed ${unexpected.key} at ${unexpected.seq}`));
-  const unseen = startsAtLast ? [...newest.values()].find((seq) => !processed.has(seq) && !deadLettered.has(seq)) : undefined;
-  if (unseen !== undefined) found.push(violation("starts where asked", `${name} (${filter}) starts at the last of each topic and never processed ${unseen}`));
+  const early = startsAtLast ? undefined : subscriber.processed.find(({ seq }) => seq <= after);
+  if (early !== undefined) found.push(violation("starts where asked", `${name} (${filter}) starts after ${after} and processed ${early.key} at ${early.seq}`));
   return found;
+}
+
+/** Records that it refused and that stand in the dead-letter topic: it may have missed being told. */
+function deadIn(log: readonly StoredRecord[], { refused }: SubscriberFact): number[] {
+  const dead = new Set(log.filter(({ topic }) => topic.startsWith("$dead.")).map(({ key }) => key));
+  return log.filter(({ seq, key }) => refused.has(seq) && dead.has(key)).map(({ seq }) => seq);
 }
 
 /** Each input has exactly one output. */

@@ -1,0 +1,51 @@
+/**
+ * A production gateway as a real process that is killed without warning and started again on the same log.
+ * @module
+ */
+import { join } from "node:path";
+
+const readyMs = 20_000;
+const pollMs = 20;
+
+export class GatewayProcess {
+  kills = 0;
+  readonly #port: number;
+  readonly #folder: string;
+  #process: Bun.Subprocess | undefined;
+
+  constructor(port: number, folder: string) {
+    this.#port = port;
+    this.#folder = folder;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.#port}/`;
+  }
+
+  /** Comes back when it answers that it is ready. */
+  async start(): Promise<void> {
+    const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
+    const args = ["serve", "--port", String(this.#port), "--log", `embedded:${this.#folder}`];
+    this.#process = Bun.spawn([process.execPath, main, ...args], { stdout: "ignore", stderr: "inherit", env: { ...process.env, WEIR_LOG_LEVEL: "error" } });
+    const endMs = Date.now() + readyMs;
+    while (Date.now() < endMs) {
+      const answer = await fetch(`http://127.0.0.1:${this.#port}/ready`).catch(() => undefined);
+      if (answer?.ok === true) return;
+      if (this.#process.exitCode !== null) throw new Error(`The gateway ended with exit code ${this.#process.exitCode}`);
+      await Bun.sleep(pollMs);
+    }
+    throw new Error(`The gateway was not ready within ${readyMs} ms`);
+  }
+
+  /** SIGKILL: nothing is flushed, nobody is told. */
+  async kill(): Promise<void> {
+    this.kills++;
+    this.#process?.kill("SIGKILL");
+    await this.#process?.exited;
+  }
+
+  async stop(): Promise<void> {
+    this.#process?.kill("SIGTERM");
+    await this.#process?.exited;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Subscribers: what they ask for, how slowly they work, what they refuse, and what they remember of it.
+ * @module
+ */
+import type { ReceivedRecord } from "../../src/client/record.ts";
+import type { SubscribeOptions } from "../../src/client/options.ts";
+import type { Qos } from "../../src/protocol/frame.ts";
+import { lanes } from "../../src/protocol/lane.ts";
+import { keyOf, type SubscriberFact } from "./evidence.ts";
+import type { Instance, SimClient } from "./sim-client.ts";
+import type { Workload } from "./workload.ts";
+
+export type SubscriberPlan = {
+  readonly name: string;
+  readonly filter: string;
+  readonly qos: Qos;
+  readonly mayCrash: boolean;
+  readonly ephemeral: boolean;
+  readonly start: "all" | "new" | "last" | "position";
+  /** How often its handler throws. */
+  readonly refusesShare: number;
+  readonly maxDeliver: number | undefined;
+  readonly windowRecords: number | undefined;
+  /** How long its handler takes, at most. */
+  readonly takesMs: number;
+  readonly ackWaitMs: number | undefined;
+  /** How late it subscribes for the first time. */
+  readonly comesAfterMs: number;
+};
+
+export function subscriber(workload: Workload, client: SimClient, plan: SubscriberPlan): void {
+  const { world, deliveries } = workload;
+  const fact: SubscriberFact = {
+    name: plan.name, filter: plan.filter, qos: plan.qos, startsAtLast: plan.start === "last", after: undefined,
+    processed: [], refused: new Set(), deadLettered: new Set(),
+  };
+  world.evidence.subscribers.push(fact);
+  deliveries.follow(plan.name, fact);
+  world.trace.note(`PLAN ${plan.name}`, () => JSON.stringify(plan));
+  client.play((instance) => {
+    const join = (): void => {
+      const handler = handlerOf(workload, plan, { fact, instance });
+      const subscription = instance.client.subscribe(plan.filter, subscribeOptions(workload, plan, fact), handler);
+      subscription.on("deadLetter", ({ seq }) => fact.deadLettered.add(seq));
+    };
+    if (instance.restarts === 0) world.clock.after(plan.comesAfterMs, join, instance.process);
+    else join();
+  });
+}
+
+function subscribeOptions({ world }: Workload, plan: SubscriberPlan, fact: SubscriberFact): SubscribeOptions {
+  const { qos, start, windowRecords, ackWaitMs, maxDeliver } = plan;
+  const chance = world.chance.fork(`start/${plan.name}`);
+  const at = { seq: Math.floor(chance.next() * world.storage.lastSeq), epoch: "sim" };
+  return {
+    qos,
+    ...(start === "new" ? {} : { start: start === "position" ? at : start }),
+    ...(windowRecords === undefined ? {} : { window: { records: windowRecords } }),
+    ...(ackWaitMs === undefined ? {} : { ackWaitMs }),
+    ...(maxDeliver === undefined ? {} : { maxDeliver }),
+    ...(qos === 2 && plan.mayCrash ? { processed: ownPositions(fact) } : {}),
+  };
+}
+
+/** What an application that keeps its positions beside its data finds after a crash. */
+function ownPositions({ processed }: SubscriberFact): NonNullable<SubscribeOptions["processed"]> {
+  return lanes.flatMap((lane) => {
+    const seq = processed.reduce((max, fact) => (fact.lane === lane ? Math.max(max, fact.seq) : max), 0);
+    return seq === 0 ? [] : [{ epoch: "sim", lane, seq }];
+  });
+}
+
+type Who = { readonly fact: SubscriberFact; readonly instance: Instance };
+
+function handlerOf(workload: Workload, plan: SubscriberPlan, { fact, instance }: Who): (record: ReceivedRecord) => unknown {
+  const { world, deliveries } = workload;
+  const { chance, process } = instance;
+  const finish = (record: ReceivedRecord): void => {
+    const { seq, topic, lane, payload } = record;
+    deliveries.settled(plan.name, plan.filter, lane, seq);
+    if (chance.hit(plan.refusesShare)) {
+      fact.refused.add(seq);
+      world.trace.note(`${plan.name} refuses ${seq}`);
+      throw new Error(`${plan.name} refuses ${seq}`);
+    }
+    fact.processed.push({ seq, topic, lane, key: keyOf(payload) });
+    world.trace.note(`${plan.name} processed ${seq}`, () => `${keyOf(payload)} attempt ${record.attempt}`);
+  };
+  return (record) => {
+    const takesMs = Math.floor(chance.next() * plan.takesMs);
+    if (takesMs === 0) return finish(record);
+    return new Promise<void>((resolve) => world.clock.after(takesMs, resolve, process)).then(() => finish(record));
+  };
+}
