@@ -40,12 +40,12 @@ function messageOf(values: Fields, shape: Shape): object {
   const message: { [name: string]: unknown } = {};
   for (const field of shape.fields) {
     const value = written(values, field);
-    if (value !== undefined) message[field.name] = valueOf(value, field.kind);
+    if (value !== undefined) message[field.name] = fieldValue(value, field.kind);
   }
   return message;
 }
 
-function valueOf(value: unknown, kind: Kind): unknown {
+function fieldValue(value: unknown, kind: Kind): unknown {
   switch (kind.is) {
     case "uint":
       return kind.max > uint32Max ? BigInt(value as number) : value;
@@ -54,7 +54,7 @@ function valueOf(value: unknown, kind: Kind): unknown {
     case "object":
       return messageOf(value as Fields, kind.shape);
     case "list":
-      return (value as readonly unknown[]).map((item) => valueOf(item, kind.of));
+      return (value as readonly unknown[]).map((item) => fieldValue(item, kind.of));
     default:
       return value;
   }

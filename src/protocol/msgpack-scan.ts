@@ -8,11 +8,15 @@
 import { FrameRefusal } from "./frame-reader.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
 
+/** Positions of the longest object of frame-shape.ts, with room: an object is a list too, and no limit's concern. */
+const positionsMax = 32;
+
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Throws `FrameRefusal`. */
 export function scanMsgpack(bytes: Uint8Array, limits: Pick<DecodeLimits, "frameDepthMax" | "listItemsMax">): void {
   const end = bytes.length;
+  const itemsMax = Math.max(limits.listItemsMax, positionsMax);
   /** Values still to come in each list that is open; the frame itself is one value. */
   const open = [1];
   let depth = 0;
@@ -49,8 +53,8 @@ export function scanMsgpack(bytes: Uint8Array, limits: Pick<DecodeLimits, "frame
     }
     if (items >= 0) {
       const entries = tag < 0x90 || tag >= 0xde ? items / 2 : items;
-      if (entries > limits.listItemsMax) {
-        throw new FrameRefusal("badFrameShape", "$", `List of ${entries} items; at most ${limits.listItemsMax} are allowed`);
+      if (entries > itemsMax) {
+        throw new FrameRefusal("badFrameShape", "$", `List of ${entries} items; at most ${itemsMax} are allowed`);
       }
       depth += 1;
       if (depth > limits.frameDepthMax) throw new FrameRefusal("frameTooDeep", "$", `Frame nests deeper than ${limits.frameDepthMax}`);

@@ -80,3 +80,38 @@ export const frameTypes = Object.keys(frameNumbers) as FrameType[];
 
 /** Frames of every type. An optional list or headers is absent rather than empty, as on the wire. */
 export const frames = fc.oneof(...frameTypes.map(framesOf));
+
+/** A frame of the type with every field that can stand together: the longest of its encodings. */
+export function fullFrame(type: FrameType): Frame {
+  return { type, ...(sampleOf({ is: "object", shape: frameShapes[type] }) as object) } as Frame;
+}
+
+function sampleOf(kind: Kind): unknown {
+  switch (kind.is) {
+    case "uint":
+      return Math.min(kind.max, 300);
+    case "lane":
+      return 1;
+    case "bool":
+      return true;
+    case "text":
+      return "tëxt";
+    case "bytes":
+      return new Uint8Array([0, 255]);
+    case "word":
+      return kind.words[0];
+    case "headers":
+      return { name: "value" };
+    case "list":
+      return [sampleOf(kind.of), sampleOf(kind.of)];
+    case "object":
+      return sampleObject(kind.shape);
+  }
+}
+
+function sampleObject(shape: Shape): object {
+  const longest = Object.entries(shape.variants ?? {}).sort((one, other) => other[1].length - one[1].length)[0];
+  const held = shape.fields.filter((field) => longest === undefined || longest[1].includes(field.name));
+  const values = Object.fromEntries(held.map((field) => [field.name, sampleOf(field.kind)]));
+  return longest === undefined ? values : { kind: longest[0], ...values };
+}
