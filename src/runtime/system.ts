@@ -3,6 +3,7 @@
  * @module
  */
 import { createHash, randomBytes } from "node:crypto";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Clock, Digest, Random, Timer } from "./ports.ts";
 
@@ -44,3 +45,30 @@ export function systemRandom(): Random {
 }
 
 export const sha256: Digest = (secret) => createHash("sha256").update(secret).digest("base64url");
+
+/** What the process itself uses. */
+export type ProcessProbe = {
+  cpuSeconds(): number;
+  residentBytes(): number;
+  /** How late the event loop ran since the last call. */
+  loopDelayMs(): { readonly p99: number; readonly max: number };
+  stop(): void;
+};
+
+export function systemProcess(): ProcessProbe {
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  return {
+    cpuSeconds() {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
+    residentBytes: () => process.memoryUsage.rss(),
+    loopDelayMs() {
+      const measured = { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
+      delay.reset();
+      return measured;
+    },
+    stop: () => void delay.disable(),
+  };
+}

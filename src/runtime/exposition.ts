@@ -1,0 +1,101 @@
+/**
+ * The counters in Prometheus' text format, read when somebody asks and not before.
+ *
+ * Not prom-client's default metrics: on Bun several of them are made up (a heap of the size of the address
+ * space, a least event-loop lag of 292 years).
+ * @module
+ */
+import { Counter, Gauge, type Metric, Registry } from "prom-client";
+import type { LogInfo } from "./log/event-log.ts";
+import type { Counters, LatencyHistogram } from "./metrics.ts";
+import type { ProcessProbe } from "./system.ts";
+
+export type ExpositionSources = {
+  readonly counters: Counters;
+  readonly process: ProcessProbe;
+  readonly version: string;
+  log(): LogInfo;
+};
+export type Exposition = { readonly contentType: string; text(): Promise<string> };
+
+type Reading = readonly [name: string, help: string, read: () => number];
+
+export function exposition(sources: ExpositionSources): Exposition {
+  const registry = new Registry();
+  for (const [name, help, read] of gauges(sources)) {
+    const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()) });
+  }
+  for (const [name, help, read] of totals(sources)) {
+    const collect = (): void => {
+      counter.reset();
+      counter.inc(read());
+    };
+    const counter: Counter = new Counter({ name, help, registers: [registry], collect });
+  }
+  const delay: Gauge = new Gauge({
+    name: "weir_event_loop_delay_seconds",
+    help: "How late the event loop ran since this was last read; quantile 1 is the longest",
+    labelNames: ["quantile"],
+    registers: [registry],
+    collect() {
+      const { p99, max } = sources.process.loopDelayMs();
+      delay.set({ quantile: "0.99" }, p99 / 1_000);
+      delay.set({ quantile: "1" }, max / 1_000);
+    },
+  });
+  const info = new Gauge({
+    name: "weir_info",
+    help: "Version of this gateway",
+    labelNames: ["version"],
+    registers: [registry],
+  });
+  info.set({ version: sources.version }, 1);
+  registry.registerMetric(histogram("weir_append_seconds", sources.counters.appendLatency));
+  return { contentType: registry.contentType, text: () => registry.metrics() };
+}
+
+function gauges({ counters, log, process }: ExpositionSources): readonly Reading[] {
+  return [
+    ["weir_connections", "Open connections", () => counters.connections],
+    ["weir_sessions_attached", "Sessions attached to a connection", () => counters.sessionsAttached],
+    ["weir_subscriptions_behind", "Subscriptions fed by a reader of their own", () => counters.subscriptionsBehind],
+    ["weir_log_records", "Records that the log holds", () => log().records],
+    ["weir_log_bytes", "Bytes that the log holds", () => log().bytes],
+    ["weir_log_first_seq", "First seq that the log still holds", () => log().firstSeq],
+    ["weir_log_last_seq", "Newest seq of the log", () => log().lastSeq],
+    ["process_resident_memory_bytes", "Resident memory", () => process.residentBytes()],
+  ];
+}
+
+function totals({ counters, process }: ExpositionSources): readonly Reading[] {
+  return [
+    ["weir_connections_opened_total", "Connections opened", () => counters.connectionsOpened],
+    ["weir_frames_in_total", "Frames received", () => counters.framesIn],
+    ["weir_frames_out_total", "Frames sent, each receiver counted", () => counters.framesOut],
+    ["weir_bytes_in_total", "Bytes of frames received", () => counters.bytesIn],
+    ["weir_bytes_out_total", "Bytes of frames sent, each receiver counted", () => counters.bytesOut],
+    ["weir_records_published_total", "Records stored for clients", () => counters.recordsPublished],
+    ["weir_records_duplicate_total", "Records published again and not stored again", () => counters.recordsDuplicate],
+    ["weir_records_delivered_total", "Records sent, each receiver counted", () => counters.recordsDelivered],
+    ["process_cpu_seconds_total", "User and system CPU time", () => process.cpuSeconds()],
+  ];
+}
+
+/** prom-client's own histogram would have to be told of every append when it happens. */
+function histogram(name: string, source: LatencyHistogram): Metric {
+  const get = async (): Promise<object> => {
+    let below = 0;
+    const buckets = source.boundsMs.map((boundMs, index) => {
+      below += source.buckets[index] ?? 0;
+      return { metricName: `${name}_bucket`, labels: { le: boundMs / 1_000 }, value: below };
+    });
+    const values = [
+      ...buckets,
+      { metricName: `${name}_bucket`, labels: { le: "+Inf" }, value: source.count },
+      { metricName: `${name}_sum`, labels: {}, value: source.sumMs / 1_000 },
+      { metricName: `${name}_count`, labels: {}, value: source.count },
+    ];
+    return { name, help: "From the call of append to its answer", type: "histogram", aggregator: "sum", values };
+  };
+  return { name, get } as unknown as Metric;
+}

@@ -1,0 +1,104 @@
+import { describe, expect, test } from "bun:test";
+import { exposition } from "../../src/runtime/exposition.ts";
+import { Counters, LatencyHistogram } from "../../src/runtime/metrics.ts";
+import { systemProcess } from "../../src/runtime/system.ts";
+
+const info = { epoch: "e", tier: "disk", firstSeq: 5, lastSeq: 9, records: 5, bytes: 900, transactions: true } as const;
+const still = {
+  cpuSeconds: () => 1.5,
+  residentBytes: () => 2_048,
+  loopDelayMs: () => ({ p99: 20, max: 250 }),
+  stop() {},
+};
+
+/** Samples by name and labels. */
+async function scrape(counters: Counters): Promise<Map<string, number>> {
+  const text = await exposition({ counters, process: still, version: "1.2.3", log: () => info }).text();
+  const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
+  );
+}
+
+describe("LatencyHistogram", () => {
+  test("counts a value in the first bucket whose bound it does not pass", () => {
+    const histogram = new LatencyHistogram();
+    for (const ms of [0, 0.5, 0.6, 10_000, 10_001]) histogram.observe(ms);
+    expect(histogram.buckets).toEqual([2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect([histogram.count, histogram.sumMs]).toEqual([5, 20_002.1]);
+  });
+});
+
+describe("exposition()", () => {
+  test("tells what the counters hold when it is read, also after they changed", async () => {
+    const counters = new Counters();
+    const metrics = exposition({ counters, process: still, version: "1.2.3", log: () => info });
+    counters.connections = 3;
+    counters.recordsDelivered += 1_000;
+    expect(await metrics.text()).toContain("\nweir_connections 3\n");
+    counters.connections = 2;
+    counters.recordsDelivered += 1;
+    const text = await metrics.text();
+    expect(text).toContain("\nweir_connections 2\n");
+    expect(text).toContain("\nweir_records_delivered_total 1001\n");
+    expect(metrics.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
+  });
+
+  test("has a sample for every counter", async () => {
+    const counters = new Counters();
+    const numbers = Object.keys(counters).filter((name) => name !== "appendLatency") as Exclude<
+      keyof Counters,
+      "appendLatency"
+    >[];
+    for (const [index, name] of numbers.entries()) counters[name] = 7_000_001 + index;
+    const values = [...(await scrape(counters)).values()];
+    expect(values).toEqual(expect.arrayContaining(numbers.map((_, index) => 7_000_001 + index)));
+  });
+
+  test("tells the log, the process and the version", async () => {
+    const samples = await scrape(new Counters());
+    expect(Object.fromEntries(samples)).toMatchObject({
+      weir_log_records: 5,
+      weir_log_bytes: 900,
+      weir_log_first_seq: 5,
+      weir_log_last_seq: 9,
+      process_cpu_seconds_total: 1.5,
+      process_resident_memory_bytes: 2_048,
+      'weir_event_loop_delay_seconds{quantile="0.99"}': 0.02,
+      'weir_event_loop_delay_seconds{quantile="1"}': 0.25,
+      'weir_info{version="1.2.3"}': 1,
+    });
+  });
+
+  test("has the append latency as a cumulative histogram in seconds", async () => {
+    const counters = new Counters();
+    for (const ms of [0.4, 3, 3, 20_000]) counters.appendLatency.observe(ms);
+    const samples = await scrape(counters);
+    expect(samples.get('weir_append_seconds_bucket{le="0.0005"}')).toBe(1);
+    expect(samples.get('weir_append_seconds_bucket{le="0.002"}')).toBe(1);
+    expect(samples.get('weir_append_seconds_bucket{le="0.005"}')).toBe(3);
+    expect(samples.get('weir_append_seconds_bucket{le="10"}')).toBe(3);
+    expect(samples.get('weir_append_seconds_bucket{le="+Inf"}')).toBe(4);
+    expect(samples.get("weir_append_seconds_count")).toBe(4);
+    expect(samples.get("weir_append_seconds_sum")).toBeCloseTo(20.0064);
+  });
+});
+
+describe("systemProcess()", () => {
+  test("tells real CPU time and memory, and a blocked event loop once", async () => {
+    const probe = systemProcess();
+    const before = probe.cpuSeconds();
+    const turned = Promise.withResolvers<void>();
+    setTimeout(() => {
+      const until = performance.now() + 150;
+      while (performance.now() < until);
+      setTimeout(turned.resolve, 60);
+    }, 60);
+    await turned.promise;
+    expect(probe.loopDelayMs().max).toBeGreaterThan(75);
+    expect(probe.loopDelayMs()).toEqual({ p99: 0, max: 0 });
+    expect(probe.cpuSeconds() - before).toBeGreaterThan(0.05);
+    expect(probe.residentBytes()).toBeGreaterThan(10_000_000);
+    probe.stop();
+  });
+});
