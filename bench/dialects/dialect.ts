@@ -51,7 +51,7 @@ export type Dialect = {
   describe(): string;
 };
 
-export const dialectNames = ["relay", "socketio", "mqtt", "weir"] as const;
+export const dialectNames = ["relay", "socketio", "mqtt", "weir", "weir-sdk"] as const;
 export type DialectName = (typeof dialectNames)[number];
 
 /** Loaded on demand, so that a rival's generator runs without the rest. */
@@ -65,5 +65,7 @@ export async function openDialect(name: DialectName, options: DialectOptions): P
       return (await import("./mqtt.ts")).mqttDialect(options);
     case "weir":
       return (await import("./weir.ts")).weirDialect(options);
+    case "weir-sdk":
+      return (await import("./weir-sdk.ts")).weirSdkDialect(options);
   }
 }
