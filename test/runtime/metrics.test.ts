@@ -70,6 +70,12 @@ describe("exposition()", () => {
     });
   });
 
+  test("tells nothing about the process when it has no probe", async () => {
+    const text = await exposition({ counters: new Counters(), version: "1.2.3", log: () => info }).text();
+    expect(text).toContain("weir_connections 0");
+    expect(text).not.toMatch(/process_|event_loop/);
+  });
+
   test("has the append latency as a cumulative histogram in seconds", async () => {
     const counters = new Counters();
     for (const ms of [0.4, 3, 3, 20_000]) counters.appendLatency.observe(ms);
