@@ -1,0 +1,409 @@
+/**
+ * The client: one session over as many connections as it takes. It wires outbox, subscriptions, transactions and
+ * history to the connection of the moment, and obeys what WELCOME says about the session.
+ *
+ * Owns: nothing is sent in a session before the store knows the session; the end of a connection loses nothing.
+ * @module
+ */
+import type { Codec } from "../protocol/codec.ts";
+import type { ErrorFrame, Frame, Hello, PublishRecord, Welcome } from "../protocol/frame.ts";
+import { closeCodes } from "../protocol/close-code.ts";
+import { limits } from "../protocol/limits.ts";
+import { filterProblem } from "../protocol/topic.ts";
+import { AckQueue } from "./acks.ts";
+import type { Client, ClientEvents, ClientStatus, SessionInfo, Transaction } from "./api.ts";
+import { Connector } from "./connector.ts";
+import { CreditWindow } from "./credit.ts";
+import { clientError, type WeirError, wireError } from "./errors.ts";
+import { Emitter, type Unlisten } from "./events.ts";
+import { type History, HistoryReader } from "./history.ts";
+import { checkHistory, checkPublish, checkSubscribe, type ConnectOptions, type HistoryOptions, type PublishOptions, type Settings, settings, startAt, type SubscribeOptions } from "./options.ts";
+import type { PublishResult } from "./outbox.ts";
+import { Persistence, type SavedSession } from "./persistence.ts";
+import { platformPorts } from "./platform.ts";
+import type { ClientPorts } from "./ports.ts";
+import { itemOf, type ReceivedRecord } from "./record.ts";
+import { Publisher } from "./publisher.ts";
+import { StoreWriter } from "./store.ts";
+import { type Handler, LiveSubscription, type Subscription, type SubscriptionOwner } from "./subscription.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { TokenSource } from "./token.ts";
+import { type Acked, Gathering, type TransactionResult, Transactions } from "./transaction.ts";
+import { makeRecord } from "./value.ts";
+
+const retryMs = 1_000;
+
+export class LiveClient implements Client {
+  readonly #options: ConnectOptions;
+  readonly #settings: Settings;
+  readonly #ports: ClientPorts;
+  readonly #emitter = new Emitter<ClientEvents>();
+  readonly #persistence: Persistence | undefined;
+  readonly #credit = new CreditWindow();
+  readonly #publisher: Publisher;
+  readonly #acks: AckQueue;
+  readonly #subscriptions: Subscriptions;
+  readonly #transactions: Transactions;
+  readonly #history: HistoryReader;
+  readonly #tokens: TokenSource;
+  readonly #owner: SubscriptionOwner;
+  readonly #connector: Connector;
+  #session: SavedSession | undefined;
+  #welcome: Welcome | undefined;
+  #ended: WeirError | undefined;
+  #ref = 0;
+  #loaded = false;
+  /** False: the gateway ended the session that we hold. */
+  #mayResume = true;
+  #waiters: { readonly met: () => boolean; resolve(): void; reject(error: WeirError): void }[] = [];
+  #beforeLoad: (() => void)[] = [];
+
+  constructor(url: string, options: ConnectOptions, codec: Codec) {
+    this.#options = options;
+    this.#settings = settings(options);
+    if (!/^wss?:\/\//.test(url)) throw clientError("badArgument", `URL "${url}" does not begin with ws:// or wss://`);
+    this.#ports = { ...platformPorts(options.webSocket), ...options.ports };
+    const { clock } = this.#ports;
+    const send = (frame: Frame): void => this.#connector.send(frame);
+    if (options.store !== undefined) {
+      const writer = new StoreWriter(options.store, clock, (error) => this.#report(clientError("storeFailed", `The store refused a write: ${String(error)}`, error)));
+      this.#persistence = new Persistence(options.store, writer);
+    }
+    const client = this;
+    const host = {
+      clock,
+      send,
+      credit: this.#credit,
+      persistence: this.#persistence,
+      mustYield: () => this.#transactions.needsCredit,
+      get connected(): boolean {
+        return client.#connector.connected;
+      },
+      nextRef: () => ++this.#ref,
+      report: (error: WeirError) => this.#emitter.emit("error", error),
+      reserve: (tx: number, run: () => void) => this.#reserve(tx, run),
+    };
+    this.#publisher = new Publisher(host, this.#settings.outbox);
+    this.#acks = new AckQueue(this.#settings.ack, clock, send);
+    this.#subscriptions = new Subscriptions(host);
+    this.#transactions = new Transactions(host);
+    this.#history = new HistoryReader(host);
+    this.#tokens = new TokenSource(options.token, { clock, send, report: host.report });
+    this.#connector = new Connector(
+      { url, codec, ports: this.#ports, tokens: this.#tokens, reconnect: this.#settings.reconnect, ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }) },
+      {
+        hello: (token) => this.#hello(token),
+        welcome: (frame) => this.#welcomed(frame),
+        frame: (frame) => this.#frame(frame),
+        heads: (heads) => this.#subscriptions.heads(heads),
+        status: (status) => this.#emitter.emit("status", status),
+        lost: (event, session) => this.#lost(event, session),
+        stopped: (error) => this.#finish(error, true),
+        report: host.report,
+      },
+    );
+    this.#owner = {
+      intakeHost: { clock, acks: this.#acks, persistence: this.#persistence, send },
+      leave: (subscription, forget) => this.#leave(subscription, forget),
+      report: host.report,
+    };
+    void this.#start();
+  }
+
+  get status(): ClientStatus {
+    return this.#connector.status;
+  }
+  get session(): SessionInfo | undefined {
+    if (this.#welcome === undefined) return undefined;
+    const { session, epoch, tier, node, features } = this.#welcome;
+    return { session, epoch, tier, node, features };
+  }
+  get outbox(): { readonly records: number; readonly bytes: number } {
+    return { records: this.#publisher.records, bytes: this.#publisher.bytes };
+  }
+  get roundTripMs(): number | undefined {
+    return this.#connector.roundTripMs;
+  }
+
+  on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): Unlisten {
+    return this.#emitter.on(name, listener);
+  }
+
+  connected(): Promise<void> {
+    return this.#until(() => this.#connector.connected);
+  }
+  writable(): Promise<void> {
+    const { recordsMax, bytesMax } = this.#settings.outbox;
+    return this.#until(() => this.#publisher.records < recordsMax / 2 && this.#publisher.bytes < bytesMax / 2);
+  }
+  flush(): Promise<void> {
+    this.#acks.flush();
+    return this.#until(() => this.#loaded && this.#publisher.records === 0 && this.#transactions.size === 0);
+  }
+
+  // biome-ignore lint/suspicious/useAwait: a bad argument is a rejection, like every other failure of a publish
+  async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishResult> {
+    this.#mustRun();
+    const record = this.#record(topic, value, options);
+    if (options.signal?.aborted === true) throw clientError("aborted", `Publish on ${topic} was aborted before it began`, options.signal.reason);
+    if (!this.#loaded) await this.#whenLoaded();
+    return this.#publisher.add(record, options.ordered ?? false, options.signal);
+  }
+
+  subscribe(filter: string, optionsOrHandler: SubscribeOptions | Handler = {}, maybeHandler?: Handler): Subscription {
+    const options = typeof optionsOrHandler === "function" ? {} : optionsOrHandler;
+    const handler = typeof optionsOrHandler === "function" ? optionsOrHandler : maybeHandler;
+    checkSubscribe(options);
+    const problem = filterProblem(filter);
+    if (problem !== undefined) throw wireError({ code: 301, cause: "badFilter", message: problem });
+    this.#mustRun();
+    if (this.#subscriptions.get(filter) !== undefined) throw wireError({ code: 303, cause: "alreadySubscribed", message: `This client holds ${filter} already` });
+    const subscription = new LiveSubscription(filter, options, { owner: this.#owner, handler });
+    if (this.#loaded) subscription.intake.restore();
+    else this.#beforeLoad.push(() => subscription.intake.restore());
+    subscription.on("resume", (info) => {
+      this.#emitter.emit("resume", info);
+      this.#transactions.pump();
+    });
+    subscription.on("deadLetter", (event) => this.#emitter.emit("deadLetter", { filter, ...event }));
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  async transaction(work: (transaction: Transaction) => unknown): Promise<TransactionResult> {
+    this.#mustRun();
+    const gathered = new Gathering({
+      record: (topic, value, options) => this.#record(topic, value, options),
+      hold: (record) => this.#holdForTransaction(record),
+    });
+    try {
+      await gathered.run(work);
+      await this.#whenLoaded();
+      return await this.#transactions.commit(gathered.records, gathered.acked);
+    } catch (error) {
+      gathered.rollback();
+      throw error;
+    } finally {
+      this.#wake();
+    }
+  }
+
+  history(filter: string, options: HistoryOptions = {}): History {
+    checkHistory(options);
+    const problem = filterProblem(filter);
+    if (problem !== undefined) throw wireError({ code: 301, cause: "badFilter", message: problem });
+    this.#mustRun();
+    const { from, backward, limit } = options;
+    return this.#history.query({
+      filter,
+      ...(from === undefined ? {} : { start: startAt(from) }),
+      ...(backward === undefined ? {} : { backward }),
+      ...(limit === undefined ? {} : { limit }),
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended !== undefined) return;
+    this.#subscriptions.endAll(undefined);
+    await this.#within(this.#persistence?.writer.flush()); // Only positions that are stored are acknowledged.
+    this.#acks.flush();
+    this.#finish(clientError("closed", "The client was closed"), false);
+    await this.#within(this.#persistence?.close());
+  }
+
+  // --- starting, and the life of connections ---
+
+  async #start(): Promise<void> {
+    while (this.#persistence !== undefined && this.#ended === undefined) {
+      try {
+        await this.#load(this.#persistence);
+        break;
+      } catch (error) {
+        this.#report(clientError("storeFailed", `The store cannot be read: ${String(error)}`, error));
+        await new Promise<void>((resolve) => this.#ports.clock.after(retryMs, resolve));
+      }
+    }
+    this.#loaded = true;
+    for (const run of this.#beforeLoad) run();
+    this.#beforeLoad = [];
+    if (this.#ended === undefined) void this.#connector.open();
+  }
+
+  async #load(persistence: Persistence): Promise<void> {
+    const saved = await persistence.load();
+    this.#session = saved.session;
+    this.#transactions.startFrom(saved.transactionsNext);
+    this.#publisher.restore(saved);
+  }
+
+  #hello(token: string | undefined): Hello {
+    const { resumeWindowMs, agent } = this.#options;
+    const held = this.#mayResume ? this.#session : undefined;
+    return {
+      type: "hello",
+      ...held,
+      ...(token === undefined ? {} : { token }),
+      ...(resumeWindowMs === undefined ? {} : { resumeWindowMs }),
+      ...(held === undefined ? {} : { settled: this.#publisher.settled, ...this.#subscriptions.heldPositions() }),
+      ...(agent === undefined ? {} : { agent }),
+    };
+  }
+
+  #welcomed(frame: Welcome): void {
+    const { session, resumeKey, outcome, epoch } = frame;
+    const before = this.#session;
+    this.#welcome = frame;
+    this.#session = { session, resumeKey };
+    this.#mayResume = true;
+    if (outcome === "resumed") this.#publisher.resumed(frame);
+    else this.#newSession(before, frame);
+    this.#credit.open(frame.credit);
+    this.#subscriptions.welcomed(outcome, epoch);
+    this.#history.welcomed();
+    if (outcome === "resumed") this.#emitter.emit("resumed", { session, publishedUpTo: frame.publishedUpTo });
+    this.#transactions.pump();
+    this.#publisher.flushSoon();
+    this.#wake();
+  }
+
+  #newSession(before: SavedSession | undefined, frame: Welcome): void {
+    // The new session and the new numbers reach the store in one batch: a crash between them would mix two sessions.
+    this.#persistence?.put("session", this.#session);
+    const outcomeUnknown = this.#publisher.opened(frame, this.#settings.onSessionLost);
+    if (before === undefined) return;
+    this.#transactions.sessionLost(this.#settings.onSessionLost);
+    this.#emitter.emit("lost", { session: before.session, cause: frame.cause ?? "sessionUnknown", outcomeUnknown });
+  }
+
+  #lost(event: ClientEvents["disconnected"], session: "kept" | "ended"): void {
+    if (session === "ended") this.#mayResume = false;
+    this.#publisher.connectionLost();
+    this.#credit.open({ records: 0, bytes: 0 });
+    this.#subscriptions.connectionLost();
+    this.#transactions.connectionLost();
+    this.#emitter.emit("disconnected", event);
+  }
+
+  #finish(error: WeirError, failed: boolean): void {
+    this.#ended = error;
+    this.#publisher.rejectAll(error);
+    this.#transactions.rejectAll(error);
+    this.#history.rejectAll(error);
+    this.#subscriptions.endAll(failed ? error : undefined);
+    if (error.code === "superseded") this.#emitter.emit("superseded", error);
+    if (failed) this.#report(error);
+    this.#connector.stop();
+    for (const run of this.#beforeLoad) run();
+    this.#wake();
+  }
+
+  // --- frames ---
+
+  #frame(frame: Frame): void {
+    switch (frame.type) {
+      case "published":
+        this.#publisher.published(frame);
+        this.#transactions.pump();
+        return this.#wake();
+      case "deliver":
+        this.#subscriptions.deliver(frame);
+        return this.#transactions.pump();
+      case "subscribed":
+        return this.#subscriptions.subscribed(frame);
+      case "unsubscribed":
+        return this.#subscriptions.unsubscribed(frame);
+      case "credit":
+        this.#credit.grant({ records: frame.records, bytes: frame.bytes });
+        this.#transactions.pump();
+        return this.#publisher.flushSoon();
+      case "committed":
+        this.#transactions.committed(frame);
+        this.#publisher.flushSoon();
+        return this.#wake();
+      case "page":
+        return this.#history.page(frame);
+      case "authenticated":
+        return this.#tokens.expiresAt(frame.expiresAt);
+      case "error":
+        return this.#error(frame);
+      default: // Frames that only clients send: a gateway that sends them is not one to guess about.
+        this.#connector.drop(closeCodes.protocolViolation.code, `unexpectedFrame: ${frame.type}`);
+    }
+  }
+
+  #error(frame: ErrorFrame): void {
+    if (frame.tx !== undefined) {
+      this.#transactions.failed(frame);
+      return this.#publisher.flushSoon();
+    }
+    if (frame.n !== undefined) this.#publisher.holdBack(frame, frame.n);
+    else if (this.#subscriptions.refused(frame) || this.#history.refused(frame)) return;
+    this.#report(wireError(frame));
+  }
+
+  #reserve(tx: number, run: () => void): void {
+    if (this.#persistence === undefined) return run();
+    this.#persistence.put("transactions", { next: tx + 1 });
+    this.#persistence.writer.whenDurable(run);
+  }
+
+  #holdForTransaction(record: ReceivedRecord): Acked {
+    const item = itemOf(record);
+    const intake = item === undefined ? undefined : this.#subscriptions.holding(item)?.intake;
+    if (item === undefined || intake === undefined || item.state !== "open") {
+      throw clientError("badArgument", `Record ${record.seq} on ${record.topic} is settled already, or its subscription has ended`);
+    }
+    item.state = "inTransaction";
+    return { intake, item };
+  }
+
+  async #leave(subscription: LiveSubscription, forget: boolean): Promise<void> {
+    if (forget) subscription.intake.forget();
+    this.#acks.flush();
+    await this.#subscriptions.remove(subscription);
+  }
+
+  /** A store that hangs does not keep a client open. */
+  #within(work: Promise<void> | undefined): Promise<void> {
+    if (work === undefined) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const timer = this.#ports.clock.after(limits.drainMs, resolve);
+      work.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+
+  #record(topic: string, value: unknown, options: PublishOptions): PublishRecord {
+    checkPublish(options);
+    return makeRecord(topic, value, { ...options, payloadBytesMax: this.#welcome?.payloadBytesMax ?? limits.payloadBytesMax });
+  }
+
+  async #whenLoaded(): Promise<void> {
+    if (!this.#loaded) await new Promise<void>((resolve) => this.#beforeLoad.push(resolve));
+    this.#mustRun();
+  }
+
+  #mustRun(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  #until(met: () => boolean): Promise<void> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (met()) return Promise.resolve();
+    return new Promise((resolve, reject) => this.#waiters.push({ met, resolve, reject }));
+  }
+
+  #wake(): void {
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (this.#ended !== undefined) waiter.reject(this.#ended);
+      else if (waiter.met()) waiter.resolve();
+      else this.#waiters.push(waiter);
+    }
+  }
+
+  #report(error: WeirError): void {
+    this.#emitter.emit("error", error);
+  }
+}
