@@ -8,12 +8,11 @@
 import { Counter, Gauge, type Metric, Registry } from "prom-client";
 import type { LogInfo } from "./log/event-log.ts";
 import type { Counters, LatencyHistogram } from "./metrics.ts";
-import type { ProcessProbe } from "./system.ts";
+import type { ProcessProbe } from "./ports.ts";
 
 export type ExpositionSources = {
   readonly counters: Counters;
-  /** Absent: nothing is told about the process, as in a simulation. */
-  readonly process?: ProcessProbe | undefined;
+  readonly process: ProcessProbe;
   readonly version: string;
   log(): LogInfo;
 };
@@ -33,7 +32,17 @@ export function exposition(sources: ExpositionSources): Exposition {
     };
     const counter: Counter = new Counter({ name, help, registers: [registry], collect });
   }
-  if (sources.process !== undefined) addLoopDelay(registry, sources.process);
+  const delay: Gauge = new Gauge({
+    name: "weir_event_loop_delay_seconds",
+    help: "How late the event loop ran since this was last read; quantile 1 is the longest",
+    labelNames: ["quantile"],
+    registers: [registry],
+    collect() {
+      const { p99, max } = sources.process.loopDelayMs();
+      delay.set({ quantile: "0.99" }, p99 / 1_000);
+      delay.set({ quantile: "1" }, max / 1_000);
+    },
+  });
   const info = new Gauge({
     name: "weir_info",
     help: "Version of this gateway",
@@ -45,20 +54,6 @@ export function exposition(sources: ExpositionSources): Exposition {
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
-function addLoopDelay(registry: Registry, probe: ProcessProbe): void {
-  const delay: Gauge = new Gauge({
-    name: "weir_event_loop_delay_seconds",
-    help: "How late the event loop ran since this was last read; quantile 1 is the longest",
-    labelNames: ["quantile"],
-    registers: [registry],
-    collect() {
-      const { p99, max } = probe.loopDelayMs();
-      delay.set({ quantile: "0.99" }, p99 / 1_000);
-      delay.set({ quantile: "1" }, max / 1_000);
-    },
-  });
-}
-
 function gauges({ counters, log, process }: ExpositionSources): readonly Reading[] {
   return [
     ["weir_connections", "Open connections", () => counters.connections],
@@ -68,7 +63,7 @@ function gauges({ counters, log, process }: ExpositionSources): readonly Reading
     ["weir_log_bytes", "Bytes that the log holds", () => log().bytes],
     ["weir_log_first_seq", "First seq that the log still holds", () => log().firstSeq],
     ["weir_log_last_seq", "Newest seq of the log", () => log().lastSeq],
-    ...(process ? [["process_resident_memory_bytes", "Resident memory", () => process.residentBytes()] as const] : []),
+    ["process_resident_memory_bytes", "Resident memory", () => process.residentBytes()],
   ];
 }
 
@@ -82,9 +77,7 @@ function totals({ counters, process }: ExpositionSources): readonly Reading[] {
     ["weir_records_published_total", "Records stored for clients", () => counters.recordsPublished],
     ["weir_records_duplicate_total", "Records published again and not stored again", () => counters.recordsDuplicate],
     ["weir_records_delivered_total", "Records sent, each receiver counted", () => counters.recordsDelivered],
-    ...(process
-      ? [["process_cpu_seconds_total", "User and system CPU time", () => process.cpuSeconds()] as const]
-      : []),
+    ["process_cpu_seconds_total", "User and system CPU time", () => process.cpuSeconds()],
   ];
 }
 

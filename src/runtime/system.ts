@@ -5,7 +5,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { EpochMs } from "../protocol/ids.ts";
-import type { Clock, Digest, Random, Timer } from "./ports.ts";
+import type { Clock, Digest, ProcessProbe, Random, Timer } from "./ports.ts";
 
 /** What one `setTimeout` can wait; a longer delay would fire at once. */
 const timeoutMsMax = 2 ** 31 - 1;
@@ -46,16 +46,8 @@ export function systemRandom(): Random {
 
 export const sha256: Digest = (secret) => createHash("sha256").update(secret).digest("base64url");
 
-/** What the process itself uses. */
-export type ProcessProbe = {
-  cpuSeconds(): number;
-  residentBytes(): number;
-  /** How late the event loop ran since the last call. */
-  loopDelayMs(): { readonly p99: number; readonly max: number };
-  stop(): void;
-};
-
-export function systemProcess(): ProcessProbe {
+/** Stop it, or its measuring keeps running. */
+export function systemProcess(): ProcessProbe & { stop(): void } {
   const delay = monitorEventLoopDelay({ resolution: 20 });
   delay.enable();
   return {

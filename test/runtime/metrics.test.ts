@@ -8,7 +8,6 @@ const still = {
   cpuSeconds: () => 1.5,
   residentBytes: () => 2_048,
   loopDelayMs: () => ({ p99: 20, max: 250 }),
-  stop() {},
 };
 
 /** Samples by name and labels. */
@@ -68,12 +67,6 @@ describe("exposition()", () => {
       'weir_event_loop_delay_seconds{quantile="1"}': 0.25,
       'weir_info{version="1.2.3"}': 1,
     });
-  });
-
-  test("tells nothing about the process when it has no probe", async () => {
-    const text = await exposition({ counters: new Counters(), version: "1.2.3", log: () => info }).text();
-    expect(text).toContain("weir_connections 0");
-    expect(text).not.toMatch(/process_|event_loop/);
   });
 
   test("has the append latency as a cumulative histogram in seconds", async () => {
