@@ -27,6 +27,14 @@ export type Random = {
 /** One-way hash of a secret, for storing; base64url of SHA-256. */
 export type Digest = (secret: string) => string;
 
+/** This process, for metrics. */
+export type ProcessProbe = {
+  residentBytes(): number;
+  cpuSeconds(): number;
+  /** How late the event loop ran since this was last asked. */
+  loopDelayMs(): { readonly p99: number; readonly max: number };
+};
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type Logger = { log(level: LogLevel, event: string, fields: Readonly<Record<string, unknown>>): void };
 
@@ -52,4 +60,5 @@ export type Ports = {
   readonly transport: Transport;
   readonly authenticator: Authenticator;
   readonly logger: Logger;
+  readonly probe: ProcessProbe;
 };

@@ -1,0 +1,96 @@
+/**
+ * Life of one socket: handshaking → authenticating → open ⇄ congested → draining → closed, with a deadline for each.
+ * Nothing durable, and nothing per record: frames do not pass through here.
+ *
+ * Pure. Timers run on the actor system's clock.
+ * @module
+ */
+import { raise, setup } from "xstate";
+import type { CloseName } from "../../protocol/close-code.ts";
+import type { Limits } from "../../protocol/limits.ts";
+import type { ConnectionEffect } from "../effect.ts";
+
+export type ConnectionSignal =
+  | { readonly type: "hello.received" }
+  | { readonly type: "session.attached" }
+  | { readonly type: "socket.congested" }
+  | { readonly type: "socket.drained" }
+  | { readonly type: "socket.lost"; readonly cause: string }
+  | { readonly type: "peer.silent" }
+  /** Somebody wants it closed: a violation, a takeover, an expired token, a stopping gateway. */
+  | { readonly type: "close.asked"; readonly reason: CloseName; readonly cause: string }
+  | { readonly type: "beat" };
+
+type Deadlines = Pick<Limits, "handshakeMs" | "pongMs" | "congestedMs" | "drainMs">;
+export type ConnectionInput = { readonly id: string; readonly deadlines: Deadlines };
+
+const goodbye = (reason: CloseName) =>
+  ({ type: "perform effect", params: { type: "say goodbye", reason, cause: reason } satisfies ConnectionEffect }) as const;
+
+export const connectionMachine = setup({
+  types: {
+    context: {} as ConnectionInput,
+    input: {} as ConnectionInput,
+    events: {} as ConnectionSignal,
+  },
+  actions: { "perform effect": (_, _effect: ConnectionEffect) => {} },
+  delays: {
+    handshakeDeadline: ({ context }) => context.deadlines.handshakeMs,
+    beatInterval: ({ context }) => context.deadlines.pongMs,
+    congestedDeadline: ({ context }) => context.deadlines.congestedMs,
+    drainDeadline: ({ context }) => context.deadlines.drainMs,
+  },
+}).createMachine({
+  id: "connection",
+  context: ({ input }) => input,
+  initial: "handshaking",
+  on: {
+    "socket.lost": {
+      target: ".closed",
+      actions: { type: "perform effect", params: ({ event }) => ({ type: "release session", cause: event.cause }) },
+    },
+    "close.asked": {
+      target: ".draining",
+      actions: {
+        type: "perform effect",
+        params: ({ event }) => ({ type: "say goodbye", reason: event.reason, cause: event.cause }),
+      },
+    },
+  },
+  states: {
+    handshaking: {
+      after: { handshakeDeadline: { target: "draining", actions: goodbye("handshakeTimeout") } },
+      on: { "hello.received": "authenticating" },
+    },
+    authenticating: {
+      after: { handshakeDeadline: { target: "draining", actions: goodbye("handshakeTimeout") } },
+      on: { "session.attached": "established" },
+    },
+    established: {
+      initial: "open",
+      entry: raise({ type: "beat" }, { delay: "beatInterval" }),
+      on: {
+        beat: {
+          actions: [
+            { type: "perform effect", params: { type: "check liveness" } },
+            raise({ type: "beat" }, { delay: "beatInterval" }),
+          ],
+        },
+        "peer.silent": { target: "draining", actions: goodbye("heartbeatTimeout") },
+      },
+      states: {
+        open: { on: { "socket.congested": "congested" } },
+        congested: {
+          after: { congestedDeadline: { target: "#connection.draining", actions: goodbye("slowConsumer") } },
+          on: { "socket.drained": "open" },
+        },
+      },
+    },
+    draining: {
+      entry: { type: "perform effect", params: { type: "release session", cause: "closing" } },
+      after: { drainDeadline: { actions: { type: "perform effect", params: { type: "terminate socket" } } } },
+      on: { "close.asked": {}, "socket.lost": "closed" },
+    },
+    closed: { type: "final" },
+  },
+});

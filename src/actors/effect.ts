@@ -1,0 +1,20 @@
+/**
+ * Every act that a statechart may ask of the runtime, as data. The runtime performs them in one switch
+ * (src/runtime/effects.ts); a test reads them instead.
+ *
+ * Pure.
+ * @module
+ */
+import type { CloseName } from "../protocol/close-code.ts";
+
+export type ConnectionEffect =
+  /** Look whether the peer was heard in time: PING it, or give it up. */
+  | { readonly type: "check liveness" }
+  /** GOAWAY, then close the socket. */
+  | { readonly type: "say goodbye"; readonly reason: CloseName; readonly cause: string }
+  /** End the socket at once. */
+  | { readonly type: "terminate socket" }
+  /** The connection is over: let go of its session. */
+  | { readonly type: "release session"; readonly cause: string };
+
+export type SessionEffect = { readonly type: "expire session" };

@@ -1,0 +1,77 @@
+/**
+ * Running totals of one chain by seq, so that an acknowledged seq turns into acknowledged records and bytes in
+ * O(log n), without anything stored per receiver.
+ *
+ * One entry per frame; grows with what is in flight, up to a bound. A seq inside a frame counts the frames before it,
+ * so credit is given back late rather than early.
+ * @module
+ */
+import type { Seq } from "../protocol/ids.ts";
+
+const capacityMin = 16;
+
+export class ChainMeter {
+  readonly #capacityMax: number;
+  #seqs = new Float64Array(capacityMin);
+  #records = new Float64Array(capacityMin);
+  #bytes = new Float64Array(capacityMin);
+  #start = 0;
+  #count = 0;
+  /** Totals of everything ever sent on the chain. */
+  records = 0;
+  bytes = 0;
+
+  constructor(capacityMax: number) {
+    this.#capacityMax = capacityMax;
+  }
+
+  /** Accounts a frame that ends at `seq`. `floor`: what every receiver has acknowledged (asked only when full). */
+  push(seq: Seq, size: { readonly records: number; readonly bytes: number }, floor: () => Seq): void {
+    this.records += size.records;
+    this.bytes += size.bytes;
+    if (this.#count === this.#seqs.length) this.#makeRoom(floor());
+    const at = (this.#start + this.#count) % this.#seqs.length;
+    this.#seqs[at] = seq;
+    this.#records[at] = this.records;
+    this.#bytes[at] = this.bytes;
+    this.#count++;
+  }
+
+  /** Totals up to and including `seq`, or undefined where that is not known any more (or lies before all entries). */
+  at(seq: Seq): { readonly records: number; readonly bytes: number } | undefined {
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#seqs[(this.#start + middle) % this.#seqs.length] as number) <= seq) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return undefined;
+    const at = (this.#start + low - 1) % this.#seqs.length;
+    return { records: this.#records[at] as number, bytes: this.#bytes[at] as number };
+  }
+
+  #makeRoom(floor: Seq): void {
+    // The newest entry at or below the floor stays: it answers `at(floor)`.
+    while (this.#count > 1 && (this.#seqs[(this.#start + 1) % this.#seqs.length] as number) <= floor) this.#dropOldest();
+    if (this.#count * 2 <= this.#seqs.length) return;
+    if (this.#seqs.length < this.#capacityMax) this.#grow();
+    else if (this.#count === this.#seqs.length) this.#dropOldest();
+  }
+
+  #dropOldest(): void {
+    this.#start = (this.#start + 1) % this.#seqs.length;
+    this.#count--;
+  }
+
+  #grow(): void {
+    const size = this.#seqs.length * 2;
+    const copy = (from: Float64Array) => {
+      const to = new Float64Array(size);
+      for (let i = 0; i < this.#count; i++) to[i] = from[(this.#start + i) % from.length] as number;
+      return to;
+    };
+    [this.#seqs, this.#records, this.#bytes] = [copy(this.#seqs), copy(this.#records), copy(this.#bytes)];
+    this.#start = 0;
+  }
+}

@@ -1,0 +1,338 @@
+/**
+ * One socket: frames in and out, its statechart, and the session that it carries.
+ *
+ * Owns: frames are decoded at one door; nothing but HELLO before WELCOME; what cannot be trusted any more is
+ * closed with its cause.
+ * @module
+ */
+import type { ConnectionEffect } from "../actors/effect.ts";
+import type { ConnectionSignal } from "../actors/connection/machine.ts";
+import { closeCodes, type CloseName, closeReason } from "../protocol/close-code.ts";
+import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
+import { type Auth, type ClientFrame, clientFrames, type Frame, type FrameType, type Hello, type Welcome } from "../protocol/frame.ts";
+import type { EpochMs } from "../protocol/ids.ts";
+import type { Identity, Timer } from "./ports.ts";
+import type { Services } from "./services.ts";
+import { errorFrame, type Peer } from "./session/context.ts";
+import type { Violation } from "./session/publishing.ts";
+import type { Session, SessionFrame } from "./session/session.ts";
+import type { Attached, Sessions } from "./session/sessions.ts";
+import type { SendResult, Socket } from "./transport/transport.ts";
+
+export type ConnectionParts = {
+  readonly id: string;
+  readonly socket: Socket;
+  readonly codec: Codec;
+  readonly services: Services;
+  readonly sessions: Sessions;
+  /** Sends a signal to its statechart. */
+  readonly signal: (signal: ConnectionSignal) => void;
+  /** Runs work of this actor; what it throws is its crash. */
+  readonly guard: (work: () => void | Promise<void>) => void;
+  /** The handshake is over. */
+  readonly greeted: () => void;
+};
+
+/** Refused frames after which a client is taken for broken. */
+const errorsMax = 64;
+const fromClient: ReadonlySet<FrameType> = new Set(clientFrames);
+const anonymous: Identity = { subject: "", publish: [], subscribe: [] };
+
+export class Connection implements Peer {
+  readonly id: string;
+  readonly #parts: ConnectionParts;
+  readonly #socket: Socket;
+  readonly #codec: Codec;
+  readonly #services: Services;
+  #identity: Identity = anonymous;
+  #session: Session | undefined;
+  #hello = false;
+  #closed = false;
+  /** Frames that came while the session was being attached. */
+  #early: SessionFrame[] | undefined = [];
+  #errors = 0;
+  #pings = 0;
+  #heardAt: EpochMs;
+  #expiry: Timer | undefined;
+
+  constructor(parts: ConnectionParts) {
+    this.id = parts.id;
+    this.#parts = parts;
+    this.#socket = parts.socket;
+    this.#codec = parts.codec;
+    this.#services = parts.services;
+    this.#heardAt = this.#now();
+  }
+
+  get codec(): CodecName {
+    return this.#codec.name;
+  }
+  get identity(): Identity {
+    return this.#identity;
+  }
+  get session(): Session | undefined {
+    return this.#session;
+  }
+
+  // --- out ---
+
+  send(frame: Frame): SendResult {
+    if (this.#closed) return "dropped";
+    const data = this.#codec.encode(frame);
+    const result = this.#socket.send(data);
+    this.#services.counters.framesOut++;
+    this.#services.counters.bytesOut += data.length;
+    if (result === "sent") return result;
+    if (result === "congested") this.#parts.signal({ type: "socket.congested" });
+    // A reader sends again what was dropped; any other frame is owed, and cannot be.
+    else if (frame.type !== "deliver") this.close("slowConsumer", "slowConsumer");
+    return result;
+  }
+
+  subscribe(channel: string): void {
+    if (!this.#closed) this.#socket.subscribe(channel);
+  }
+  unsubscribe(channel: string): void {
+    if (!this.#closed) this.#socket.unsubscribe(channel);
+  }
+  bufferedBytes(): number {
+    return this.#closed ? 0 : this.#socket.bufferedBytes();
+  }
+  pause(): void {
+    if (!this.#closed) this.#socket.pause();
+  }
+  resume(): void {
+    if (!this.#closed) this.#socket.resume();
+  }
+  close(reason: CloseName, cause: string): void {
+    this.#parts.signal({ type: "close.asked", reason, cause });
+  }
+
+  // --- in ---
+
+  message(data: Uint8Array | string): void {
+    if (this.#closed) return;
+    this.#heardAt = this.#now();
+    this.#services.counters.framesIn++;
+    this.#services.counters.bytesIn += data.length;
+    const decoded = this.#codec.decode(data, this.#services.limits);
+    if (!decoded.ok) return this.#refuseBytes(decoded);
+    const { frame } = decoded;
+    if (!fromClient.has(frame.type)) return this.#unexpected(`${frame.type.toUpperCase()} is not sent by clients`);
+    this.#parts.guard(() => this.#receive(frame as ClientFrame));
+  }
+
+  drain(): void {
+    this.#parts.signal({ type: "socket.drained" });
+    this.#session?.subscriptions.drained();
+  }
+
+  /** Of the socket: it is gone, however it ended. */
+  lost(code: number): void {
+    this.#closed = true;
+    this.#expiry?.cancel();
+    this.#parts.signal({ type: "socket.lost", cause: `socketClosed ${code}` });
+  }
+
+  /** Its actor threw: nothing can be trusted to it any more. */
+  crashed(): void {
+    this.#sayGoodbye("internal", "actorCrashed");
+    this.#release("actorCrashed");
+  }
+
+  #refuseBytes(failure: DecodeFailure): void {
+    const { code, at, message } = failure;
+    this.send(errorFrame(code, `${message} at ${at}`));
+    if (code === "frameTooLarge") this.close("frameTooLarge", code);
+    else if (code === "malformedFrame" || code === "frameTooDeep" || !this.#hello) this.close("protocolViolation", code);
+    else this.#countError();
+  }
+
+  #unexpected(what: string): void {
+    this.send(errorFrame("unexpectedFrame", what));
+    if (this.#hello) this.#countError();
+    else this.close("protocolViolation", "unexpectedFrame");
+  }
+
+  #countError(): void {
+    if (++this.#errors >= errorsMax) this.close("tooManyErrors", "tooManyErrors");
+  }
+
+  #receive(frame: ClientFrame): void | Promise<void> {
+    switch (frame.type) {
+      case "hello":
+        if (this.#hello) return this.#unexpected("HELLO is sent once");
+        this.#hello = true;
+        return this.#greet(frame);
+      case "ping":
+        return void this.send({ type: "pong", id: frame.id, ...this.#heads() });
+      case "pong":
+        return undefined;
+      case "auth":
+        return this.#reauthenticate(frame);
+      default:
+        if (!this.#hello) return this.#unexpected(`${frame.type.toUpperCase()} came before HELLO`);
+        return this.#forSession(frame);
+    }
+  }
+
+  #forSession(frame: SessionFrame): void {
+    const session = this.#session;
+    if (session === undefined) return this.#keepEarly(frame);
+    this.#parts.sessions.guard(session, () => {
+      const answer = session.receive(frame);
+      if (answer === undefined) return undefined;
+      return "then" in answer ? answer : this.#violated(answer);
+    });
+  }
+
+  #keepEarly(frame: SessionFrame): void {
+    if (this.#early === undefined) return; // closing
+    this.#early.push(frame);
+    if (this.#early.length > this.#services.limits.deliverRecordsMax) this.close("protocolViolation", "tooManyFramesBeforeWelcome");
+  }
+
+  #violated({ close, cause }: Violation): void {
+    this.close(close, cause);
+  }
+
+  // --- handshake ---
+
+  async #greet(hello: Hello): Promise<void> {
+    this.#parts.signal({ type: "hello.received" });
+    const { ports } = this.#services;
+    const authentication = await ports.authenticator.authenticate(hello.token);
+    if (this.#closed) return;
+    if (!authentication.ok) {
+      const expired = authentication.code === "tokenExpired";
+      this.send(errorFrame(authentication.code === "unauthenticated" ? "unauthenticated" : "tokenInvalid", authentication.message));
+      return this.close(expired ? "tokenExpired" : "unauthenticated", authentication.code);
+    }
+    this.#identity = authentication.identity;
+    const attached = await this.#parts.sessions.attach(this, hello, this.id);
+    if (!attached.ok) return this.#notAttached(attached);
+    if (this.#closed) return this.#parts.sessions.detach(attached.session, "closedInHandshake");
+    this.#welcome(attached, hello);
+  }
+
+  #notAttached(refused: Extract<Attached, { ok: false }>): void {
+    this.#retryAfterMs = refused.retryAfterMs;
+    this.close(refused.reason, refused.reason);
+  }
+  #retryAfterMs: number | undefined;
+
+  #welcome(attached: Extract<Attached, { ok: true }>, hello: Hello): void {
+    const { session } = attached;
+    this.#session = session;
+    this.#parts.greeted();
+    this.#parts.signal({ type: "session.attached" });
+    this.send(this.#welcomeFrame(attached));
+    this.#watchExpiry();
+    session.begin(this, hello);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const frame of early) this.#forSession(frame);
+  }
+
+  #welcomeFrame(attached: Extract<Attached, { ok: true }>): Welcome {
+    const { ports, limits, node, version } = this.#services;
+    const { session, outcome, cause, resumeKey, resumeWindowMs } = attached;
+    const { epoch, tier, transactions } = ports.log.info();
+    const refused = [...session.state.refused.values()];
+    return {
+      type: "welcome",
+      session: session.id,
+      resumeKey,
+      outcome,
+      ...(cause === undefined ? {} : { cause }),
+      owner: session.state.owner,
+      node: `${node} ${version}`,
+      epoch,
+      tier,
+      resumeWindowMs,
+      publishedUpTo: session.publishing.publishedUpTo,
+      ...(refused.length === 0 ? {} : { refused }),
+      credit: { records: limits.publishCreditRecords, bytes: limits.publishCreditBytes },
+      heartbeatMs: limits.heartbeatMs,
+      frameBytesMax: limits.frameBytesMax,
+      payloadBytesMax: limits.payloadBytesMax,
+      time: this.#now(),
+      features: transactions ? ["transactions"] : [],
+      ...(this.#identity.expiresAt === undefined ? {} : { expiresAt: this.#identity.expiresAt }),
+    };
+  }
+
+  // --- token ---
+
+  async #reauthenticate(frame: Auth): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) return this.#unexpected("AUTH came before WELCOME");
+    const authentication = await this.#services.ports.authenticator.authenticate(frame.token);
+    if (!authentication.ok) return void this.send(errorFrame("tokenInvalid", authentication.message));
+    const { identity } = authentication;
+    if (identity.subject !== session.state.subject) return this.close("forbidden", "subjectChanged");
+    this.#identity = identity;
+    session.reauthenticate(identity);
+    this.#watchExpiry();
+    this.send({ type: "authenticated", ...(identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt }) });
+  }
+
+  #watchExpiry(): void {
+    this.#expiry?.cancel();
+    const { expiresAt } = this.#identity;
+    if (expiresAt === undefined) return;
+    this.#expiry = this.#services.ports.clock.after(Math.max(0, expiresAt - this.#now()), () => this.close("tokenExpired", "tokenExpired"));
+  }
+
+  // --- effects of the statechart ---
+
+  perform(effect: ConnectionEffect): void {
+    switch (effect.type) {
+      case "check liveness":
+        return this.#checkLiveness();
+      case "say goodbye":
+        return this.#sayGoodbye(effect.reason, effect.cause);
+      case "terminate socket":
+        return this.#socket.terminate();
+      case "release session":
+        return this.#release(effect.cause);
+    }
+  }
+
+  #checkLiveness(): void {
+    const { heartbeatMs, pongMs } = this.#services.limits;
+    const silentMs = this.#now() - this.#heardAt;
+    if (silentMs >= heartbeatMs + pongMs) this.#parts.signal({ type: "peer.silent" });
+    else if (silentMs >= heartbeatMs) this.send({ type: "ping", id: ++this.#pings, ...this.#heads() });
+  }
+
+  #heads() {
+    const heads = this.#session?.subscriptions.heads() ?? [];
+    return heads.length === 0 ? {} : { heads: heads.slice(0, this.#services.limits.listItemsMax) };
+  }
+
+  #sayGoodbye(reason: CloseName, cause: string): void {
+    if (this.#closed) return;
+    const { code, advice } = closeCodes[reason];
+    const retry = this.#retryAfterMs === undefined ? {} : { retryAfterMs: this.#retryAfterMs };
+    const result = this.#socket.send(this.#codec.encode({ type: "goaway", code, cause, message: advice, ...retry }));
+    this.#closed = true;
+    this.#early = undefined;
+    this.#expiry?.cancel();
+    if (result === "dropped") this.#socket.terminate();
+    else this.#socket.close(code, closeReason(cause, advice));
+  }
+
+  #release(cause: string): void {
+    this.#closed = true;
+    const session = this.#session;
+    this.#session = undefined;
+    if (session === undefined || session.peer !== this) return;
+    this.#parts.sessions.guard(session, () => this.#parts.sessions.detach(session, cause));
+  }
+
+  #now(): EpochMs {
+    return this.#services.ports.clock.now();
+  }
+}
+

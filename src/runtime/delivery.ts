@@ -1,0 +1,349 @@
+/**
+ * One subscription of one session on its way out: live (fed by the hub's fan-out) or behind (fed by its own reader).
+ *
+ * Owns: per lane, what the receiver acknowledged, what it was told, how far the log was read for it; and that
+ * records in flight never pass its window. One record always may be in flight, or a record larger than the
+ * window could never be delivered.
+ * @module
+ */
+import type { CodecName } from "../protocol/codec.ts";
+import type { ChainId, Seq } from "../protocol/ids.ts";
+import { type Deliver, type DeliveredRecord, type Frame, type Qos, recordBytes, type Window } from "../protocol/frame.ts";
+import { type Lane, laneCount, lanes } from "../protocol/lane.ts";
+import type { LanePositions } from "../actors/session/state.ts";
+import type { Feed, LiveReceiver } from "./feed.ts";
+import type { Hub } from "./hub.ts";
+import { InFlight } from "./in-flight.ts";
+import { Reader } from "./reader.ts";
+import type { EventLog } from "./log/event-log.ts";
+import type { SendResult } from "./transport/transport.ts";
+
+/** What a delivery needs of its connection. */
+export type Outlet = {
+  readonly codec: CodecName;
+  send(frame: Frame): SendResult;
+  subscribe(channel: string): void;
+  unsubscribe(channel: string): void;
+  bufferedBytes(): number;
+};
+
+export type DeliveryBounds = {
+  readonly deliverRecordsMax: number;
+  readonly deliverBytesMax: number;
+  readonly lookaheadRecords: number;
+};
+
+export type DeliveryOptions = {
+  readonly hub: Hub;
+  readonly log: EventLog;
+  readonly outlet: Outlet;
+  readonly bounds: DeliveryBounds;
+  readonly filter: string;
+  readonly qos: Qos;
+  readonly window: Window;
+  readonly congestion: "skip" | "conflate";
+  readonly positions: LanePositions;
+  /** Up to this seq only the newest record of each topic is delivered. */
+  readonly lastOnlyUpTo: Seq;
+  /** The log failed while a reader read: the connection cannot go on. */
+  readonly readFailed: (error: unknown) => void;
+};
+
+/** Buffered bytes at which a socket counts as congested for conflation. */
+const conflateAtBytes = 65_536;
+
+export class Delivery implements LiveReceiver {
+  readonly feed: Feed;
+  readonly qos: Qos;
+  readonly conflates: boolean;
+  readonly #options: DeliveryOptions;
+  readonly #reader: Reader;
+  readonly #inFlight = new InFlight();
+  readonly #acked: Seq[];
+  /** `last` of the receiver when everything sent has arrived. */
+  readonly #told: Seq[];
+  /** Live: the lane's meter at the last acknowledgement. */
+  readonly #ackedRecords: number[] = [0, 0, 0, 0];
+  readonly #ackedBytes: number[] = [0, 0, 0, 0];
+  #window: Window;
+  #mode: "live" | "behind" | "ended" = "behind";
+  #liveSince: Seq = 0;
+  limitRecords = Number.POSITIVE_INFINITY;
+  limitBytes = Number.POSITIVE_INFINITY;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.qos = options.qos;
+    this.conflates = options.qos === 0 && options.congestion === "conflate";
+    this.#window = options.window;
+    this.feed = options.hub.use(options.filter);
+    this.#acked = [...options.positions];
+    this.#told = [...options.positions];
+    this.#reader = new Reader(this, options);
+  }
+
+  get mode(): "live" | "behind" | "ended" {
+    return this.#mode;
+  }
+  get filter(): string {
+    return this.feed.filter;
+  }
+  get codec(): CodecName {
+    return this.#options.outlet.codec;
+  }
+  get window(): Window {
+    return this.#window;
+  }
+  chain(lane: Lane): ChainId {
+    return this.feed.chain(lane);
+  }
+  acked(lane: Lane): Seq {
+    return this.#acked[lane] as Seq;
+  }
+  settled(lane: Lane): Seq {
+    return Math.max(this.#acked[lane] as Seq, this.#liveSince);
+  }
+
+  /** Begins to deliver. Everything sent from now on is after SUBSCRIBED. */
+  start(): void {
+    this.#reader.start(this.#options.positions, this.#options.lastOnlyUpTo);
+  }
+
+  end(): void {
+    if (this.#mode === "ended") return;
+    this.#leaveFeed();
+    this.#mode = "ended";
+    this.#reader.stop();
+    this.#options.hub.release(this.feed);
+  }
+
+  // --- sending, for the reader ---
+
+  /** Room in the window, at least for one record when nothing is in flight. */
+  room(): Window {
+    if (this.qos === 0) return { records: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
+    const { records, bytes } = this.#inFlight;
+    if (records === 0) return { records: Math.max(1, this.#window.records), bytes: Math.max(1, this.#window.bytes) };
+    return { records: this.#window.records - records, bytes: this.#window.bytes - bytes };
+  }
+
+  /** Nothing is in flight: the next record may be sent whatever its size. */
+  get empty(): boolean {
+    return this.#inFlight.records === 0;
+  }
+
+  /** Sends records of one lane; false when the socket took nothing of it. */
+  send(lane: Lane, records: readonly DeliveredRecord[], upTo: Seq): SendResult {
+    const prev = this.#told[lane] as Seq;
+    const last = records[records.length - 1]?.seq;
+    const frame: Deliver = { type: "deliver", chain: this.chain(lane), prev, records, ...(last === upTo ? {} : { upTo }) };
+    const result = this.#options.outlet.send(frame);
+    if (result === "dropped") return result;
+    this.#told[lane] = upTo;
+    if (last !== undefined && this.qos > 0) this.#inFlight.push(lane, { upTo: last, records: records.length, bytes: sum(records) });
+    return result;
+  }
+
+  /** The reader has sent everything up to the hub's position: from here on the hub feeds it. One synchronous step. */
+  turnLive(): void {
+    const { hub, outlet } = this.#options;
+    for (const lane of lanes) {
+      if ((this.#told[lane] as Seq) < this.feed.prev(lane) && this.send(lane, [], hub.position) === "dropped") return;
+    }
+    for (const lane of lanes) {
+      const meter = this.feed.meter(lane);
+      this.#ackedRecords[lane] = meter.records;
+      this.#ackedBytes[lane] = meter.bytes;
+    }
+    this.#mode = "live";
+    this.#liveSince = hub.position;
+    this.#setLimits();
+    outlet.subscribe(this.feed.channel(outlet.codec));
+    this.feed.join(this);
+  }
+
+  // --- live ---
+
+  overrun(): void {
+    this.#fallBehind();
+  }
+
+  checkCongestion(): void {
+    if (this.#options.outlet.bufferedBytes() < conflateAtBytes) return;
+    this.#fallBehind();
+    this.#reader.conflate();
+  }
+
+  /** Leaves the fan-out; its reader goes on where the fan-out ended. */
+  #fallBehind(): void {
+    if (this.#mode !== "live") return;
+    const sentUpTo = this.#sentLive();
+    this.#carryInFlight();
+    this.#leaveFeed();
+    this.#mode = "behind";
+    for (const lane of lanes) this.#told[lane] = sentUpTo[lane] as Seq;
+    this.#reader.start(sentUpTo as unknown as LanePositions, 0);
+  }
+
+  /** Per lane, everything matching up to here has been fanned out to it. */
+  #sentLive(): Seq[] {
+    return lanes.map((lane) => Math.max(this.#told[lane] as Seq, this.feed.prev(lane)));
+  }
+
+  /** What was fanned out and not acknowledged becomes one piece in flight per lane. */
+  #carryInFlight(): void {
+    if (this.qos === 0) return;
+    for (const lane of lanes) {
+      const meter = this.feed.meter(lane);
+      const records = meter.records - (this.#ackedRecords[lane] as number);
+      if (records === 0) continue;
+      const bytes = meter.bytes - (this.#ackedBytes[lane] as number);
+      this.#inFlight.push(lane, { upTo: this.feed.prev(lane), records, bytes });
+    }
+  }
+
+  #leaveFeed(): void {
+    if (this.#mode !== "live") return;
+    this.feed.leave(this);
+    this.#options.outlet.unsubscribe(this.feed.channel(this.codec));
+  }
+
+  #setLimits(): void {
+    if (this.qos === 0) return;
+    const unacked = this.unacknowledged();
+    this.limitRecords = this.feed.records - unacked.records + this.#window.records;
+    this.limitBytes = this.feed.bytes - unacked.bytes + this.#window.bytes;
+  }
+
+  // --- what the receiver says ---
+
+  /** Everything of the lane up to `seq` is processed. False: it was never sent that far. */
+  ack(lane: Lane, seq: Seq): boolean {
+    if (seq > this.#sentUpTo(lane)) return false;
+    if (seq <= (this.#acked[lane] as Seq)) return true;
+    this.#acked[lane] = seq;
+    this.#inFlight.settle(lane, seq);
+    if (this.#mode !== "live") {
+      this.#reader.wake();
+      return true;
+    }
+    const meter = this.feed.meter(lane);
+    const total = seq >= this.feed.prev(lane) ? meter : meter.at(seq);
+    if (total !== undefined) {
+      this.#ackedRecords[lane] = Math.max(this.#ackedRecords[lane] as number, total.records);
+      this.#ackedBytes[lane] = Math.max(this.#ackedBytes[lane] as number, total.bytes);
+    }
+    this.#setLimits();
+    return true;
+  }
+
+  #sentUpTo(lane: Lane): Seq {
+    const told = this.#told[lane] as Seq;
+    return this.#mode === "live" ? Math.max(told, this.feed.prev(lane)) : told;
+  }
+
+  /** Was this record sent on this lane, so that it may be NAKed? */
+  wasSent(lane: Lane, seq: Seq): boolean {
+    return seq <= this.#sentUpTo(lane);
+  }
+
+  setWindow(window: Window): void {
+    this.#window = window;
+    if (this.#mode === "live") {
+      this.feed.leave(this);
+      this.#setLimits();
+      this.feed.join(this);
+    } else {
+      this.#reader.wake();
+    }
+  }
+
+  /** Delivers again after these positions: a hole was reported, or nothing was acknowledged in time. */
+  rewind(positions: ReadonlyMap<Lane, Seq>): void {
+    const from = this.#mode === "live" ? this.#sentLive() : this.#reader.sentUpTo();
+    this.#carryInFlight();
+    this.#leaveFeed();
+    this.#mode = "behind";
+    for (const lane of lanes) {
+      const seq = positions.get(lane);
+      if (seq === undefined) {
+        this.#told[lane] = Math.max(this.#told[lane] as Seq, from[lane] as Seq);
+        continue;
+      }
+      from[lane] = Math.max(seq, this.#acked[lane] as Seq);
+      this.#told[lane] = from[lane] as Seq;
+      this.#inFlight.takeBack(lane, from[lane] as Seq);
+    }
+    this.#reader.start(from as unknown as LanePositions, 0);
+  }
+
+  rewindToAcknowledged(): void {
+    this.rewind(new Map(lanes.map((lane) => [lane, this.#acked[lane] as Seq])));
+  }
+
+  drained(): void {
+    if (this.#mode === "behind") this.#reader.wake();
+  }
+
+  // --- what is known of it ---
+
+  unacknowledged(): Window {
+    let { records, bytes } = this.#inFlight;
+    if (this.#mode === "live") {
+      for (const lane of lanes) {
+        const meter = this.feed.meter(lane);
+        records += meter.records - (this.#ackedRecords[lane] as number);
+        bytes += meter.bytes - (this.#ackedBytes[lane] as number);
+      }
+    }
+    return { records, bytes };
+  }
+
+  /** Does anything wait for an acknowledgement? */
+  get waiting(): boolean {
+    return this.qos > 0 && this.#mode !== "ended" && lanes.some((lane) => this.#laneWaits(lane));
+  }
+
+  #laneWaits(lane: Lane): boolean {
+    if (this.#inFlight.has(lane)) return true;
+    return this.#mode === "live" && this.feed.meter(lane).records > (this.#ackedRecords[lane] as number);
+  }
+
+  /**
+   * Positions to keep. A lane on which nothing waits for an acknowledgement stands where the log was read to:
+   * otherwise a lane that is never used would make every resume read from the beginning.
+   */
+  positions(): LanePositions {
+    const read = this.#mode === "live" ? undefined : this.#reader.sentUpTo();
+    const at = lanes.map((lane) => {
+      const acked = this.#acked[lane] as Seq;
+      if (this.#laneWaits(lane)) return acked;
+      return Math.max(acked, read === undefined ? this.#options.hub.position : (read[lane] as Seq));
+    });
+    return at as unknown as LanePositions;
+  }
+
+  /** Newest seq of each lane that it should have by now; for heads in PING and PONG. */
+  heads(): { readonly chain: ChainId; readonly seq: Seq }[] {
+    if (this.#mode !== "live") return [];
+    return lanes.filter((lane) => this.feed.prev(lane) > 0).map((lane) => ({ chain: this.chain(lane), seq: this.feed.prev(lane) }));
+  }
+
+  /** Sends one NAKed record again, outside the interval rule. */
+  redeliver(record: DeliveredRecord, attempt: number): SendResult {
+    return this.#options.outlet.send({ type: "deliver", chain: this.chain(record.lane), prev: record.seq - 1, attempt, records: [record] });
+  }
+}
+
+export function laneOfChain(chain: ChainId): Lane {
+  return (chain % laneCount) as Lane;
+}
+export function feedOfChain(chain: ChainId): number {
+  return Math.floor(chain / laneCount);
+}
+
+function sum(records: readonly DeliveredRecord[]): number {
+  let bytes = 0;
+  for (const record of records) bytes += recordBytes(record);
+  return bytes;
+}

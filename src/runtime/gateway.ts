@@ -1,0 +1,255 @@
+/**
+ * Composition root of one gateway node: built from ports, it listens, runs the actor tree, and stops in order.
+ * @module
+ */
+import { connectionMachine } from "../actors/connection/machine.ts";
+import type { ConnectionEffect } from "../actors/effect.ts";
+import { codecs } from "../protocol/codecs.ts";
+import { assertLimits, type Limits, limits as defaultLimits } from "../protocol/limits.ts";
+import { chooseSubprotocol } from "../protocol/subprotocol.ts";
+import { Connection } from "./connection.ts";
+import { exposition } from "./exposition.ts";
+import { httpHandler } from "./http.ts";
+import { Hub } from "./hub.ts";
+import { Inflow } from "./inflow.ts";
+import type { Retention } from "./log/event-log.ts";
+import { Counters } from "./metrics.ts";
+import { originAllowed, type OriginPolicy } from "./origin.ts";
+import type { Ports, Timer } from "./ports.ts";
+import type { Services } from "./services.ts";
+import { Sessions } from "./session/sessions.ts";
+import { Supervisor } from "./supervisor.ts";
+import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
+import { version } from "./version.ts";
+
+export type GatewayConfig = {
+  /** @default "127.0.0.1" */
+  readonly hostname?: string;
+  /** 0: any free one. @default 8080 */
+  readonly port?: number;
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Browser origins that may connect; see origin.ts. @default none but the gateway's own */
+  readonly origins?: OriginPolicy;
+  readonly limits?: Partial<Limits>;
+  /** What the log keeps. 0 in a field: no bound. @default everything */
+  readonly retention?: Retention;
+  /** Name of this node for operators and WELCOME. @default made at start */
+  readonly node?: string;
+  /** Sessions in memory, attached or waiting to be resumed. @default 100_000 */
+  readonly sessionsMax?: number;
+  /** Bytes of publishes that wait for the log, over all connections; past it sockets are not read. @default 64 MiB */
+  readonly inflowBytesMax?: number;
+  /** Bytes buffered for one socket beyond which it is congested. @default 4 MiB */
+  readonly backpressureBytesMax?: number;
+};
+
+export type StopOptions = {
+  /** For the log of this node. */
+  readonly reason?: string;
+  /** Time for connections to leave. @default 10_000 */
+  readonly timeoutMs?: number;
+};
+
+export type Gateway = {
+  start(): Promise<{ readonly hostname: string; readonly port: number; readonly secure: boolean }>;
+  /** GOAWAY to every connection, a bounded wait, journals written. The log is the caller's to close. */
+  stop(options?: StopOptions): Promise<void>;
+};
+
+const sweepMs = 250;
+const trimMs = 10_000;
+const stopStepMs = 20;
+const recent = { recordsMax: 16_384, bytesMax: 16 * 1_048_576 };
+
+export function createGateway(ports: Ports, config: GatewayConfig = {}): Gateway {
+  return new GatewayNode(ports, config);
+}
+
+class GatewayNode implements Gateway {
+  readonly #ports: Ports;
+  readonly #config: GatewayConfig;
+  readonly #limits: Limits;
+  readonly #services: Services;
+  readonly #supervisor: Supervisor;
+  readonly #sessions: Sessions;
+  readonly #connections = new Map<string, Connection>();
+  readonly #machine = connectionMachine.provide({
+    actions: {
+      "perform effect": ({ context }, effect: ConnectionEffect) => this.#connections.get(context.id)?.perform(effect),
+    },
+  });
+  readonly #startedAt: number;
+  #listener: Listener | undefined;
+  #timers: Timer[] = [];
+  /** Connections that have not finished their handshake. */
+  readonly #handshaking = new Set<string>();
+  #numbers = 0;
+  #stopping = false;
+
+  constructor(ports: Ports, config: GatewayConfig) {
+    this.#ports = ports;
+    this.#config = config;
+    this.#limits = { ...defaultLimits, ...config.limits };
+    assertLimits(this.#limits);
+    this.#startedAt = ports.clock.now();
+    const counters = new Counters();
+    const hub = new Hub(ports.log, {
+      output: {
+        codecs,
+        publish: (channel, data) => this.#listener?.publish(channel, data),
+        sent: (records, receivers) => {
+          counters.recordsDelivered += records * receivers;
+        },
+      },
+      frame: this.#limits,
+      recent,
+    });
+    const inflow = new Inflow(config.inflowBytesMax ?? 64 * 1_048_576);
+    const node = config.node ?? `node-${ports.random.token(6)}`;
+    this.#services = { ports, limits: this.#limits, node, version, hub, inflow, counters };
+    this.#supervisor = new Supervisor(ports.clock, ports.logger);
+    this.#sessions = new Sessions(this.#services, this.#supervisor, {
+      sessionsMax: config.sessionsMax ?? 100_000,
+      resumeWindowMs: this.#limits.resumeWindowMs,
+    });
+  }
+
+  async start() {
+    const { transport, logger, log } = this.#ports;
+    this.#services.hub.start();
+    const { hostname = "127.0.0.1", port = 8080, tls, backpressureBytesMax = 4 * 1_048_576 } = this.#config;
+    const http = httpHandler({ health: () => this.#health(), ready: () => this.#readiness(), metrics: this.#exposition() });
+    this.#listener = await transport.listen(
+      { hostname, port, ...(tls === undefined ? {} : { tls }), messageBytesMax: this.#limits.frameBytesMax, backpressureBytesMax },
+      { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
+    );
+    this.#every(sweepMs, () => this.#sweep());
+    if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
+    void this.#sessions.restore().catch((error: unknown) => logger.log("error", "sessions not restored", { error: String(error) }));
+    const { hostname: at, port: on, secure } = this.#listener;
+    logger.log("info", "gateway listens", { hostname: at, port: on, secure, node: this.#services.node, tier: log.info().tier });
+    return { hostname: at, port: on, secure };
+  }
+
+  async stop({ reason = "stopped", timeoutMs = 10_000 }: StopOptions = {}): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { clock, logger } = this.#ports;
+    logger.log("info", "gateway stops", { reason, connections: this.#connections.size });
+    const until = clock.now() + timeoutMs;
+    for (const connection of [...this.#connections.values()]) connection.close("goingAway", "goingAway");
+    await this.#listener?.stop({ terminate: false });
+    while (this.#connections.size > 0 && clock.now() < until) {
+      await new Promise<void>((wake) => clock.after(stopStepMs, wake));
+    }
+    for (const timer of this.#timers) timer.cancel();
+    await this.#listener?.stop({ terminate: true });
+    await this.#sessions.stop();
+    this.#services.hub.stop();
+    this.#supervisor.stop();
+  }
+
+  // --- sockets ---
+
+  #upgrade(request: UpgradeRequest): UpgradeDecision {
+    if (request.path !== "/" && request.path !== "/weir") return { accept: false, status: 404, message: `No WebSocket at ${request.path}; use / or /weir` };
+    if (this.#stopping) return { accept: false, status: 503, message: "The gateway is stopping" };
+    if (this.#handshaking.size >= this.#limits.handshakesMax) return { accept: false, status: 503, message: "Too many handshakes at once; try again" };
+    if (!originAllowed(request.origin, request.host, this.#config.origins ?? [])) {
+      return { accept: false, status: 403, message: `Origin ${request.origin} is not allowed; see security.origins` };
+    }
+    const chosen = chooseSubprotocol(request.subprotocols);
+    if (chosen === undefined) {
+      return { accept: false, status: 400, message: "Offer a subprotocol: weir.v1.msgpack, weir.v1.protobuf or weir.v1.json" };
+    }
+    return { accept: true, subprotocol: chosen.subprotocol };
+  }
+
+  #open(socket: Socket): SocketHandler {
+    const id = `c${++this.#numbers}`;
+    const chosen = chooseSubprotocol([socket.subprotocol]);
+    if (chosen === undefined) throw new TypeError(`Transport opened a socket with subprotocol "${socket.subprotocol}"`);
+    const actorId = `connection:${id}`;
+    const connection: Connection = new Connection({
+      id: `${this.#services.node}/${id}`,
+      socket,
+      codec: codecs[chosen.codec],
+      services: this.#services,
+      sessions: this.#sessions,
+      signal: (signal) => actor.send(signal),
+      guard: (work) => this.#supervisor.guard(actorId, work),
+      greeted: () => this.#handshaking.delete(id),
+    });
+    this.#connections.set(id, connection);
+    this.#handshaking.add(id);
+    const { counters } = this.#services;
+    counters.connections++;
+    counters.connectionsOpened++;
+    const actor = this.#supervisor.spawn(this.#machine, {
+      id: actorId,
+      input: { id, deadlines: this.#limits },
+      onCrash: () => connection.crashed(),
+    });
+    return {
+      message: (data) => connection.message(data),
+      drain: () => connection.drain(),
+      close: (code) => {
+        connection.lost(code);
+        this.#connections.delete(id);
+        this.#handshaking.delete(id);
+        this.#supervisor.forget(actorId);
+        counters.connections--;
+      },
+    };
+  }
+
+  // --- time ---
+
+  #every(ms: number, run: () => void): void {
+    const at = this.#timers.length;
+    const arm = (): void => {
+      this.#timers[at] = this.#ports.clock.after(ms, () => {
+        run();
+        if (!this.#stopping) arm();
+      });
+    };
+    arm();
+  }
+
+  #sweep(): void {
+    this.#services.counters.subscriptionsBehind = this.#sessions.sweep(this.#ports.clock.now());
+  }
+
+  #trim(): void {
+    const { retention } = this.#config;
+    if (retention === undefined) return;
+    void this.#ports.log.trim(retention).catch((error: unknown) => {
+      this.#ports.logger.log("warn", "retention failed", { error: String(error) });
+    });
+  }
+
+  // --- what operators see ---
+
+  #health() {
+    const { counters } = this.#services;
+    return {
+      status: this.#stopping ? ("stopping" as const) : ("ok" as const),
+      version,
+      uptimeMs: this.#ports.clock.now() - this.#startedAt,
+      websocket: { connections: counters.connections, sessions: this.#sessions.size },
+      log: this.#ports.log.info(),
+    };
+  }
+
+  #readiness() {
+    const reasons: string[] = [];
+    if (this.#stopping) reasons.push("stopping");
+    if (this.#handshaking.size >= this.#limits.handshakesMax) reasons.push("tooManyHandshakes");
+    return { reasons };
+  }
+
+  #exposition() {
+    const { log, probe } = this.#ports;
+    return exposition({ counters: this.#services.counters, process: probe, version, log: () => log.info() });
+  }
+}

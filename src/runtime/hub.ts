@@ -1,0 +1,100 @@
+/**
+ * What a node knows of its own connections: one follower of the log, the feeds of the filters that somebody
+ * here subscribes, and the sweep that finds receivers that stopped acknowledging.
+ * @module
+ */
+import { assert } from "../protocol/assert.ts";
+import type { Seq } from "../protocol/ids.ts";
+import { TopicTrie } from "../protocol/topic-trie.ts";
+import { Feed, type FeedOutput, type FrameBounds } from "./feed.ts";
+import type { EventLog, Follow, LogRecord } from "./log/event-log.ts";
+import { type RecentBounds, RecentRecords } from "./recent-records.ts";
+
+export type HubOptions = { readonly output: FeedOutput; readonly frame: FrameBounds; readonly recent: RecentBounds };
+
+/** Topics whose feeds are remembered; more than this and the memory starts anew. */
+const routesMax = 65_536;
+
+export class Hub {
+  readonly #log: EventLog;
+  readonly #options: HubOptions;
+  readonly #feeds = new Map<string, { readonly feed: Feed; users: number }>();
+  readonly #trie = new TopicTrie<Feed>();
+  readonly #routes = new Map<string, readonly Feed[]>();
+  readonly #touched = new Set<Feed>();
+  readonly recent: RecentRecords;
+  #follow: Follow | undefined;
+  #feedNumber = 0;
+  /** Everything up to here has been fanned out. */
+  position: Seq;
+
+  constructor(log: EventLog, options: HubOptions) {
+    this.#log = log;
+    this.#options = options;
+    this.position = log.info().lastSeq;
+    this.recent = new RecentRecords(this.position, options.recent);
+  }
+
+  start(): void {
+    assert(this.#follow === undefined, "a hub is started once");
+    this.#follow = this.#log.follow(this.position, (records) => this.#fanOut(records));
+  }
+
+  stop(): void {
+    this.#follow?.stop();
+  }
+
+  get feedCount(): number {
+    return this.#feeds.size;
+  }
+  feeds(): Iterable<Feed> {
+    return Array.from(this.#feeds.values(), (held) => held.feed);
+  }
+
+  /** The feed of a filter, made when needed. Each `use` is given back by one `release`. */
+  use(filter: string): Feed {
+    let held = this.#feeds.get(filter);
+    if (held === undefined) {
+      held = { feed: new Feed(filter, ++this.#feedNumber, this.#options.output, this.#options.frame), users: 0 };
+      this.#feeds.set(filter, held);
+      this.#trie.add(filter, held.feed);
+      this.#routes.clear();
+    }
+    held.users++;
+    return held.feed;
+  }
+
+  release(feed: Feed): void {
+    const held = this.#feeds.get(feed.filter);
+    assert(held !== undefined && held.feed === feed, `feed of ${feed.filter} is released once per use`);
+    if (--held.users > 0) return;
+    this.#feeds.delete(feed.filter);
+    this.#trie.remove(feed.filter, feed);
+    this.#routes.clear();
+  }
+
+  #fanOut(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      this.recent.push(record);
+      for (const feed of this.#route(record.topic)) {
+        if (feed.liveCount === 0) continue;
+        feed.push(record);
+        this.#touched.add(feed);
+      }
+    }
+    for (const feed of this.#touched) feed.flush();
+    this.#touched.clear();
+    const last = records[records.length - 1];
+    if (last !== undefined) this.position = last.seq;
+  }
+
+  #route(topic: string): readonly Feed[] {
+    let feeds = this.#routes.get(topic);
+    if (feeds === undefined) {
+      if (this.#routes.size >= routesMax) this.#routes.clear();
+      feeds = this.#trie.match(topic);
+      this.#routes.set(topic, feeds);
+    }
+    return feeds;
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * The server: a gateway built from ports, and the ports of a real machine.
+ * @module
+ */
+export { createGateway, type Gateway, type GatewayConfig, type StopOptions } from "./gateway.ts";
+export { anonymousAuthenticator, authenticator, type JwtConfig, jwtAuthenticator } from "./auth.ts";
+export { openEmbeddedLog } from "./log/embedded/mod.ts";
+export * from "./log/event-log.ts";
+export { openMemoryLog } from "./log/memory.ts";
+export { pinoLogger } from "./logger.ts";
+export type * from "./ports.ts";
+export { sha256, systemClock, systemProcess, systemRandom } from "./system.ts";
+export { bunTransport } from "./transport/bun.ts";
+export type * from "./transport/transport.ts";

@@ -1,0 +1,168 @@
+/**
+ * Pages through the log for one subscription that is behind, as fast as its window and its socket allow, and
+ * turns it live when it has reached the hub.
+ *
+ * Looks a bounded stretch ahead and sends higher lanes first. Keeps no page while it waits: what was not sent
+ * is read again, so a slow receiver costs no memory.
+ * @module
+ */
+import type { Seq } from "../protocol/ids.ts";
+import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
+import { type Lane, lanes } from "../protocol/lane.ts";
+import type { LanePositions } from "../actors/session/state.ts";
+import type { Delivery, DeliveryOptions } from "./delivery.ts";
+import type { LogRecord, ReadPage } from "./log/event-log.ts";
+
+export class Reader {
+  readonly #delivery: Delivery;
+  readonly #options: DeliveryOptions;
+  /** Per lane: everything matching up to here was sent. */
+  #sent: Seq[] = [0, 0, 0, 0];
+  #lastOnlyUpTo: Seq = 0;
+  #running = false;
+  #busy = false;
+  /** Woken while busy: look again before resting. */
+  #wanted = false;
+  /** Counts starts, so that a page read for an older position is thrown away. */
+  #generation = 0;
+
+  constructor(delivery: Delivery, options: DeliveryOptions) {
+    this.#delivery = delivery;
+    this.#options = options;
+  }
+
+  start(positions: LanePositions, lastOnlyUpTo: Seq): void {
+    this.#generation++;
+    this.#sent = [...positions];
+    this.#lastOnlyUpTo = lastOnlyUpTo;
+    this.#running = true;
+    // Never inside the hub's fan-out: its position is not yet moved there.
+    void Promise.resolve().then(() => this.wake());
+  }
+
+  /** Deliver only the newest of each topic of what is waiting by now. */
+  conflate(): void {
+    this.#lastOnlyUpTo = Number.MAX_SAFE_INTEGER;
+  }
+
+  stop(): void {
+    this.#running = false;
+    this.#generation++;
+  }
+
+  sentUpTo(): Seq[] {
+    return [...this.#sent];
+  }
+
+  /** Room was made, the socket drained, or it has just begun. */
+  wake(): void {
+    this.#wanted = true;
+    if (this.#busy) return;
+    this.#busy = true;
+    void this.#runWhileWanted().catch(this.#options.readFailed);
+  }
+
+  async #runWhileWanted(): Promise<void> {
+    try {
+      while (this.#wanted) {
+        this.#wanted = false;
+        await this.#run();
+      }
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (this.#running && this.#hasRoom()) {
+      const generation = this.#generation;
+      const after = Math.min(...this.#sent);
+      if (after >= this.#options.hub.position) return this.#turnLive();
+      const page = this.#nearHead(after) ?? (await this.#readLog(after));
+      // Read for an older start: what it was for is over.
+      if (generation === this.#generation && !this.#sendPage(page)) return;
+    }
+  }
+
+  #turnLive(): void {
+    this.#running = false;
+    this.#delivery.turnLive();
+    // The socket took nothing: try again when it has drained.
+    if (this.#delivery.mode === "behind") this.#running = true;
+  }
+
+  #hasRoom(): boolean {
+    const room = this.#delivery.room();
+    return room.records > 0 && room.bytes > 0 && this.#options.outlet.bufferedBytes() < this.#options.bounds.deliverBytesMax;
+  }
+
+  #pageBounds(): { readonly records: number; readonly bytes: number } {
+    const { deliverBytesMax, lookaheadRecords } = this.#options.bounds;
+    const room = this.#delivery.room();
+    return { records: lookaheadRecords, bytes: Math.min(deliverBytesMax, Math.max(room.bytes * 2, 16_384)) };
+  }
+
+  #nearHead(after: Seq): ReadPage | undefined {
+    if (after < this.#lastOnlyUpTo || !this.#options.hub.recent.covers(after)) return undefined;
+    return this.#options.hub.recent.read(this.#options.filter, after, this.#pageBounds());
+  }
+
+  async #readLog(after: Seq): Promise<ReadPage> {
+    const { log, hub, filter } = this.#options;
+    const until = hub.position;
+    if (after < this.#lastOnlyUpTo) return this.#readLast(after, Math.min(until, this.#lastOnlyUpTo));
+    const { records, bytes } = this.#pageBounds();
+    return log.read({ filter, after, until, recordsMax: records, bytesMax: bytes });
+  }
+
+  async #readLast(after: Seq, until: Seq): Promise<ReadPage> {
+    const max = this.#options.bounds.lookaheadRecords;
+    const newest = await this.#options.log.lastPerTopic(this.#options.filter, after, max);
+    const records = newest.filter((record) => record.seq <= until);
+    const full = newest.length === max;
+    const scannedTo = full ? (newest[newest.length - 1] as LogRecord).seq : until;
+    if (!full) this.#lastOnlyUpTo = 0;
+    return { records, scannedTo: Math.min(scannedTo, until), done: !full };
+  }
+
+  /** False: the window or the socket is full; what is left is read again later. */
+  #sendPage(page: ReadPage): boolean {
+    for (const lane of lanes) {
+      if ((this.#sent[lane] as Seq) >= page.scannedTo) continue;
+      const records = page.records.filter((record) => record.lane === lane && record.seq > (this.#sent[lane] as Seq));
+      if (!this.#sendLane(lane, records, page.scannedTo)) return false;
+      this.#sent[lane] = page.scannedTo;
+    }
+    return true;
+  }
+
+  #sendLane(lane: Lane, records: readonly LogRecord[], scannedTo: Seq): boolean {
+    let from = 0;
+    while (from < records.length) {
+      const to = this.#frameEnd(records, from);
+      if (to === from) return false;
+      const upTo = to === records.length ? scannedTo : (records[to - 1] as LogRecord).seq;
+      const result = this.#delivery.send(lane, records.slice(from, to), upTo);
+      if (result === "dropped") return false;
+      this.#sent[lane] = upTo;
+      from = to;
+      if (result === "congested") return from === records.length;
+    }
+    return true;
+  }
+
+  /** Exclusive end of a frame that fits in the window and the bounds of a frame. */
+  #frameEnd(records: readonly DeliveredRecord[], from: number): number {
+    const { deliverRecordsMax, deliverBytesMax } = this.#options.bounds;
+    const room = this.#delivery.room();
+    let bytes = 0;
+    let to = from;
+    while (to < records.length && to - from < Math.min(deliverRecordsMax, room.records)) {
+      const size = recordBytes(records[to] as DeliveredRecord);
+      if (to > from ? bytes + size > Math.min(deliverBytesMax, room.bytes) : size > room.bytes && !this.#delivery.empty) break;
+      bytes += size;
+      to++;
+    }
+    return to;
+  }
+}

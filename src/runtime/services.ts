@@ -1,0 +1,19 @@
+/**
+ * What every connection and session of a node shares. Made once by gateway.ts.
+ * @module
+ */
+import type { Limits } from "../protocol/limits.ts";
+import type { Hub } from "./hub.ts";
+import type { Inflow } from "./inflow.ts";
+import type { Counters } from "./metrics.ts";
+import type { Ports } from "./ports.ts";
+
+export type Services = {
+  readonly ports: Ports;
+  readonly limits: Limits;
+  readonly node: string;
+  readonly version: string;
+  readonly hub: Hub;
+  readonly inflow: Inflow;
+  readonly counters: Counters;
+};

@@ -1,0 +1,58 @@
+/**
+ * What the parts of a session (publishing, transactions, subscriptions, redelivery) see of it.
+ * @module
+ */
+import type { SessionCommand } from "../../actors/session/decide.ts";
+import type { SessionEvent } from "../../actors/session/events.ts";
+import type { Rejection } from "../../actors/session/decide.ts";
+import type { SessionState } from "../../actors/session/state.ts";
+import type { CloseName } from "../../protocol/close-code.ts";
+import type { CodecName } from "../../protocol/codec.ts";
+import type { ErrorName } from "../../protocol/error-code.ts";
+import { errorCodes } from "../../protocol/error-code.ts";
+import type { ErrorFrame, Frame } from "../../protocol/frame.ts";
+import type { SessionId } from "../../protocol/ids.ts";
+import type { AppendRequest, AppendResult } from "../log/event-log.ts";
+import type { Identity } from "../ports.ts";
+import type { Services } from "../services.ts";
+import type { SendResult } from "../transport/transport.ts";
+
+/** The socket side of a session, while it is attached. */
+export type Peer = {
+  readonly codec: CodecName;
+  readonly identity: Identity;
+  send(frame: Frame): SendResult;
+  subscribe(channel: string): void;
+  unsubscribe(channel: string): void;
+  bufferedBytes(): number;
+  pause(): void;
+  resume(): void;
+  close(reason: CloseName, cause: string): void;
+};
+
+/** A command's outcome: the events that are in the journal now. */
+export type Recorded =
+  | { readonly ok: true; readonly events: readonly SessionEvent[] }
+  | { readonly ok: false; readonly rejection: Rejection };
+
+export type SessionContext = {
+  readonly id: SessionId;
+  /** Nothing of it outlives its connection. */
+  readonly ephemeral: boolean;
+  readonly services: Services;
+  readonly state: SessionState;
+  /** Undefined while detached. */
+  readonly peer: Peer | undefined;
+  /** Decides, changes the state at once, resolves when the journal holds it. */
+  record(command: SessionCommand): Promise<Recorded>;
+  /** As `record`, in one atomic step with more than the journal. The state changes only when the step is done. */
+  recordWith(command: SessionCommand, request: Omit<AppendRequest, "journal">): Promise<AppendResult | { readonly ok: false; readonly rejection: Rejection }>;
+  /** Positions or numbers moved: to be journalled soon. */
+  progressed(): void;
+};
+
+/** An ERROR frame from its table, with what happened in this case. */
+export function errorFrame(name: ErrorName, what: string, details: Partial<ErrorFrame> = {}): ErrorFrame {
+  const { code, retryable, advice } = errorCodes[name];
+  return { type: "error", code, cause: name, message: `${what}. ${advice}`, retryable, ...details };
+}

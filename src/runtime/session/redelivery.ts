@@ -1,0 +1,174 @@
+/**
+ * Records that a receiver NAKed: each is delivered again when it is due, with growing delay, until it is processed
+ * or has been tried too often and goes to the dead-letter topic with its cause.
+ *
+ * Owns: one timer per session; a NAK is in the journal before it counts.
+ * @module
+ */
+import type { PendingNak, SubscriptionState } from "../../actors/session/state.ts";
+import type { Nak } from "../../protocol/frame.ts";
+import type { EpochMs, Seq } from "../../protocol/ids.ts";
+import { type Lane, lanes } from "../../protocol/lane.ts";
+import type { Delivery } from "../delivery.ts";
+import type { LogRecord, NewRecord } from "../log/event-log.ts";
+import type { Timer } from "../ports.ts";
+import { errorFrame, type SessionContext } from "./context.ts";
+
+/** A redelivery under way: this try, and when it is tried again if nobody settles it. */
+type UnderWay = { readonly attempt: number; readonly retryAt: EpochMs };
+
+export class Redelivery {
+  readonly #context: SessionContext;
+  readonly #deliveries = new Map<string, Delivery>();
+  readonly #underWay = new Map<string, Map<Seq, UnderWay>>();
+  #timer: Timer | undefined;
+
+  constructor(context: SessionContext) {
+    this.#context = context;
+  }
+
+  /** The subscription is open (again): what waits is delivered when due. */
+  resume(held: SubscriptionState, delivery: Delivery): void {
+    this.#deliveries.set(held.filter, delivery);
+    this.#underWay.set(held.filter, new Map());
+    if (held.naks.size > 0) this.#schedule();
+  }
+
+  forget(filter: string): void {
+    this.#deliveries.delete(filter);
+    this.#underWay.delete(filter);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  async nak(frame: Nak, delivery: Delivery, lane: Lane): Promise<void> {
+    const { chain, seq } = frame;
+    const held = this.#context.state.subscriptions.get(delivery.filter);
+    if (held === undefined) return;
+    if (delivery.qos === 0 || !delivery.wasSent(lane, seq)) {
+      this.#context.peer?.send(errorFrame("badPosition", `NAK of ${seq}, which is not delivered for acknowledgement on chain ${chain}`, { chain, seq }));
+      return;
+    }
+    const attempts = this.#underWay.get(delivery.filter)?.get(seq)?.attempt ?? held.naks.get(seq)?.attempts ?? 1;
+    this.#underWay.get(delivery.filter)?.delete(seq);
+    const reason = frame.reason ?? "nak";
+    if (held.maxDeliver > 0 && attempts >= held.maxDeliver) return this.#deadLetter(delivery, { lane, seq, attempts, cause: reason });
+    const delayMs = this.#delayMs(frame.delayMs, attempts);
+    const at = this.#now();
+    const recorded = await this.#context.record({ type: "Nak", at, filter: delivery.filter, lane, seq, delayMs, reason, attempts });
+    if (recorded.ok) this.#schedule();
+    else this.#context.peer?.send(errorFrame(recorded.rejection as "tooManyNaks", `NAK of ${seq}`, { chain, seq }));
+  }
+
+  /** As asked, or growing with each try. */
+  #delayMs(asked: number | undefined, attempts: number): number {
+    const { nakDelayMs, nakDelayMsMax } = this.#context.services.limits;
+    return Math.min(asked ?? nakDelayMs * 2 ** Math.min(attempts - 1, 20), nakDelayMsMax);
+  }
+
+  /** A redelivered record was processed. */
+  settle(filter: string, seq: Seq): void {
+    this.#underWay.get(filter)?.delete(seq);
+    void this.#context.record({ type: "SettleNak", at: this.#now(), filter, seq });
+  }
+
+  /** The first record that waits for its acknowledgement was delivered too often. */
+  async giveUpFirst(delivery: Delivery, attempts: number): Promise<void> {
+    const after = Math.min(...lanes.map((lane) => delivery.acked(lane)));
+    const page = await this.#context.services.ports.log.read({ filter: delivery.filter, after, recordsMax: 64, bytesMax: 1_048_576 });
+    const record = page.records.find(({ lane, seq }) => seq > delivery.acked(lane));
+    if (record === undefined) return;
+    const { lane, seq } = record;
+    await this.#deadLetter(delivery, { lane, seq, attempts, cause: "ackTimeout" });
+    delivery.ack(lane, seq);
+    this.#context.progressed();
+  }
+
+  // --- time ---
+
+  #schedule(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    let next = Number.POSITIVE_INFINITY;
+    for (const [filter, nak] of this.#pending()) next = Math.min(next, this.#dueAt(filter, nak));
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#context.services.ports.clock.after(Math.max(0, next - this.#now()), () => void this.#deliverDue());
+  }
+
+  *#pending(): Iterable<[string, PendingNak]> {
+    for (const filter of this.#deliveries.keys()) {
+      for (const nak of this.#context.state.subscriptions.get(filter)?.naks.values() ?? []) yield [filter, nak];
+    }
+  }
+
+  #dueAt(filter: string, nak: PendingNak): EpochMs {
+    return this.#underWay.get(filter)?.get(nak.seq)?.retryAt ?? nak.dueAt;
+  }
+
+  async #deliverDue(): Promise<void> {
+    const now = this.#now();
+    const due = [...this.#pending()].filter(([filter, nak]) => this.#dueAt(filter, nak) <= now);
+    for (const [filter, nak] of due) await this.#deliver(filter, nak);
+    this.#schedule();
+  }
+
+  async #deliver(filter: string, nak: PendingNak): Promise<void> {
+    const held = this.#context.state.subscriptions.get(filter);
+    const attempt = (this.#underWay.get(filter)?.get(nak.seq)?.attempt ?? nak.attempts) + 1;
+    const record = await this.#read(filter, nak.seq);
+    const delivery = this.#deliveries.get(filter);
+    if (held === undefined || delivery === undefined || this.#context.state.subscriptions.get(filter)?.naks.has(nak.seq) !== true) return;
+    const { lane, seq } = nak;
+    if (record === undefined) return this.#deadLetter(delivery, { lane, seq, attempts: attempt - 1, cause: "trimmed" });
+    if (held.maxDeliver > 0 && attempt > held.maxDeliver) {
+      return this.#deadLetter(delivery, { lane, seq, attempts: attempt - 1, cause: "ackTimeout" });
+    }
+    this.#underWay.get(filter)?.set(seq, { attempt, retryAt: this.#now() + held.ackWaitMs });
+    delivery.redeliver(record, attempt);
+  }
+
+  async #read(filter: string, seq: Seq): Promise<LogRecord | undefined> {
+    const page = await this.#context.services.ports.log.read({ filter, after: seq - 1, until: seq, recordsMax: 1, bytesMax: 1 });
+    return page.records.find((record) => record.seq === seq);
+  }
+
+  // --- giving up ---
+
+  async #deadLetter(delivery: Delivery, letter: { readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string }): Promise<void> {
+    const { lane, seq, attempts, cause } = letter;
+    const { filter } = delivery;
+    const record = await this.#read(filter, seq);
+    const records = record === undefined || record.topic.startsWith("$") ? [] : [this.#letterFor(record, letter)];
+    const once = { producer: this.#context.id, key: `${this.#context.id}/dead/${filter}/${seq}` };
+    const result = await this.#context.recordWith({ type: "DeadLetter", at: this.#now(), filter, lane, seq, attempts, cause }, { records, once });
+    this.#underWay.get(filter)?.delete(seq);
+    if (!result.ok) return;
+    const chain = delivery.chain(lane);
+    this.#context.peer?.send(errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq }));
+  }
+
+  #letterFor(record: LogRecord, letter: { readonly attempts: number; readonly cause: string }): NewRecord {
+    return {
+      topic: `$dead.${record.topic}`,
+      id: `${this.#context.id}/dead/${record.seq}`,
+      lane: record.lane,
+      payload: record.payload,
+      headers: {
+        ...record.headers,
+        "weir-cause": letter.cause,
+        "weir-topic": record.topic,
+        "weir-seq": String(record.seq),
+        "weir-id": record.id,
+        "weir-session": this.#context.id,
+        "weir-attempts": String(letter.attempts),
+      },
+    };
+  }
+
+  #now(): EpochMs {
+    return this.#context.services.ports.clock.now();
+  }
+}

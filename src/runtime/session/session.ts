@@ -1,0 +1,257 @@
+/**
+ * One session on this node: its journal, its state, and the parts that work for it while it is attached.
+ *
+ * Owns: the state is the fold of the journal; at most one connection is attached; a writer that lost the journal
+ * lets go (`superseded`).
+ * @module
+ */
+import { type Decision, decide, type SessionCommand } from "../../actors/session/decide.ts";
+import type { SessionEvent } from "../../actors/session/events.ts";
+import { evolve } from "../../actors/session/evolve.ts";
+import { encodeEvent } from "../../actors/session/persist.ts";
+import type { SessionState } from "../../actors/session/state.ts";
+import type { ClientFrame, Hello } from "../../protocol/frame.ts";
+import type { SessionId } from "../../protocol/ids.ts";
+import { type Journal, JournalLost } from "../journal.ts";
+import type { AppendRequest, AppendResult } from "../log/event-log.ts";
+import type { Identity, Timer } from "../ports.ts";
+import type { Services } from "../services.ts";
+import type { Peer, Recorded, SessionContext } from "./context.ts";
+import { readHistory } from "./history.ts";
+import { PublishCheck } from "./publish-check.ts";
+import { Publishing, type Violation } from "./publishing.ts";
+import { Redelivery } from "./redelivery.ts";
+import { encodeSnapshot } from "./snapshot.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { Transactions } from "./transactions.ts";
+
+export type SessionParts = {
+  readonly id: SessionId;
+  readonly services: Services;
+  readonly state: SessionState;
+  /** Undefined: ephemeral, nothing is journalled. */
+  readonly journal: Journal | undefined;
+};
+
+/** Journal entries after which the state is saved again, so that loading stays short. */
+const snapshotEvery = 128;
+/** Positions and numbers are journalled this long after they moved. */
+const progressMs = 1_000;
+
+/** Frames that only a session understands. */
+export type SessionFrame = Exclude<ClientFrame, { type: "hello" | "auth" | "ping" | "pong" }>;
+
+export class Session implements SessionContext {
+  readonly id: SessionId;
+  readonly services: Services;
+  readonly #journal: Journal | undefined;
+  readonly #check: PublishCheck;
+  readonly publishing: Publishing;
+  readonly subscriptions: Subscriptions;
+  readonly #transactions: Transactions;
+  readonly #redelivery: Redelivery;
+  #state: SessionState;
+  #peer: Peer | undefined;
+  #snapshotSeq: number;
+  #progress: Timer | undefined;
+  /** An atomic step under way. */
+  #step: Promise<unknown> | undefined;
+  #ended = false;
+
+  constructor({ id, services, state, journal }: SessionParts) {
+    this.id = id;
+    this.services = services;
+    this.#state = state;
+    this.#journal = journal;
+    this.#snapshotSeq = journal?.seq ?? 0;
+    this.#check = new PublishCheck({ subject: "", publish: [], subscribe: [] }, services.limits);
+    this.publishing = new Publishing(this, this.#check);
+    this.#redelivery = new Redelivery(this);
+    this.subscriptions = new Subscriptions(this, this.#redelivery);
+    this.#transactions = new Transactions(this, this.#check, this.subscriptions);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+  get ephemeral(): boolean {
+    return this.#journal === undefined;
+  }
+  get peer(): Peer | undefined {
+    return this.#peer;
+  }
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  // --- the journal ---
+
+  async record(command: SessionCommand): Promise<Recorded> {
+    // A step changes the state when it is done: what is decided meanwhile would be folded in another order later.
+    while (this.#step !== undefined) await this.#step;
+    const decision = decide(this.#state, command, this.services.limits);
+    if (!decision.ok || decision.events.length === 0) return decision;
+    this.#apply(decision.events);
+    if (this.#journal === undefined) return decision;
+    try {
+      await this.#journal.append(decision.events.map(encodeEvent));
+    } catch (error) {
+      return this.#lost(error);
+    }
+    this.#saveSnapshot();
+    return decision;
+  }
+
+  async recordWith(command: SessionCommand, request: Omit<AppendRequest, "journal">): Promise<AppendResult | Refused> {
+    while (this.#step !== undefined) await this.#step;
+    const decision: Decision = decide(this.#state, command, this.services.limits);
+    if (!decision.ok) return decision;
+    const { log } = this.services.ports;
+    const perform = async (): Promise<AppendResult | Refused> => {
+      try {
+        const result =
+          this.#journal === undefined
+            ? await log.append({ records: request.records })
+            : await this.#journal.step(decision.events.map(encodeEvent), (journal) => log.append({ ...request, journal }));
+        if (result.ok && !result.duplicate) this.#apply(decision.events);
+        return result;
+      } catch (error) {
+        return this.#lost(error);
+      } finally {
+        this.#step = undefined;
+      }
+    };
+    const step = perform();
+    this.#step = step;
+    return step;
+  }
+
+  #apply(events: readonly SessionEvent[]): void {
+    for (const event of events) this.#state = evolve(this.#state, event);
+  }
+
+  /** Somebody else owns the journal now, or it cannot be written: this copy is worth nothing any more. */
+  #lost(error: unknown): Refused {
+    if (!(error instanceof JournalLost)) throw error;
+    if (error.because !== "stopped") {
+      const conflict = error.because === "conflict";
+      this.#peer?.close(conflict ? "superseded" : "logUnavailable", conflict ? "superseded" : error.message);
+      this.#ended = true;
+    }
+    return { ok: false, rejection: "superseded" };
+  }
+
+  #saveSnapshot(): void {
+    const journal = this.#journal;
+    if (journal === undefined || journal.seq - this.#snapshotSeq < snapshotEvery || !journal.idle) return;
+    this.#snapshotSeq = journal.seq;
+    const snapshot = { seq: journal.seq, data: encodeSnapshot(this.#state) };
+    // A cache: a snapshot that could not be saved costs a longer load, nothing else.
+    void this.services.ports.log.journals.saveSnapshot(journal.key, snapshot).catch(() => undefined);
+  }
+
+  progressed(): void {
+    if (this.#progress !== undefined || this.#journal === undefined || this.#peer === undefined) return;
+    this.#progress = this.services.ports.clock.after(progressMs, () => {
+      this.#progress = undefined;
+      void this.record({ type: "Acknowledge", at: this.#now(), ...this.#reached() });
+    });
+  }
+
+  #reached() {
+    return { positions: this.subscriptions.positions(), publishedUpTo: this.publishing.publishedUpTo };
+  }
+
+  // --- attached ---
+
+  /** The connection has it now: what it holds goes on there. */
+  begin(peer: Peer, hello: Hello): void {
+    this.#peer = peer;
+    this.services.counters.sessionsAttached++;
+    this.#check.identity = peer.identity;
+    if (hello.settled !== undefined) void this.record({ type: "SettleRefusals", at: this.#now(), upTo: hello.settled });
+    this.subscriptions.restore(peer, hello);
+  }
+
+  /** New claims on the live connection. */
+  reauthenticate(identity: Identity): void {
+    this.#check.identity = identity;
+    this.subscriptions.recheck();
+  }
+
+  // biome-ignore lint/suspicious/noConfusingVoidType: most frames answer nothing, a few at once, the others later
+  receive(frame: SessionFrame): Violation | undefined | Promise<void> | void {
+    switch (frame.type) {
+      case "publish":
+        return frame.tx === undefined ? this.publishing.receive(frame) : this.#transactions.publish(frame.tx, frame);
+      case "ack":
+        return frame.tx === undefined ? this.subscriptions.acknowledge(frame) : this.#transactions.acknowledge(frame.tx, frame);
+      case "subscribe":
+        return this.subscriptions.subscribe(frame);
+      case "unsubscribe":
+        return this.subscriptions.unsubscribe(frame);
+      case "nak": {
+        const found = this.subscriptions.find(frame.chain);
+        return found === undefined ? undefined : this.#redelivery.nak(frame, found.delivery, found.lane);
+      }
+      case "credit":
+        return this.subscriptions.credit(frame);
+      case "begin":
+        return this.#transactions.begin(frame.tx);
+      case "commit":
+        return this.#transactions.commit(frame.tx);
+      case "rollback":
+        return this.#transactions.rollback(frame.tx);
+      case "read":
+        return readHistory(this, frame, this.subscriptions.allowed(frame.filter));
+    }
+  }
+
+  /** Answers how many of its subscriptions are behind. */
+  sweep(now: number): number {
+    if (this.#peer === undefined) return 0;
+    this.#transactions.sweep(now);
+    return this.subscriptions.sweep(now);
+  }
+
+  /** Nothing of it is under way to the log. */
+  async settled(): Promise<void> {
+    await this.publishing.settled();
+    await this.#journal?.settled();
+  }
+
+  // --- detached ---
+
+  /** The connection is gone. Resolves when the journal says so. */
+  async detach(cause: string): Promise<void> {
+    if (this.#peer === undefined) return;
+    const reached = this.#reached();
+    this.#letGo();
+    await this.record({ type: "Detach", at: this.#now(), owner: this.#state.owner, cause, ...reached });
+  }
+
+  /** This copy of the session is not used any more. */
+  discard(): void {
+    this.#letGo();
+    this.#ended = true;
+    this.#journal?.stop();
+  }
+
+  #letGo(): void {
+    this.#progress?.cancel();
+    this.#progress = undefined;
+    this.#redelivery.stop();
+    this.#transactions.rollbackAll();
+    this.subscriptions.endAll();
+    if (this.#peer === undefined) return;
+    this.services.counters.sessionsAttached--;
+    this.services.inflow.forget(this.#peer);
+    this.#peer = undefined;
+  }
+
+  #now(): number {
+    return this.services.ports.clock.now();
+  }
+}
+
+type Refused = { readonly ok: false; readonly rejection: "superseded" } | Extract<Decision, { ok: false }>;

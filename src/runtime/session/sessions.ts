@@ -1,0 +1,277 @@
+/**
+ * The sessions of a node: opens new ones, loads those that the log holds, attaches them to connections, and lets
+ * them expire.
+ *
+ * Owns: a session is in memory at most once, and one attach of it runs at a time.
+ * @module
+ */
+import type { AttachRefusal } from "../../actors/session/decide.ts";
+import { evolve } from "../../actors/session/evolve.ts";
+import { type SessionSignal, sessionMachine } from "../../actors/session/machine.ts";
+import { decodeEvent } from "../../actors/session/persist.ts";
+import { initialState, type SessionState } from "../../actors/session/state.ts";
+import type { SessionEffect } from "../../actors/effect.ts";
+import type { Hello } from "../../protocol/frame.ts";
+import type { SessionId } from "../../protocol/ids.ts";
+import { Journal, readJournal } from "../journal.ts";
+import type { JournalKey } from "../log/event-log.ts";
+import type { Services } from "../services.ts";
+import type { Child, Supervisor } from "../supervisor.ts";
+import type { Peer } from "./context.ts";
+import { Session } from "./session.ts";
+import { decodeSnapshot } from "./snapshot.ts";
+
+export type SessionsOptions = { readonly sessionsMax: number; readonly resumeWindowMs: number };
+
+export type Attached =
+  | {
+      readonly ok: true;
+      readonly session: Session;
+      readonly outcome: "opened" | "resumed";
+      readonly resumeKey: string;
+      readonly resumeWindowMs: number;
+      /** Why the session that HELLO named was not resumed. */
+      readonly cause?: AttachRefusal;
+    }
+  | { readonly ok: false; readonly reason: "overloaded" | "logUnavailable" | "superseded"; readonly retryAfterMs: number };
+
+type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
+
+const kind = "session";
+const restorePage = 256;
+const overloadedRetryMs = 5_000;
+const keyOf = (id: string): JournalKey => ({ kind, id });
+const actorOf = (id: string) => `session:${id}`;
+
+export class Sessions {
+  readonly #services: Services;
+  readonly #supervisor: Supervisor;
+  readonly #options: SessionsOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #loading = new Map<string, Promise<Session | undefined>>();
+  readonly #attaching = new Map<string, Promise<unknown>>();
+  readonly #machine = sessionMachine.provide({
+    actions: { "perform effect": ({ context }, effect: SessionEffect) => this.#perform(context.id, effect) },
+  });
+  #stopped = false;
+
+  constructor(services: Services, supervisor: Supervisor, options: SessionsOptions) {
+    this.#services = services;
+    this.#supervisor = supervisor;
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+  sessions(): Iterable<Session> {
+    return Array.from(this.#held.values(), ({ session }) => session);
+  }
+
+  // --- attaching ---
+
+  async attach(peer: Peer, hello: Hello, connection: string): Promise<Attached> {
+    if (hello.session === undefined) return this.#open(peer, hello, connection);
+    const turn = (this.#attaching.get(hello.session) ?? Promise.resolve()).then(() => this.#resume(peer, hello, connection));
+    const settled = turn.catch(() => undefined);
+    this.#attaching.set(hello.session, settled);
+    try {
+      return await turn;
+    } finally {
+      if (this.#attaching.get(hello.session) === settled) this.#attaching.delete(hello.session);
+    }
+  }
+
+  async #resume(peer: Peer, hello: Hello, connection: string): Promise<Attached> {
+    const id = hello.session as SessionId;
+    const waitMs = this.#supervisor.restartIn(actorOf(id));
+    if (waitMs > 0) return { ok: false, reason: "overloaded", retryAfterMs: waitMs };
+    const session = await this.#find(id);
+    const resumeKey = hello.resumeKey ?? "";
+    const refusal = session === undefined || session.ended ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
+    if (session === undefined || refusal !== undefined) return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
+    session.peer?.close("superseded", "superseded");
+    await session.detach("superseded");
+    await session.publishing.settled();
+    const { ports, node } = this.#services;
+    const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
+    const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
+    if (!recorded.ok) return this.#notAttached(session);
+    session.publishing.begin(Math.max(session.state.publishedUpTo, (await ports.log.producerMark(id)) ?? 0));
+    this.#held.get(id)?.actor.send({ type: "connection.attached" });
+    return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
+  }
+
+  #refusal(state: SessionState, peer: Peer, resumeKey: string): AttachRefusal | undefined {
+    if (state.status !== "open") return state.status === "none" ? "sessionUnknown" : "sessionExpired";
+    if (state.resumeKeyHash !== this.#services.ports.digest(resumeKey)) return "resumeKeyWrong";
+    return state.subject === peer.identity.subject ? undefined : "subjectChanged";
+  }
+
+  /** The journal moved under this copy, or could not be written. */
+  #notAttached(session: Session): Attached {
+    this.#drop(session);
+    return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+  }
+
+  async #open(peer: Peer, hello: Hello, connection: string, cause?: AttachRefusal): Promise<Attached> {
+    if (this.#held.size >= this.#options.sessionsMax) return { ok: false, reason: "overloaded", retryAfterMs: overloadedRetryMs };
+    const { ports, limits, node } = this.#services;
+    const id = ports.random.token(16) as SessionId;
+    const resumeKey = ports.random.token(24);
+    const resumeWindowMs = Math.min(hello.resumeWindowMs ?? this.#options.resumeWindowMs, limits.resumeWindowMsMax);
+    const journal = resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: keyOf(id), seq: 0 });
+    const session = new Session({ id, services: this.#services, state: initialState, journal });
+    const at = ports.clock.now();
+    const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey) };
+    const opened = session.record({ type: "Open", at, ...who, resumeWindowMs });
+    const attached = session.record({ type: "Attach", at, ...who, node, connection });
+    if (!(await opened).ok || !(await attached).ok) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+    this.#hold(session, 0).actor.send({ type: "connection.attached" });
+    return { ok: true, session, outcome: "opened", resumeKey, resumeWindowMs, ...(cause === undefined ? {} : { cause }) };
+  }
+
+  /** The connection of a session is gone. */
+  async detach(session: Session, cause: string): Promise<void> {
+    await session.detach(cause);
+    const held = this.#held.get(session.id);
+    if (session.peer !== undefined || held?.session !== session) return;
+    if (session.ephemeral || session.ended) await this.#end(session);
+    else held.actor.send({ type: "connection.lost" });
+  }
+
+  // --- loading ---
+
+  async #find(id: SessionId): Promise<Session | undefined> {
+    const held = this.#held.get(id);
+    if (held !== undefined && !held.session.ended) return held.session;
+    if (held !== undefined) this.#drop(held.session);
+    let loading = this.#loading.get(id);
+    if (loading === undefined) {
+      loading = this.#load(id).finally(() => this.#loading.delete(id));
+      this.#loading.set(id, loading);
+    }
+    return loading;
+  }
+
+  async #load(id: SessionId): Promise<Session | undefined> {
+    const { log, clock } = this.#services.ports;
+    const { state, seq } = await loadState(this.#services, id);
+    if (state.status === "none") return undefined;
+    const journal = new Journal(log, clock, { key: keyOf(id), seq });
+    const session = new Session({ id, services: this.#services, state, journal });
+    if (state.status === "ended" || this.#stopped) return session;
+    // A node that died says nothing about its sessions: their time away begins when they are found.
+    this.#hold(session, state.node === undefined ? clock.now() - state.detachedAt : 0);
+    if (state.node !== undefined) {
+      await session.record({ type: "Detach", at: clock.now(), owner: state.owner, cause: "nodeLost", positions: [], publishedUpTo: 0 });
+    }
+    return session;
+  }
+
+  /** After a start: finds the sessions that the log holds, so that they can expire. */
+  async restore(): Promise<void> {
+    const { log } = this.#services.ports;
+    for (let cursor = ""; !this.#stopped; ) {
+      const ids = await log.journals.list(kind, cursor, restorePage);
+      for (const id of ids) {
+        if (this.#stopped) return;
+        if (this.#held.size < this.#options.sessionsMax) await this.#find(id as SessionId);
+      }
+      const last = ids[ids.length - 1];
+      if (last === undefined || ids.length < restorePage) return;
+      cursor = last;
+    }
+  }
+
+  // --- holding ---
+
+  #hold(session: Session, detachedForMs: number): Held {
+    const input = { id: session.id, resumeWindowMs: session.state.resumeWindowMs, detachedForMs };
+    const actor = this.#supervisor.spawn(this.#machine, {
+      id: actorOf(session.id),
+      input,
+      onCrash: (verdict) => this.#crashed(session, verdict.kind === "give up"),
+    });
+    const held: Held = { session, actor };
+    this.#held.set(session.id, held);
+    return held;
+  }
+
+  #drop(session: Session): void {
+    const held = this.#held.get(session.id);
+    session.discard();
+    if (held?.session !== session) return;
+    this.#held.delete(session.id);
+    this.#supervisor.forget(actorOf(session.id));
+    held.actor.send({ type: "session.closed" });
+  }
+
+  /** Runs a piece of a session's work; what it throws ends that session's actor alone. */
+  guard(session: Session, work: () => void | Promise<void>): void {
+    this.#supervisor.guard(actorOf(session.id), work);
+  }
+
+  #crashed(session: Session, givenUp: boolean): void {
+    session.peer?.close(givenUp ? "sessionEnded" : "internal", givenUp ? "crashedTooOften" : "actorCrashed");
+    this.#drop(session);
+    if (givenUp) void this.#close(session.id, "crashedTooOften");
+  }
+
+  async #close(id: SessionId, cause: string): Promise<void> {
+    const session = await this.#find(id);
+    if (session === undefined) return;
+    await session.record({ type: "Close", at: this.#services.ports.clock.now(), cause });
+    await this.#end(session);
+  }
+
+  #perform(id: string, effect: SessionEffect): void {
+    const held = this.#held.get(id);
+    if (held === undefined || effect.type !== "expire session") return;
+    const at = this.#services.ports.clock.now();
+    this.guard(held.session, async () => {
+      const recorded = await held.session.record({ type: "Expire", at });
+      if (recorded.ok && held.session.state.status === "ended") await this.#end(held.session);
+    });
+  }
+
+  /** Over for good: its numbers need not be remembered. The journal stays, for replay. */
+  async #end(session: Session): Promise<void> {
+    await session.publishing.settled();
+    this.#drop(session);
+    await this.#services.ports.log.forgetProducer(session.id);
+  }
+
+  /** Answers how many subscriptions are behind. */
+  sweep(now: number): number {
+    let behind = 0;
+    for (const { session } of this.#held.values()) behind += session.sweep(now);
+    return behind;
+  }
+
+  /** Every session is detached, and its journal says so. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await Promise.all([...this.#held.values()].map(({ session }) => this.detach(session, "nodeStopping")));
+    for (const { session } of [...this.#held.values()]) {
+      await session.settled();
+      this.#drop(session);
+    }
+  }
+}
+
+/** Snapshot plus newer entries; the same as folding everything. */
+export async function loadState(services: Services, id: SessionId): Promise<{ readonly state: SessionState; readonly seq: number }> {
+  const { log } = services.ports;
+  const saved = await log.journals.loadSnapshot(keyOf(id));
+  const from = saved === undefined ? undefined : decodeSnapshot(saved.data);
+  let state = from ?? initialState;
+  let seq = from === undefined || saved === undefined ? 0 : saved.seq;
+  for await (const page of readJournal(log, keyOf(id), seq)) {
+    for (const entry of page) {
+      state = evolve(state, decodeEvent(entry.data));
+      seq = entry.seq;
+    }
+  }
+  return { state, seq };
+}

@@ -1,0 +1,257 @@
+/**
+ * A session's subscriptions while it is attached: opens them, restores them after a resume, takes
+ * acknowledgements and reports of holes, and delivers again what nobody acknowledged.
+ * @module
+ */
+import type { FilterPositions } from "../../actors/session/events.ts";
+import { furthest } from "../../actors/session/evolve.ts";
+import type { LanePositions, SubscriptionState } from "../../actors/session/state.ts";
+import type { Ack, ChainSeq, Credit, ErrorFrame, Hello, Subscribe, Subscribed, Unsubscribe, Window } from "../../protocol/frame.ts";
+import type { ChainId, EpochMs, Seq } from "../../protocol/ids.ts";
+import { type Lane, lanes } from "../../protocol/lane.ts";
+import { planResume, type ResumeAnswer, resumeAfter } from "../../protocol/position.ts";
+import { covers, filterProblem } from "../../protocol/topic.ts";
+import { Delivery, feedOfChain, laneOfChain } from "../delivery.ts";
+import { AckWatch } from "./ack-watch.ts";
+import { errorFrame, type Peer, type SessionContext } from "./context.ts";
+import type { Redelivery } from "./redelivery.ts";
+import { bounded, type Start, startOf } from "./subscribe-options.ts";
+
+type Open = { readonly delivery: Delivery; readonly watch: AckWatch };
+
+export class Subscriptions {
+  readonly #context: SessionContext;
+  readonly #redelivery: Redelivery;
+  readonly #open = new Map<string, Open>();
+  readonly #byFeed = new Map<number, Delivery>();
+
+  constructor(context: SessionContext, redelivery: Redelivery) {
+    this.#context = context;
+    this.#redelivery = redelivery;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+  deliveries(): Delivery[] {
+    return Array.from(this.#open.values(), ({ delivery }) => delivery);
+  }
+
+  // --- opening ---
+
+  async subscribe(frame: Subscribe): Promise<void> {
+    const problem = this.#problem(frame);
+    if (problem !== undefined) return this.#refuse(problem);
+    const { services } = this.#context;
+    const start = await startOf(frame.start ?? { kind: "new" }, services.ports.log, services.hub.position);
+    const at = services.ports.clock.now();
+    const options = bounded(frame, services.limits);
+    const recorded = await this.#context.record({ type: "Subscribe", at, filter: frame.filter, positions: start.positions, ...options });
+    if (!recorded.ok) {
+      return this.#refuse(errorFrame(recorded.rejection as "alreadySubscribed", `Filter "${frame.filter}"`, { ref: frame.ref }));
+    }
+    const peer = this.#context.peer;
+    const held = this.#context.state.subscriptions.get(frame.filter);
+    if (peer !== undefined && held !== undefined) this.#begin(peer, held, start, frame.ref);
+  }
+
+  #problem(frame: Subscribe): ErrorFrame | undefined {
+    const { ref, filter } = frame;
+    const problem = filterProblem(filter, this.#context.services.limits);
+    if (problem !== undefined) return errorFrame("badFilter", problem, { ref });
+    if (!this.allowed(filter)) return errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref });
+    return undefined;
+  }
+
+  allowed(filter: string): boolean {
+    return this.#context.peer?.identity.subscribe.some((claim) => covers(claim, filter)) ?? false;
+  }
+
+  #refuse(error: ErrorFrame): void {
+    this.#context.peer?.send(error);
+  }
+
+  /** After a resume: every subscription that the journal holds goes on from the higher of both positions. */
+  restore(peer: Peer, hello: Hello): void {
+    const { log } = this.#context.services.ports;
+    const epoch = log.info().epoch;
+    for (const held of this.#context.state.subscriptions.values()) {
+      if (!this.allowed(held.filter)) {
+        void this.#context.record({ type: "Unsubscribe", at: this.#now(), filter: held.filter, cause: "permissionChanged" });
+        peer.send({ type: "unsubscribed", ref: 0, filter: held.filter, cause: "permissionChanged" });
+        continue;
+      }
+      const told = hello.epoch === undefined || hello.epoch === epoch ? positionsOf(hello, held.filter) : undefined;
+      const from = held.qos === 2 && told !== undefined ? furthest(held.positions, told) : held.positions;
+      this.#begin(peer, held, this.#resumeAt(held, from), 0);
+    }
+  }
+
+  #resumeAt(held: SubscriptionState, from: LanePositions): Start {
+    const { ports, hub } = this.#context.services;
+    const head = hub.position;
+    if (held.qos === 0) return { positions: [head, head, head, head], lastOnlyUpTo: 0, answer: { kind: "upToDate" } };
+    const { epoch, firstSeq } = ports.log.info();
+    const lowest = Math.min(...from);
+    const answer = planResume({ epoch, seq: lowest }, { epoch, firstSeq, lastSeq: Math.max(head, firstSeq - 1) });
+    const low = resumeAfter(lowest, answer);
+    const positions = from.map((seq) => Math.min(Math.max(seq, low), Math.max(head, low)));
+    return { positions: positions as unknown as LanePositions, lastOnlyUpTo: 0, answer };
+  }
+
+  #begin(peer: Peer, held: SubscriptionState, start: Start, ref: number): void {
+    const { ports, hub, limits } = this.#context.services;
+    const delivery = new Delivery({
+      hub,
+      log: ports.log,
+      outlet: peer,
+      bounds: limits,
+      filter: held.filter,
+      qos: held.qos,
+      window: held.window,
+      congestion: held.congestion,
+      positions: start.positions,
+      lastOnlyUpTo: start.lastOnlyUpTo,
+      readFailed: (error) => peer.close("logUnavailable", error instanceof Error ? error.message : "readFailed"),
+    });
+    this.#open.set(held.filter, { delivery, watch: new AckWatch(held.ackWaitMs, limits) });
+    this.#byFeed.set(delivery.feed.id, delivery);
+    peer.send(subscribedFrame(delivery, held, { ref, resume: start.answer, positions: start.positions }));
+    delivery.start();
+    this.#redelivery.resume(held, delivery);
+  }
+
+  // --- ending ---
+
+  async unsubscribe(frame: Unsubscribe): Promise<void> {
+    const { filter, ref } = frame;
+    if (!this.#open.has(filter)) return this.#refuse(errorFrame("notSubscribed", `Filter "${filter}"`, { ref }));
+    this.#end(filter);
+    const recorded = await this.#context.record({ type: "Unsubscribe", at: this.#now(), filter, cause: "asked" });
+    if (recorded.ok) this.#context.peer?.send({ type: "unsubscribed", ref, filter });
+  }
+
+  /** The claims changed: what they no longer cover ends. */
+  recheck(): void {
+    for (const filter of [...this.#open.keys()]) {
+      if (this.allowed(filter)) continue;
+      this.#end(filter);
+      void this.#context.record({ type: "Unsubscribe", at: this.#now(), filter, cause: "permissionChanged" });
+      this.#context.peer?.send({ type: "unsubscribed", ref: 0, filter, cause: "permissionChanged" });
+    }
+  }
+
+  #end(filter: string): void {
+    const open = this.#open.get(filter);
+    if (open === undefined) return;
+    this.#open.delete(filter);
+    this.#byFeed.delete(open.delivery.feed.id);
+    this.#redelivery.forget(filter);
+    open.delivery.end();
+  }
+
+  /** The connection is gone: positions are taken first (`positions()`). */
+  endAll(): void {
+    for (const filter of [...this.#open.keys()]) this.#end(filter);
+  }
+
+  // --- what the receiver says ---
+
+  /** The delivery of a chain id of this connection, or undefined after telling the client. */
+  find(chain: ChainId): { readonly delivery: Delivery; readonly lane: Lane } | undefined {
+    const delivery = this.#byFeed.get(feedOfChain(chain));
+    if (delivery === undefined) {
+      this.#refuse(errorFrame("unknownChain", `Chain ${chain}`, { chain }));
+      return undefined;
+    }
+    return { delivery, lane: laneOfChain(chain) };
+  }
+
+  acknowledge(frame: Pick<Ack, "upTo" | "only">): void {
+    for (const { chain, seq } of frame.upTo ?? []) this.#acknowledgeUpTo({ chain, seq });
+    for (const { chain, seq } of frame.only ?? []) {
+      const found = this.find(chain);
+      if (found !== undefined) this.#redelivery.settle(found.delivery.filter, seq);
+    }
+    this.#context.progressed();
+  }
+
+  #acknowledgeUpTo({ chain, seq }: ChainSeq): void {
+    const found = this.find(chain);
+    if (found === undefined || found.delivery.qos === 0) return;
+    if (found.delivery.ack(found.lane, seq)) return;
+    this.#refuse(errorFrame("badPosition", `Acknowledged ${seq}, which was not delivered on chain ${chain}`, { chain, seq }));
+  }
+
+  credit(frame: Credit): void {
+    const delivery = frame.filter === undefined ? undefined : this.#open.get(frame.filter)?.delivery;
+    if (delivery === undefined) return this.#refuse(errorFrame("notSubscribed", `Filter "${frame.filter ?? ""}"`));
+    if (frame.holes === undefined) return delivery.setWindow(this.#windowOf(frame));
+    const positions = new Map<Lane, Seq>();
+    for (const { chain, seq } of frame.holes) {
+      if (feedOfChain(chain) === delivery.feed.id) positions.set(laneOfChain(chain), seq);
+    }
+    if (positions.size > 0) delivery.rewind(positions);
+  }
+
+  #windowOf(window: Window): Window {
+    const { deliverWindowRecordsMax, deliverWindowBytesMax } = this.#context.services.limits;
+    return { records: Math.min(window.records, deliverWindowRecordsMax), bytes: Math.min(window.bytes, deliverWindowBytesMax) };
+  }
+
+  // --- time ---
+
+  /** Delivers again what was not acknowledged in time. Answers how many are behind. */
+  sweep(now: EpochMs): number {
+    const { random } = this.#context.services.ports;
+    let behind = 0;
+    for (const { delivery, watch } of this.#open.values()) {
+      if (delivery.mode === "behind") behind++;
+      if (!watch.due(delivery, now, random.next())) continue;
+      const maxDeliver = this.#context.state.subscriptions.get(delivery.filter)?.maxDeliver ?? 0;
+      if (maxDeliver > 0 && watch.tries >= maxDeliver) void this.#redelivery.giveUpFirst(delivery, watch.tries);
+      else delivery.rewindToAcknowledged();
+    }
+    return behind;
+  }
+
+  drained(): void {
+    for (const { delivery } of this.#open.values()) delivery.drained();
+  }
+
+  positions(): FilterPositions[] {
+    const positions: FilterPositions[] = [];
+    for (const { delivery } of this.#open.values()) {
+      if (delivery.qos > 0) positions.push({ filter: delivery.filter, positions: delivery.positions() });
+    }
+    return positions;
+  }
+
+  heads(): ChainSeq[] {
+    return this.deliveries().flatMap((delivery) => (delivery.qos > 0 ? delivery.heads() : []));
+  }
+
+  #now(): EpochMs {
+    return this.#context.services.ports.clock.now();
+  }
+}
+
+type Opening = { readonly ref: number; readonly resume: ResumeAnswer; readonly positions: LanePositions };
+
+function subscribedFrame(delivery: Delivery, held: SubscriptionState, opening: Opening): Subscribed {
+  return {
+    type: "subscribed",
+    ref: opening.ref,
+    filter: held.filter,
+    qos: held.qos,
+    chains: lanes.map((lane) => ({ chain: delivery.chain(lane), lane, last: opening.positions[lane] })),
+    window: held.window,
+    resume: opening.resume,
+  };
+}
+
+function positionsOf(hello: Hello, filter: string): LanePositions {
+  const positions: [Seq, Seq, Seq, Seq] = [0, 0, 0, 0];
+  for (const held of hello.positions ?? []) if (held.filter === filter) positions[held.lane] = held.seq;
+  return positions;
+}
