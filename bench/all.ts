@@ -8,7 +8,7 @@ import { type Options, readOptions } from "./arguments.ts";
 import { measure } from "./measure.ts";
 import { markdownTable, type Row } from "./report.ts";
 import { type Scenario, scenarioNames, scenarios } from "./scenarios.ts";
-import { type TargetName } from "./targets/target.ts";
+import type { TargetName } from "./targets/target.ts";
 
 const resultsFile = `${import.meta.dir}/results.md`;
 
@@ -23,11 +23,13 @@ async function output(...command: string[]): Promise<string> {
 
 async function version(dependency: string): Promise<string> {
   const file = Bun.file(`${import.meta.dir}/node_modules/${dependency}/package.json`);
-  return (await file.exists()) ? `${dependency} ${((await file.json()) as { version: string }).version}` : `${dependency} absent`;
+  if (!(await file.exists())) return `${dependency} absent`;
+  return `${dependency} ${((await file.json()) as { version: string }).version}`;
 }
 
 async function heading(): Promise<string> {
-  const [commit, changed] = [await output("git", "rev-parse", "--short=12", "HEAD"), await output("git", "status", "--porcelain", "--", "../src")];
+  const commit = await output("git", "rev-parse", "--short=12", "HEAD");
+  const changed = await output("git", "status", "--porcelain", "--", "../src");
   const processor = cpus()[0]?.model ?? "unknown processor";
   const memoryGb = Math.round(totalmem() / 1_073_741_824);
   const rivals = [await version("ws"), await version("socket.io"), await output("mosquitto", "-h")].join(", ");

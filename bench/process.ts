@@ -78,11 +78,8 @@ export async function whenListening(port: number, server: PinnedProcess, timeout
   });
   while (performance.now() < deadline) {
     if (code !== undefined) throw new Error(`Server ended with code ${code} before it listened:\n${server.output()}`);
-    const accepted = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).then(
-      (socket) => (socket.end(), true),
-      () => false,
-    );
-    if (accepted) return;
+    const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } }).catch(() => undefined);
+    if (socket !== undefined) return void socket.end();
     await Bun.sleep(50);
   }
   throw new Error(`Server did not listen on port ${port} within ${timeoutMs} ms:\n${server.output()}`);

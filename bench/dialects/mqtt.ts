@@ -26,13 +26,15 @@ let clients = 0;
 
 /** One connection: packets of a tick are collected into one WebSocket frame. */
 class Peer {
-  readonly clientId = `bench-${(clients += 1)}`;
+  readonly clientId: string;
   readonly #options: DialectOptions;
   readonly #onPacket: (received: Received) => void;
   #socket: LightSocket | undefined;
   #out: Uint8Array[] = [];
 
   constructor(options: DialectOptions, onPacket: (received: Received) => void) {
+    clients += 1;
+    this.clientId = `bench-${clients}`;
     this.#options = options;
     this.#onPacket = onPacket;
   }

@@ -64,9 +64,12 @@ function openClients(run: LoadRun, topics: number, records: number): Promise<Cli
 async function returnTogether(clients: readonly Client[]): Promise<number> {
   let refused = 0;
   const pending: Promise<void>[] = [];
+  const onRefused = (): void => {
+    refused += 1;
+  };
   for (const [i, client] of clients.entries()) {
     client.backAt = performance.now();
-    pending.push(client.subscriber.resume().catch(() => void (refused += 1)));
+    pending.push(client.subscriber.resume().catch(onRefused));
     if (i % returnBurst === returnBurst - 1) await new Promise((resolve) => setImmediate(resolve));
   }
   await Promise.race([Promise.all(pending), Bun.sleep(30_000)]);

@@ -28,15 +28,16 @@ export async function soak(run: LoadRun): Promise<Measures> {
     for (const [t, source] of sources.entries()) publishTick(source, t, perTick);
   }, tickMs);
   let resumes = 0;
-  let turn = 0;
   let failedResumes = 0;
   const dropping = setInterval(() => {
     // QoS 0 promises nothing across a lost connection.
     const lasting = followers.filter((follower) => follower.qos > 0);
-    const { subscriber } = lasting[(turn += 1) % lasting.length] as Follower;
+    const { subscriber } = lasting[resumes % lasting.length] as Follower;
     subscriber.drop();
     resumes += 1;
-    subscriber.resume().catch(() => void (failedResumes += 1));
+    subscriber.resume().catch(() => {
+      failedResumes += 1;
+    });
   }, dropMs);
 
   const cpuBefore = cpuUs(run.job.serverPid);
