@@ -13,7 +13,7 @@ import type { EventLog } from "../runtime/log/event-log.ts";
 import { openMemoryLog } from "../runtime/log/memory.ts";
 import { pinoLogger } from "../runtime/logger.ts";
 import type { Authenticator, Clock, Logger, Random } from "../runtime/ports.ts";
-import { sha256, systemClock, systemRandom } from "../runtime/system.ts";
+import { sha256, systemClock, systemProcess, systemRandom } from "../runtime/system.ts";
 import { bunTransport } from "../runtime/transport/bun.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
 import { welcomeText } from "./cli/welcome.ts";
@@ -34,13 +34,16 @@ export async function serve(config: Config): Promise<ExitCode> {
     port: config.server.port,
     origins: config.security.origins,
     limits: config.limits,
+    sessionsMax: config.sessionsMax,
     retention: config.log.retention,
+    ...(config.server.node === undefined ? {} : { node: config.server.node }),
     ...(config.server.tls === undefined ? {} : { tls: readTls(config.server.tls) }),
   };
   const authenticates = authenticatorOf(config, clock);
   const log = await openLog(config, { clock, random, logger });
   const transport = bunTransport();
-  const ports = { clock, random, digest: sha256, log, transport, authenticator: authenticates, logger };
+  const probe = systemProcess();
+  const ports = { clock, random, digest: sha256, log, transport, authenticator: authenticates, logger, probe };
   const gateway = createGateway(ports, gatewayConfig);
   try {
     const listening = await gateway.start();
@@ -53,6 +56,7 @@ export async function serve(config: Config): Promise<ExitCode> {
   console.log(`Stopping on ${signal}, once more to stop at once`);
   await gateway.stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs });
   await log.close();
+  probe.stop();
   return exitCodes.done;
 }
 
@@ -92,15 +96,16 @@ function readText(path: string): string {
 }
 
 function listenError(error: unknown, config: Config): unknown {
-  const { code } = error as { code?: string };
+  const { code, cause } = error as { code?: string; cause?: { code?: string } };
   const where = `${config.server.host}:${config.server.port}`;
   const because: Readonly<Record<string, string>> = {
     EADDRINUSE: "the port is in use; stop the other process, or choose another port with --port",
     EACCES: "this user may not use the port; choose one above 1023 with --port",
     EADDRNOTAVAIL: "this machine does not have that address; choose another with --host",
   };
-  if (code === undefined || because[code] === undefined) return error;
-  return new CliError(exitCodes.failed, `Cannot listen on ${where}: ${because[code]}`, { cause: error });
+  const why = because[code ?? cause?.code ?? ""];
+  if (why === undefined) return error;
+  return new CliError(exitCodes.failed, `Cannot listen on ${where}: ${why}`, { cause: error });
 }
 
 /** The first SIGINT or SIGTERM; a later one ends the process at once. */

@@ -30,7 +30,7 @@ export function openClient(gateway: Gateway, options: ConnectOptions = {}): Clie
 }
 
 /** The SDK goes on trying for ever; a person at a terminal wants to know. */
-export async function answered<T>(answer: Promise<T>, gateway: Gateway): Promise<T> {
+export async function answered<T>(answer: PromiseLike<T>, gateway: Gateway): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const silence = new Promise<never>((_, reject) => {
     const message = `No answer from ${gateway.url} within ${answerWithinMs / 1_000} s, is a gateway running there?`;

@@ -26,6 +26,7 @@ export type Config = {
   readonly server: {
     readonly host: string;
     readonly port: number;
+    readonly node?: string;
     readonly tls?: { readonly cert: string; readonly key: string };
   };
   readonly log: { readonly url: string; readonly retention: Settings["log"]["retention"] };
@@ -38,6 +39,7 @@ export type Config = {
     readonly jwt?: JwtConfig;
     readonly origins: readonly string[];
   };
+  readonly sessionsMax: number;
   readonly limits: Limits;
   readonly logging: Settings["logging"];
 };
@@ -71,13 +73,14 @@ export function decideConfig(settings: Settings): Decided {
     ok: true,
     config: {
       profile,
-      server: { host: server.host, port: server.port, ...(server.tls === undefined ? {} : { tls: server.tls }) },
+      server: present(server),
       log,
       security: {
         anonymous: { ...security.anonymous, allow },
         ...(jwt === undefined ? {} : { jwt }),
         origins: security.origins ?? (development ? developmentOrigins : []),
       },
+      sessionsMax: settings.sessions.max,
       limits: inForce,
       logging,
     },
@@ -140,4 +143,10 @@ function decideLimits(settings: Settings, contradictions: Contradiction[]): Limi
     contradictions.push({ settings: names, message: `The limits contradict each other: ${error.message}` });
   }
   return inForce;
+}
+
+/** Without the names that hold nothing. */
+function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(value).filter(([, one]) => one !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
 }

@@ -32,6 +32,11 @@ export const configSchema = z.strictObject({
     host: text.default("127.0.0.1"),
     /** 0: any free one. */
     port: z.number().int().min(0).max(65_535).default(8_080),
+    /** Name of this gateway for operators and clients. Absent: made at every start. */
+    node: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, "expected 1 to 64 letters, digits, dots, dashes")
+      .optional(),
     /** Paths of PEM files. */
     tls: z.strictObject({ cert: text, key: text }).optional(),
   }),
@@ -68,6 +73,8 @@ export const configSchema = z.strictObject({
   sessions: z.strictObject({
     /** How long a detached session can be resumed, unless its client asks for another time. */
     resumeWindowMs: bound.optional(),
+    /** In memory, attached or waiting to be resumed. */
+    max: z.number().int().min(1).max(10_000_000).default(100_000),
   }),
   limits: z.strictObject(limitShape),
   logging: z.strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") }),

@@ -119,7 +119,7 @@ export class Demo {
       const due = ((performance.now() - startedAt) / 1_000) * this.#options.rate;
       for (; sent < due && unacked < unackedMax; sent++, unacked++) {
         const n = this.#tally.publish(publisher);
-        client.publish(`demo.${publisher}`, String(n)).then(
+        client.publish(`demo.${publisher}`, n).then(
           () => {
             unacked--;
             this.#tally.acked(publisher);

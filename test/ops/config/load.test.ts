@@ -32,6 +32,7 @@ describe("loadConfig() without any source", () => {
       server: { host: "127.0.0.1", port: 8080 },
       log: { url: "embedded:./weir-data", retention: { ageMs: 0, bytes: 0, records: 0 } },
       security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"] },
+      sessionsMax: 100_000,
       limits,
       logging: { level: "info" },
     });
@@ -83,13 +84,13 @@ describe("loadConfig() with several sources", () => {
 describe("loadConfig() with a bad setting", () => {
   test("names the file and the path, and what is allowed there", () => {
     expect(problemsOf({ file: "server: { prot: 1 }" })).toEqual([
-      "weir.yaml: server.prot: Unknown setting, expected one of: host, port, tls",
+      "weir.yaml: server.prot: Unknown setting, expected one of: host, port, node, tls",
     ]);
     expect(problemsOf({ file: "server: { port: 70000 }" })).toEqual([
       "weir.yaml: server.port: Too big: expected number to be <=65535, got 70000",
     ]);
     expect(problemsOf({ file: "server: 3" })).toEqual([
-      "weir.yaml: server: Expected a section with host, port, tls, got a number",
+      "weir.yaml: server: Expected a section with host, port, node, tls, got a number",
     ]);
   });
 

@@ -3,6 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
+import type { HistoryPage } from "../../../client/mod.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { oneOf, wholeNumber } from "../arguments.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
@@ -12,7 +13,7 @@ import { recordFormats, recordLine, startOf } from "../record-line.ts";
 export const historyCommand = defineCommand({
   meta: { name: "history", description: "Print records that the log holds" },
   args: {
-    filter: { type: "positional", description: "Filter as 'orders.>' or 'orders.*.42'" },
+    filter: { type: "positional", description: "Filter as 'orders.>' or 'orders.*.42'", required: true },
     ...gatewayArgs,
     limit: {
       type: "string",
@@ -35,7 +36,10 @@ export const historyCommand = defineCommand({
     const from = args.from === undefined ? {} : { from: startOf("from", args.from) };
     const client = openClient(gateway);
     try {
-      const page = await answered(client.history(args.filter, { limit, backward: args.backward, ...from }), gateway);
+      const page = await answered<HistoryPage>(
+        client.history(args.filter, { limit, backward: args.backward, ...from }),
+        gateway,
+      );
       for (const record of page.records) console.log(recordLine(record, format));
       return exitCodes.done;
     } finally {

@@ -16,7 +16,7 @@ const unackedMax = 1_000;
 export const publishCommand = defineCommand({
   meta: { name: "publish", description: "Publish a record, or every line of standard input" },
   args: {
-    topic: { type: "positional", description: "Topic as orders.eu.42" },
+    topic: { type: "positional", description: "Topic as orders.eu.42", required: true },
     payload: {
       type: "positional",
       description: "Text of the record, as it is; absent: lines from standard input",

@@ -12,7 +12,7 @@ import { recordFormats, recordLine, startOf } from "../record-line.ts";
 export const tailCommand = defineCommand({
   meta: { name: "tail", description: "Print records as they arrive" },
   args: {
-    filter: { type: "positional", description: "Filter as 'orders.>' or 'orders.*.42'" },
+    filter: { type: "positional", description: "Filter as 'orders.>' or 'orders.*.42'", required: true },
     ...gatewayArgs,
     from: {
       type: "string",
