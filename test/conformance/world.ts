@@ -25,6 +25,8 @@ export type ConformanceCase = {
   readonly name: string;
   /** Heading of docs/protocol/v1.md that it holds the gateway to. */
   readonly section: string;
+  /** shortHandshake: it waits as long as the gateway waits for HELLO. */
+  readonly needs?: "shortHandshake";
   readonly run: (world: World) => Promise<void>;
 };
 

@@ -64,6 +64,14 @@ export const handshakeCases: readonly ConformanceCase[] = [
   },
   {
     section,
+    name: "the path /weir is served like /",
+    async run(world) {
+      const url = new URL("/weir", world.target.url).href;
+      equal(await upgradeStatus(url, [`weir.v1.${world.codec.name}`], world.target.waitMs), 101, "status");
+    },
+  },
+  {
+    section,
     name: "HELLO without a session is answered WELCOME with a new one",
     async run(world) {
       const { welcome } = await world.open();
@@ -102,6 +110,7 @@ export const handshakeCases: readonly ConformanceCase[] = [
   {
     section,
     name: "a socket on which nothing is said is closed with handshakeTimeout",
+    needs: "shortHandshake",
     async run(world) {
       const peer = await world.dial();
       await peer.ended("handshakeTimeout", world.target.handshakeMs + world.target.waitMs);

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Qos } from "../../../src/protocol/frame.ts";
+import { limits } from "../../../src/protocol/limits.ts";
 import { check, equal } from "../peer.ts";
 import { type ConformanceCase, numbered, texts, type World } from "../world.ts";
 
@@ -233,6 +234,16 @@ export const subscribingCases: readonly ConformanceCase[] = [
       const ref = client.ref();
       client.peer.send({ type: "subscribe", ref, filter });
       await client.peer.refusal("alreadySubscribed", (frame) => frame.ref === ref);
+    },
+  },
+  {
+    section,
+    name: "more subscriptions than a session may hold are refused with tooManySubscriptions",
+    async run(world) {
+      const { peer } = await world.open();
+      const count = limits.subscriptionsPerSessionMax + 1;
+      for (let ref = 1; ref <= count; ref += 1) peer.send({ type: "subscribe", ref, filter: world.topic(`s.${ref}`) });
+      await peer.refusal("tooManySubscriptions", (frame) => frame.ref === count);
     },
   },
   {
