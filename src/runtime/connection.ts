@@ -115,7 +115,9 @@ export class Connection implements Peer {
     this.#heardAt = this.#now();
     this.#services.counters.framesIn++;
     this.#services.counters.bytesIn += data.length;
-    const decoded = this.#codec.decode(data, this.#services.limits);
+    // The bytes are ours until we return; payloads are views into them, and the log keeps those for longer.
+    const kept = typeof data === "string" ? data : data.slice();
+    const decoded = this.#codec.decode(kept, this.#services.limits);
     if (!decoded.ok) return this.#refuseBytes(decoded);
     const { frame } = decoded;
     if (!fromClient.has(frame.type)) return this.#unexpected(`${frame.type.toUpperCase()} is not sent by clients`);
