@@ -28,6 +28,7 @@ export function startGateway(world: World, process: SimProcess, log: EventLog): 
       log,
       transport: world.network.transport(process),
       authenticator: { authenticate: async () => ({ ok: true, identity: anonymous }) },
+      probe: { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) },
       logger: { log: (level, event, fields) => process.alive && world.gatewayReported(level, event, fields) },
     },
     {},

@@ -21,6 +21,7 @@ export class SimStorage {
   #failsUntilMs = 0;
   #stalledUntilMs = 0;
   #log: MemoryLog;
+  readonly #contents: StoredRecord[] = [];
 
   constructor(clock: SimClock, chance: Chance, skewMs: () => number) {
     this.#clock = clock;
@@ -64,13 +65,12 @@ export class SimStorage {
 
   /** The whole log, for the checkers. */
   contents(): readonly StoredRecord[] {
-    const contents: StoredRecord[] = [];
-    const { lastSeq } = this.#log.info();
-    void this.#log.read({ filter: ">", after: 0, until: lastSeq, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
-      for (const { seq, topic, lane, payload } of records) contents.push({ seq, topic, lane, key: keyOf(payload) });
+    const after = this.#contents.length;
+    void this.#log.read({ filter: ">", after, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
+      for (const { seq, topic, lane, payload } of records) this.#contents.push({ seq, topic, lane, key: keyOf(payload) });
     });
     this.#clock.settle();
-    return contents;
+    return this.#contents;
   }
 
   #open(from: { readonly image?: ReturnType<MemoryLog["crash"]> }): MemoryLog {

@@ -45,7 +45,13 @@ const afterwardsMs = 45_000;
 const stepMs = 2_500;
 
 export function runWorld(options: WorldOptions): Outcome {
-  return new World(options).run();
+  const world = new World(options);
+  try {
+    world.run();
+  } catch (error) {
+    world.found("no uncaught error", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  return world.judge();
 }
 
 export class World {
@@ -80,7 +86,7 @@ export class World {
     this.#plan = bug?.faults ?? planFaults(this.chance.fork("plan"));
   }
 
-  run(): Outcome {
+  run(): void {
     const activeMs = this.chance.fork("length").pick([5_000, 20_000, 60_000]);
     const untilMs = this.clock.nowMs + activeMs;
     this.trace.note("START", () => `faults: ${[...this.#plan].map(([kind, ms]) => `${kind}/${ms}`).join(" ")}`);
@@ -89,9 +95,7 @@ export class World {
     runFaults(this, this.#plan, untilMs);
     this.clock.runUntil(untilMs);
     this.#heal();
-    const converged = this.#untilQuiet();
-    if (converged) this.clock.runUntil(this.clock.nowMs + afterwardsMs);
-    return this.#judge(converged);
+    if (this.#untilQuiet()) this.clock.runUntil(this.clock.nowMs + afterwardsMs);
   }
 
   /** Every gateway instance dies at this moment, and the log forgets what it had not flushed. */
@@ -114,9 +118,9 @@ export class World {
       this.#gateways = [];
       this.#startGateway();
     };
-    gateway.stop().then(gone, (error: unknown) => this.#found("gateway stops", String(error)));
+    gateway.stop().then(gone, (error: unknown) => this.found("gateway stops", String(error)));
     this.clock.after(60_000, () => {
-      if (gateway.process.alive) this.#found("gateway stops", `${gateway.process.name} did not stop within 60 s`);
+      if (gateway.process.alive) this.found("gateway stops", `${gateway.process.name} did not stop within 60 s`);
       gone();
     });
   }
@@ -166,6 +170,9 @@ export class World {
       if (this.#violations.length + this.#wires.violations.length > 0) return false;
       if (this.workload.settled() && this.#checked().length === 0) return true;
     }
+    if (!this.workload.settled()) {
+      this.found("converges", `Not settled ${convergeMs / 1000} s after the last fault: ${this.workload.unsettled()}`);
+    }
     return false;
   }
 
@@ -174,11 +181,8 @@ export class World {
     return checkEvidence(this.evidence);
   }
 
-  #judge(converged: boolean): Outcome {
+  judge(): Outcome {
     const found = [...this.#violations, ...this.#wires.violations, ...this.#checked()];
-    if (!converged && found.length === 0) {
-      found.push({ checker: "converges", message: `Not settled ${convergeMs / 1000} s after the last fault: ${this.workload.unsettled()}` });
-    }
     return {
       violations: found,
       hash: this.trace.hash,
@@ -193,10 +197,10 @@ export class World {
   /** What the gateway reports of itself as a bug is one. */
   gatewayReported(level: string, event: string, fields: Readonly<Record<string, unknown>>): void {
     this.trace.note(`LOG ${level} ${event}`, () => JSON.stringify(fields));
-    if (level === "error") this.#found("no internal error", `${event} ${JSON.stringify(fields)}`);
+    if (level === "error") this.found("no internal error", `${event} ${JSON.stringify(fields)}`);
   }
 
-  #found(checker: string, message: string): void {
+  found(checker: string, message: string): void {
     this.#violations.push({ checker, message });
   }
 
@@ -204,7 +208,7 @@ export class World {
     const codec = codecs[chooseSubprotocol([wire.subprotocol])?.codec as keyof typeof codecs];
     const decoded = codec.decode(data, limits);
     if (!decoded.ok) {
-      this.#found("frames decode", `${place} of wire ${wire.id}: ${decoded.code} at ${decoded.at}: ${decoded.message}`);
+      this.found("frames decode", `${place} of wire ${wire.id}: ${decoded.code} at ${decoded.at}: ${decoded.message}`);
       return [data];
     }
     const { frame } = decoded;
