@@ -46,7 +46,7 @@ export const scenarios = {
     load: "throughput",
     qos: 2,
     seconds: 10,
-    numbers: { batch: 50, inFlight: 4_000 },
+    numbers: { batch: 50, inFlight: 2_000 },
     targets: everybody,
     columns: throughputColumns,
   },
