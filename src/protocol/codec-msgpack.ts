@@ -15,6 +15,7 @@ import type { DecodeLimits, WireForm } from "./frame-reader.ts";
 import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import type { Field, Fields, Kind, Shape } from "./frame-shape.ts";
 import { scanMsgpack } from "./msgpack-scan.ts";
+import { decodeHotMsgpack } from "./msgpack-hot.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
 const writer = new MsgpackWriter();
@@ -118,6 +119,12 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
   if (data.length > limits.frameBytesMax) {
     throw new FrameRefusal("frameTooLarge", "$", `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`);
   }
+  const hot = decodeHotMsgpack(data, limits);
+  return hot ?? decodeAnyMsgpack(data, limits);
+}
+
+/** The general way, for every frame and every refusal; what it accepts and refuses is what the codec does. */
+export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits): Frame {
   scanMsgpack(data, limits);
   const raw: unknown = unpackr.unpack(data);
   if (!Array.isArray(raw) || raw.length === 0) throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");

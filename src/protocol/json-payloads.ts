@@ -11,7 +11,7 @@
 import { FrameRefusal } from "./frame-reader.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
 
-export const payloadDepthMax = 64;
+const payloadDepthMax = 64;
 
 export type Lifted = {
   /** The frame's text, with the place in `payloads` where each payload was. */

@@ -1,14 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Packr, Unpackr } from "msgpackr";
-import { encodeDeliverMsgpack, encodeRecordMsgpack, msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
-import type { Deliver, Frame } from "../../src/protocol/frame.ts";
+import { decodeAnyMsgpack, encodeDeliverMsgpack, encodeRecordMsgpack, msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
+import type { Deliver, Frame, Publish } from "../../src/protocol/frame.ts";
 import { frameShapes } from "../../src/protocol/frame-shape.ts";
 import type { Kind } from "../../src/protocol/frame-shape.ts";
+import type { Lane } from "../../src/protocol/lane.ts";
 import { limits } from "../../src/protocol/limits.ts";
+import { decodeHotMsgpack } from "../../src/protocol/msgpack-hot.ts";
 import { codecContract } from "../contract/codec.ts";
 import type { Corrupted } from "../contract/codec.ts";
 import { frames, framesOf } from "../support/arbitraries.ts";
+import { below, mutateBytes, seeded } from "../support/mutate.ts";
 
 /** MessagePack by the library, both ways: what anybody else would write and read. */
 const packr = new Packr({ useRecords: false, mapsAsObjects: false });
@@ -53,6 +56,61 @@ const shapeRefusals: readonly (readonly [string, string])[] = [
   ["9213d3ffffffffffffffff", "$.id"],
   ["920a81a16101", "$.upTo"], // a map for a list
 ];
+
+/** DELIVER and PUBLISH in their usual form, with what is just outside of it. */
+const usualText = fc.oneof(fc.constantFrom("orders.eu.42", "a", "é", "x".repeat(70), "session/tx/4/1", "s/01", "s/", "/7", "s/123456789012345", "s/1234567890123456"), fc.string({ maxLength: 12 }));
+const payload = fc.uint8Array({ maxLength: 300 });
+const lane = fc.constantFrom<Lane>(0, 1, 2, 3);
+const seq = fc.oneof(fc.nat(), fc.maxSafeNat());
+const usualFrames: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record(
+    { type: fc.constant("publish" as const), first: seq, settled: seq, tx: seq, records: fc.array(fc.record({ topic: usualText, payload, lane }, { requiredKeys: ["topic", "payload"] }), { maxLength: 20 }) },
+    { requiredKeys: ["type", "records"] },
+  ),
+  fc.record(
+    { type: fc.constant("deliver" as const), chain: seq, prev: seq, upTo: seq, attempt: seq, records: fc.array(fc.record({ seq, time: seq, topic: usualText, id: usualText, lane, payload }), { maxLength: 20 }) },
+    { requiredKeys: ["type", "chain", "prev", "records"] },
+  ),
+);
+
+describe("msgpack codec, the short way", () => {
+  test("decodeHotMsgpack() answers what the general way answers, or leaves it to it", () => {
+    fc.assert(
+      fc.property(usualFrames, (frame) => {
+        const data = msgpackCodec.encode(frame) as Uint8Array;
+        const hot = decodeHotMsgpack(data, limits);
+        expect(hot ?? frame).toStrictEqual(frame as Publish | Deliver);
+        expect(decodeAnyMsgpack(data, limits)).toStrictEqual(frame);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("decodeHotMsgpack() takes a usual PUBLISH and DELIVER", () => {
+    const record = { topic: "orders.eu.42", payload: new Uint8Array(200) };
+    const publish: Publish = { type: "publish", records: [record, { ...record, lane: 1 }], first: 300 };
+    const delivered = { ...record, seq: 70_000, time: 1_790_000_000_000, id: "V1StGXR8Z5jdHi6BmyT0aQ/12", lane: 2 as const };
+    const deliver: Deliver = { type: "deliver", chain: 3, prev: 69_999, records: [delivered, { ...delivered, id: "V1StGXR8Z5jdHi6BmyT0aQ/tx/1/0" }] };
+    for (const frame of [publish, deliver]) expect(decodeHotMsgpack(msgpackCodec.encode(frame) as Uint8Array, limits)).toStrictEqual(frame);
+  });
+
+  test("decodeHotMsgpack() accepts no damaged frame that the general way refuses or reads otherwise", () => {
+    const random = seeded(7);
+    const encoded = fc.sample(usualFrames, { seed: 7, numRuns: 200 }).map((frame) => msgpackCodec.encode(frame) as Uint8Array);
+    const tight = { ...limits, listItemsMax: 18, topicBytesMax: 40, textBytesMax: 40 };
+    let taken = 0;
+    for (let run = 0; run < 20_000; run++) {
+      const [one, other] = [encoded[below(random, 200)] as Uint8Array, encoded[below(random, 200)] as Uint8Array];
+      const data = mutateBytes(one, other, random);
+      const bounds = run % 2 === 0 ? limits : tight;
+      const hot = decodeHotMsgpack(data, bounds);
+      if (hot === undefined) continue;
+      taken += 1;
+      if (!Bun.deepEquals(decodeAnyMsgpack(data, bounds), hot, true)) throw new Error(`The two ways differ for ${data.toHex()}`);
+    }
+    expect(taken).toBeGreaterThan(300);
+  });
+});
 
 describe("msgpack codec", () => {
   test.each(shapeRefusals)("decode(%s) is badFrameShape at %s", (hex, at) => {
