@@ -134,8 +134,9 @@ export class Group implements AppendView {
   seal(): () => void {
     if (this.#parts.blocks.count > 0) this.#finishBlock();
     const { index, journals } = this.#parts;
-    const staged = this.nextState === undefined ? stagedMin + 2 * this.records.length : 0;
-    const cleaned = index.stageDue(this.puts, staged, this.nextState);
+    const next = this.nextState;
+    const max = next === undefined ? stagedMin + 2 * this.records.length : 0;
+    const cleaned = index.stageDue(this.puts, { max, next, forgotten: this.#forgotten });
     return () => {
       cleaned();
       this.#noteRecords();

@@ -10,9 +10,9 @@ import { Block, BlockDamaged } from "./block.ts";
 import { lastNumber, type Put, type Store } from "./store.ts";
 import { indexAfter, lastOfPostings, noPostings, packPostings, type Postings, postingsPerList, unpackPostings } from "./postings.ts";
 
-/** Records and bytes that may wait for the tables: what a start folds again at most. */
-const dirtyRecordsMax = 8_192;
-const dirtyBytesMax = 16_777_216;
+/** Bytes of records that may wait for the tables: with `lagRecords`, what a start folds again at most. */
+const lagBytesMax = 16_777_216;
+export const defaultLagRecords = 8_192;
 const marksCachedMax = 65_536;
 const filtersCachedMax = 1_024;
 
@@ -34,6 +34,13 @@ export type Topic = {
 type DirtyMark = { number: number; readonly sinceSeq: Seq; readonly sinceBytes: number };
 /** The topics that a filter matches, kept up to date as topics appear. */
 export type Matched = { readonly topics: Topic[]; readonly ids: Set<number>; known: number };
+export type Due = {
+  /** Entries of each kind, at most. */
+  readonly max: number;
+  readonly next: NextState | undefined;
+  /** Producers that this commit forgets. */
+  readonly forgotten: ReadonlyMap<string, Seq>;
+};
 export type NextState = { readonly firstSeq: Seq; readonly firstBytes: number };
 
 export class LogIndex {
@@ -49,6 +56,7 @@ export class LogIndex {
   flushBelow: Seq = 0;
   readonly forgotten = new Map<string, Seq>();
   readonly #store: Store;
+  readonly #lagRecords: number;
   readonly #topics = new Map<string, Topic>();
   readonly #byId = new Map<number, Topic>();
   #list: Topic[] = [];
@@ -57,8 +65,9 @@ export class LogIndex {
   readonly #marks = new Map<string, number>();
   readonly #filters = new Map<string, Matched>();
 
-  constructor(store: Store) {
+  constructor(store: Store, lagRecords: number) {
     this.#store = store;
+    this.#lagRecords = lagRecords;
   }
 
   get bytes(): number {
@@ -231,10 +240,10 @@ export class LogIndex {
   // --- tables ---
 
   /**
-   * Adds to a commit what has waited long enough (`max` entries of each kind at most) and the bounds, where the
-   * commit changes them. Call the result once it is durable.
+   * Adds to a commit what has waited long enough, and the bounds where the commit changes them. Call the result once
+   * it is durable.
    */
-  stageDue(puts: Put[], max: number, next?: NextState): () => void {
+  stageDue(puts: Put[], { max, next, forgotten }: Due): () => void {
     const topics: Topic[] = [];
     const marks: string[] = [];
     for (const topic of this.#dirtyTopics) {
@@ -244,7 +253,7 @@ export class LogIndex {
     for (const [producer, mark] of this.#dirtyMarks) {
       if (marks.length === max || !this.#due(mark.sinceSeq, mark.sinceBytes)) break;
       marks.push(producer);
-      puts.push({ table: "producers", key: producer, value: floats(mark.number) });
+      if (!forgotten.has(producer)) puts.push({ table: "producers", key: producer, value: floats(mark.number) });
     }
     const lists = topics.map((topic) => this.#stageTopic(topic, puts));
     const released = this.#stageForgotten(puts, max);
@@ -288,7 +297,7 @@ export class LogIndex {
 
   #due(sinceSeq: Seq, sinceBytes: number): boolean {
     if (sinceSeq < this.flushBelow) return true;
-    return this.lastSeq - sinceSeq >= dirtyRecordsMax || this.endBytes - sinceBytes >= dirtyBytesMax;
+    return this.lastSeq - sinceSeq >= this.#lagRecords || this.endBytes - sinceBytes >= lagBytesMax;
   }
 
   /** Where the fold has to begin again once the first so many dirty topics and marks are clean. */
@@ -367,8 +376,7 @@ export class LogIndex {
   }
 
   #clear(): void {
-    const { firstSeq, firstBytes, checkpoint, nextTopicId, lastTime } = new LogIndex(this.#store);
-    Object.assign(this, { firstSeq, firstBytes, checkpoint, nextTopicId, lastTime });
+    Object.assign(this, { firstSeq: 1, firstBytes: 0, checkpoint: 0, nextTopicId: 1, lastTime: 0 });
     for (const held of [this.#topics, this.#byId, this.#dirtyTopics, this.#dirtyMarks, this.#marks, this.#filters, this.forgotten]) held.clear();
     this.#list = [];
   }

@@ -27,6 +27,7 @@ export type EmbeddedLogParts = {
   readonly epoch: LogEpoch;
   readonly clock: Clock;
   readonly readOnly: boolean;
+  readonly lagRecords: number;
   /** A follower's page could not be read; it is not followed any more. */
   readonly onError: (cause: unknown) => void;
   readonly release: () => void;
@@ -57,7 +58,7 @@ export class EmbeddedLog implements EventLog {
     const { store, clock } = parts;
     this.#parts = parts;
     this.#store = store;
-    this.#index = new LogIndex(store);
+    this.#index = new LogIndex(store, parts.lagRecords);
     this.#blocks = new BlockCache(store);
     this.#pause = () => new Promise((resolve) => clock.soon(resolve));
     const journals = new JournalTable(store);

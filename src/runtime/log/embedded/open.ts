@@ -8,6 +8,7 @@ import type { Clock, Random } from "../../ports.ts";
 import { type EventLog, LogOpenError } from "../event-log.ts";
 import { prepareDirectory } from "./directory.ts";
 import { EmbeddedLog } from "./log.ts";
+import { defaultLagRecords } from "./log-index.ts";
 import { Store } from "./store.ts";
 import { lockForWriting, type WriterLock } from "./writer-lock.ts";
 
@@ -16,6 +17,8 @@ export type EmbeddedLogOptions = {
   readonly random: Random;
   /** Beside a gateway that writes. Appends are refused; there is nothing to watch. Default: false. */
   readonly readOnly?: boolean;
+  /** Newest records of which index and marks are in memory only; a start reads them again. Default: 8 192. */
+  readonly lagRecords?: number;
   /** A follower's page could not be read: it hears nothing any more. Default: the error is thrown at the top. */
   readonly onError?: (cause: unknown) => void;
 };
@@ -49,7 +52,8 @@ type Opening = {
 function loadLog(store: Store, { epoch, readOnly, lock, options }: Opening): EventLog {
   const onError = options.onError ?? ((cause: unknown) => queueMicrotask(() => { throw cause; }));
   try {
-    return new EmbeddedLog({ store, epoch, readOnly, onError, clock: options.clock, release: () => lock?.release() });
+    const { clock, lagRecords = defaultLagRecords } = options;
+    return new EmbeddedLog({ store, epoch, readOnly, lagRecords, onError, clock, release: () => lock?.release() });
   } catch (cause) {
     throw new LogOpenError("corrupt", `${store.file} is damaged (${(cause as Error).message}): restore it from a backup`, { cause });
   }
