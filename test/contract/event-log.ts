@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type {
   AppendRequest, Appended, AppendResult, EventLog, KeyValueChange, LogFailure, LogRecord, NewRecord, ReadRequest,
 } from "../../src/runtime/log/event-log.ts";
+import { newRecord, texts } from "../runtime/log/new-record.ts";
 import { eventLogModel } from "./event-log-model.ts";
 
 export type OpenedLog = {
@@ -18,14 +19,6 @@ export type OpenedLog = {
   dispose(): Promise<void>;
 };
 export type OpenLog = () => Promise<OpenedLog>;
-
-export function newRecord(topic: string, text = ""): NewRecord {
-  return { topic, id: `id-${text}`, lane: 2, payload: new TextEncoder().encode(text) };
-}
-
-export function texts(records: readonly LogRecord[]): string[] {
-  return records.map((record) => new TextDecoder().decode(record.payload));
-}
 
 function seqs(records: readonly LogRecord[]): number[] {
   return records.map((record) => record.seq);

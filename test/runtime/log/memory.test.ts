@@ -4,8 +4,9 @@
  */
 import { describe, expect, test } from "bun:test";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
-import { eventLogContract, newRecord, texts } from "../../contract/event-log.ts";
+import { eventLogContract } from "../../contract/event-log.ts";
 import { ManualClock } from "./manual-clock.ts";
+import { newRecord, texts } from "./new-record.ts";
 
 eventLogContract("memory", async () => {
   const clock = new ManualClock();
