@@ -11,7 +11,7 @@ import { closeCodes, type CloseName, closeReason } from "../protocol/close-code.
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
 import { type Auth, type ClientFrame, clientFrames, type Frame, type FrameType, type Hello, type Welcome } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
-import type { Identity, Timer } from "./ports.ts";
+import type { Authentication, Identity, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 import { errorFrame, type Peer } from "./session/context.ts";
 import type { Violation } from "./session/publishing.ts";
@@ -35,6 +35,7 @@ export type ConnectionParts = {
 
 /** Refused frames after which a client is taken for broken. */
 const errorsMax = 64;
+const authenticationRetryMs = 2_000;
 const fromClient: ReadonlySet<FrameType> = new Set(clientFrames);
 const anonymous: Identity = { subject: "", publish: [], subscribe: [] };
 
@@ -48,10 +49,13 @@ export class Connection implements Peer {
   #session: Session | undefined;
   #hello = false;
   #closed = false;
+  #paused = false;
   /** Frames that came while the session was being attached. */
   #early: SessionFrame[] | undefined = [];
   #errors = 0;
   #pings = 0;
+  /** For GOAWAY. */
+  #retryAfterMs: number | undefined;
   #heardAt: EpochMs;
   #expiry: Timer | undefined;
 
@@ -99,9 +103,12 @@ export class Connection implements Peer {
     return this.#closed ? 0 : this.#socket.bufferedBytes();
   }
   pause(): void {
+    this.#paused = true;
     if (!this.#closed) this.#socket.pause();
   }
   resume(): void {
+    this.#paused = false;
+    this.#heardAt = this.#now();
     if (!this.#closed) this.#socket.resume();
   }
   close(reason: CloseName, cause: string): void {
@@ -161,6 +168,7 @@ export class Connection implements Peer {
   }
 
   #receive(frame: ClientFrame): void | Promise<void> {
+    if (!this.#hello && frame.type !== "hello") return this.#unexpected(`${frame.type.toUpperCase()} came before HELLO`);
     switch (frame.type) {
       case "hello":
         if (this.#hello) return this.#unexpected("HELLO is sent once");
@@ -173,7 +181,6 @@ export class Connection implements Peer {
       case "auth":
         return this.#reauthenticate(frame);
       default:
-        if (!this.#hello) return this.#unexpected(`${frame.type.toUpperCase()} came before HELLO`);
         return this.#forSession(frame);
     }
   }
@@ -202,9 +209,8 @@ export class Connection implements Peer {
 
   async #greet(hello: Hello): Promise<void> {
     this.#parts.signal({ type: "hello.received" });
-    const { ports } = this.#services;
-    const authentication = await ports.authenticator.authenticate(hello.token);
-    if (this.#closed) return;
+    const authentication = await this.#authenticate(hello.token);
+    if (authentication === undefined || this.#closed) return;
     if (!authentication.ok) {
       const expired = authentication.code === "tokenExpired";
       this.send(errorFrame(authentication.code === "unauthenticated" ? "unauthenticated" : "tokenInvalid", authentication.message));
@@ -217,11 +223,23 @@ export class Connection implements Peer {
     this.#welcome(attached, hello);
   }
 
+  /** Undefined: nobody can say now whether the token holds; the client comes again. */
+  async #authenticate(token: string | undefined): Promise<Authentication | undefined> {
+    const { authenticator, logger } = this.#services.ports;
+    try {
+      return await authenticator.authenticate(token);
+    } catch (error) {
+      logger.log("error", "authentication unavailable", { connection: this.id, error: String(error) });
+      this.#retryAfterMs = authenticationRetryMs;
+      this.close("overloaded", "authenticationUnavailable");
+      return undefined;
+    }
+  }
+
   #notAttached(refused: Extract<Attached, { ok: false }>): void {
     this.#retryAfterMs = refused.retryAfterMs;
     this.close(refused.reason, refused.reason);
   }
-  #retryAfterMs: number | undefined;
 
   #welcome(attached: Extract<Attached, { ok: true }>, hello: Hello): void {
     const { session } = attached;
@@ -269,7 +287,8 @@ export class Connection implements Peer {
   async #reauthenticate(frame: Auth): Promise<void> {
     const session = this.#session;
     if (session === undefined) return this.#unexpected("AUTH came before WELCOME");
-    const authentication = await this.#services.ports.authenticator.authenticate(frame.token);
+    const authentication = await this.#authenticate(frame.token);
+    if (authentication === undefined) return;
     if (!authentication.ok) return void this.send(errorFrame("tokenInvalid", authentication.message));
     const { identity } = authentication;
     if (identity.subject !== session.state.subject) return this.close("forbidden", "subjectChanged");
@@ -302,6 +321,7 @@ export class Connection implements Peer {
   }
 
   #checkLiveness(): void {
+    if (this.#paused) return; // nothing is read from it, so nothing can be heard
     const { heartbeatMs, pongMs } = this.#services.limits;
     const silentMs = this.#now() - this.#heardAt;
     if (silentMs >= heartbeatMs + pongMs) this.#parts.signal({ type: "peer.silent" });

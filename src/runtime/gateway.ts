@@ -119,8 +119,10 @@ class GatewayNode implements Gateway {
     this.#services.hub.start();
     const { hostname = "127.0.0.1", port = 8080, tls, backpressureBytesMax = 4 * 1_048_576 } = this.#config;
     const http = httpHandler({ health: () => this.#health(), ready: () => this.#readiness(), metrics: this.#exposition() });
+    // Twice a frame, so that a frame that is a little too large is answered in the protocol's words.
+    const messageBytesMax = 2 * this.#limits.frameBytesMax;
     this.#listener = await transport.listen(
-      { hostname, port, ...(tls === undefined ? {} : { tls }), messageBytesMax: this.#limits.frameBytesMax, backpressureBytesMax },
+      { hostname, port, ...(tls === undefined ? {} : { tls }), messageBytesMax, backpressureBytesMax },
       { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
     );
     this.#every(sweepMs, () => this.#sweep());

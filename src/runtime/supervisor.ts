@@ -43,7 +43,7 @@ export class Supervisor {
   /** Starts a child; `onCrash` is called once, when it throws. */
   spawn<Logic extends AnyStateMachine>(logic: Logic, child: ChildParts<Logic>): Child<EventFromLogic<Logic>> {
     this.#onCrash.set(child.id, child.onCrash);
-    const actor = createActor(logic, { id: child.id, input: child.input, parent: this.#root } as never);
+    const actor: Actor<AnyStateMachine> = createActor(logic, { id: child.id, input: child.input, parent: this.#root } as never);
     actor.start();
     return {
       // What comes for an actor that has ended is late, not wrong.

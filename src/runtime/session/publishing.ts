@@ -46,9 +46,9 @@ export class Publishing {
   #queue: Promise<void> | undefined;
   #underWay = 0;
   #idle: (() => void)[] = [];
+  #outstandingRecords = 0;
+  #outstandingBytes = 0;
   publishedUpTo = 0;
-  outstandingRecords = 0;
-  outstandingBytes = 0;
 
   constructor(context: SessionContext, check: PublishCheck) {
     this.#context = context;
@@ -81,17 +81,25 @@ export class Publishing {
     if (resent > 0) this.#answerAgain(first, resent);
     if (resent === frame.records.length) return undefined;
     const batch = this.#makeBatch(first + resent, resent === 0 ? frame.records : frame.records.slice(resent));
-    if (this.#exceedsCredit(batch)) return { close: "creditOverrun", cause: "creditOverrun" };
+    const overrun = this.reserve(batch.last - batch.first + 1, batch.bytes);
+    if (overrun !== undefined) return overrun;
     this.#received = batch.last;
     this.#take(batch);
     return undefined;
   }
 
-  #exceedsCredit(batch: Batch): boolean {
+  /** Counts against the credit; transactions do too. */
+  reserve(records: number, bytes: number): Violation | undefined {
     const { publishCreditRecords, publishCreditBytes } = this.#context.services.limits;
-    this.outstandingRecords += batch.last - batch.first + 1;
-    this.outstandingBytes += batch.bytes;
-    return this.outstandingRecords > publishCreditRecords || this.outstandingBytes > publishCreditBytes;
+    this.#outstandingRecords += records;
+    this.#outstandingBytes += bytes;
+    const within = this.#outstandingRecords <= publishCreditRecords && this.#outstandingBytes <= publishCreditBytes;
+    return within ? undefined : { close: "creditOverrun", cause: "creditOverrun" };
+  }
+
+  release(records: number, bytes: number): void {
+    this.#outstandingRecords -= records;
+    this.#outstandingBytes -= bytes;
   }
 
   #makeBatch(first: number, incoming: readonly PublishRecord[]): Batch {
@@ -171,8 +179,7 @@ export class Publishing {
       this.publishedUpTo = Math.max(this.publishedUpTo, answered.last);
       this.#runs.push(...answered.runs);
       this.#refused.push(...answered.refused);
-      this.outstandingRecords -= answered.last - answered.first + 1;
-      this.outstandingBytes -= answered.bytes;
+      this.release(answered.last - answered.first + 1, answered.bytes);
     }
     this.#context.progressed();
     this.#flushSoon();
@@ -183,10 +190,7 @@ export class Publishing {
     this.#leave(batch);
     const at = this.#batches.indexOf(batch);
     if (at === -1) return; // an earlier one failed before it
-    for (const dropped of this.#batches.splice(at)) {
-      this.outstandingRecords -= dropped.last - dropped.first + 1;
-      this.outstandingBytes -= dropped.bytes;
-    }
+    for (const dropped of this.#batches.splice(at)) this.release(dropped.last - dropped.first + 1, dropped.bytes);
     this.#stalledFrom = batch.first;
     this.#received = batch.first - 1;
     this.#appended = after;

@@ -68,7 +68,7 @@ export class Session implements SessionContext {
     this.publishing = new Publishing(this, this.#check);
     this.#redelivery = new Redelivery(this);
     this.subscriptions = new Subscriptions(this, this.#redelivery);
-    this.#transactions = new Transactions(this, this.#check, this.subscriptions);
+    this.#transactions = new Transactions(this, { check: this.#check, publishing: this.publishing, subscriptions: this.subscriptions });
   }
 
   get state(): SessionState {
@@ -169,7 +169,6 @@ export class Session implements SessionContext {
     this.#peer = peer;
     this.services.counters.sessionsAttached++;
     this.#check.identity = peer.identity;
-    if (hello.settled !== undefined) void this.record({ type: "SettleRefusals", at: this.#now(), upTo: hello.settled });
     this.subscriptions.restore(peer, hello);
   }
 

@@ -15,21 +15,25 @@ import type { EpochMs } from "../../protocol/ids.ts";
 import type { NewRecord } from "../log/event-log.ts";
 import { errorFrame, type SessionContext } from "./context.ts";
 import type { PublishCheck } from "./publish-check.ts";
-import { newRecord } from "./publishing.ts";
+import { newRecord, type Publishing, type Violation } from "./publishing.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
 type Transaction = { readonly records: NewRecord[]; readonly upTo: ChainSeq[]; readonly only: ChainSeq[]; bytes: number; touchedAt: EpochMs };
 
+export type TransactionsParts = { readonly check: PublishCheck; readonly publishing: Publishing; readonly subscriptions: Subscriptions };
+
 export class Transactions {
   readonly #context: SessionContext;
   readonly #check: PublishCheck;
+  readonly #publishing: Publishing;
   readonly #subscriptions: Subscriptions;
   readonly #open = new Map<number, Transaction>();
 
-  constructor(context: SessionContext, check: PublishCheck, subscriptions: Subscriptions) {
+  constructor(context: SessionContext, parts: TransactionsParts) {
     this.#context = context;
-    this.#check = check;
-    this.#subscriptions = subscriptions;
+    this.#check = parts.check;
+    this.#publishing = parts.publishing;
+    this.#subscriptions = parts.subscriptions;
   }
 
   begin(tx: number): void {
@@ -41,20 +45,25 @@ export class Transactions {
     this.#open.set(tx, { records: [], upTo: [], only: [], bytes: 0, touchedAt: ports.clock.now() });
   }
 
-  publish(tx: number, frame: Publish): void {
+  publish(tx: number, frame: Publish): Violation | undefined {
     const transaction = this.#touch(tx);
-    if (transaction === undefined) return;
+    if (transaction === undefined) return undefined;
     const { transactionRecordsMax, transactionBytesMax } = this.#context.services.limits;
     for (const record of frame.records) {
       const problem = this.#check.problem(record);
-      if (problem !== undefined) return this.#fail(problem.name, tx, problem.message);
-      transaction.bytes += recordBytes(record);
+      if (problem !== undefined) return void this.#fail(problem.name, tx, problem.message);
+      const bytes = recordBytes(record);
+      transaction.bytes += bytes;
       transaction.records.push(newRecord(record, `${this.#context.id}/tx/${tx}/${transaction.records.length + 1}`));
       if (transaction.records.length > transactionRecordsMax || transaction.bytes > transactionBytesMax) {
         const size = `${transaction.records.length} records and ${transaction.bytes} bytes`;
-        return this.#fail("transactionTooLarge", tx, `Transaction ${tx} holds ${size}`);
+        this.#publishing.reserve(1, bytes);
+        return void this.#fail("transactionTooLarge", tx, `Transaction ${tx} holds ${size}`);
       }
+      const overrun = this.#publishing.reserve(1, bytes);
+      if (overrun !== undefined) return overrun;
     }
+    return undefined;
   }
 
   acknowledge(tx: number, frame: Ack): void {
@@ -69,11 +78,18 @@ export class Transactions {
   }
 
   rollback(tx: number): void {
-    if (!this.#open.delete(tx)) this.#refuse("unknownTransaction", tx, `Transaction ${tx} is not open`);
+    if (this.#touch(tx) !== undefined) this.#drop(tx);
   }
 
   rollbackAll(): void {
-    this.#open.clear();
+    for (const tx of [...this.#open.keys()]) this.#drop(tx);
+  }
+
+  #drop(tx: number): void {
+    const transaction = this.#open.get(tx);
+    if (transaction === undefined) return;
+    this.#open.delete(tx);
+    this.#publishing.release(transaction.records.length, transaction.bytes);
   }
 
   async commit(tx: number): Promise<void> {
@@ -86,6 +102,7 @@ export class Transactions {
     const command = { type: "CommitTransaction", at: this.#now(), tx, records: transaction.records.length, positions, settled } as const;
     const once = { producer: id, key: `${id}/tx/${tx}` };
     const result = await this.#context.recordWith(command, { records: transaction.records, once });
+    this.#publishing.release(transaction.records.length, transaction.bytes);
     if (!result.ok) {
       const failure = "code" in result ? result.message : result.rejection;
       return this.#refuse("code" in result && result.code === "full" ? "logFull" : "logUnavailable", tx, failure);
@@ -133,7 +150,7 @@ export class Transactions {
   }
 
   #fail(name: ErrorName, tx: number, what: string): void {
-    this.#open.delete(tx);
+    this.#drop(tx);
     this.#refuse(name, tx, what);
   }
 
