@@ -8,15 +8,15 @@
  */
 import { fromBase64, toBase64 } from "./base64.ts";
 import type { Codec } from "./codec.ts";
-import { frameNumbers } from "./frame.ts";
 import type { Frame, FrameType } from "./frame.ts";
-import { failureOf, FrameRefusal, readFrame } from "./frame-reader.ts";
+import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
-import { fieldsOf, frameShapes, written } from "./frame-shape.ts";
+import { FrameRefusal, failureOf, readFrame } from "./frame-reader.ts";
 import type { Fields, Kind, Shape } from "./frame-shape.ts";
+import { fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { liftPayloads, valueEnd } from "./json-payloads.ts";
-import { laneNames } from "./lane.ts";
 import type { LaneName } from "./lane.ts";
+import { laneNames } from "./lane.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 /** First bytes of JSON values. */
@@ -73,7 +73,8 @@ function jsonTextOf(payload: Uint8Array): string | undefined {
 }
 
 function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
-  if (typeof data !== "string") throw new FrameRefusal("malformedFrame", "$", "Frame must be a text message, not a binary one");
+  if (typeof data !== "string")
+    throw new FrameRefusal("malformedFrame", "$", "Frame must be a text message, not a binary one");
   if (!fitsUtf8(data, limits.frameBytesMax)) {
     throw new FrameRefusal("frameTooLarge", "$", `Frame is larger than ${limits.frameBytesMax} bytes`);
   }
@@ -93,7 +94,8 @@ function formOf(payloads: readonly string[]): WireForm {
     objectName: "an object",
     isObject,
     field(raw, _index, name) {
-      if (Object.hasOwn(raw, name)) return name === "payload" ? parsedBytes(payloads[(raw as { payload: number }).payload]) : (raw as Fields)[name];
+      if (Object.hasOwn(raw, name))
+        return name === "payload" ? parsedBytes(payloads[(raw as { payload: number }).payload]) : (raw as Fields)[name];
       if (name !== "payload" || !Object.hasOwn(raw, "payloadBase64")) return undefined;
       const text = (raw as { payloadBase64: unknown }).payloadBase64;
       return typeof text === "string" ? (fromBase64(text) ?? text) : text;

@@ -8,14 +8,14 @@
  */
 import { Unpackr } from "msgpackr/unpack";
 import type { Codec } from "./codec.ts";
-import { frameNumbers } from "./frame.ts";
 import type { DeliveredRecord, Frame } from "./frame.ts";
-import { failureOf, FrameRefusal, frameTypeOf, readFrame } from "./frame-reader.ts";
+import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
-import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
+import { FrameRefusal, failureOf, frameTypeOf, readFrame } from "./frame-reader.ts";
 import type { Field, Fields, Kind, Shape } from "./frame-shape.ts";
-import { scanMsgpack } from "./msgpack-scan.ts";
+import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { decodeHotMsgpack } from "./msgpack-hot.ts";
+import { scanMsgpack } from "./msgpack-scan.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
 const writer = new MsgpackWriter();
@@ -115,9 +115,14 @@ function writeValue(value: unknown, kind: Kind): void {
 }
 
 function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
-  if (typeof data === "string") throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
+  if (typeof data === "string")
+    throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
   if (data.length > limits.frameBytesMax) {
-    throw new FrameRefusal("frameTooLarge", "$", `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`);
+    throw new FrameRefusal(
+      "frameTooLarge",
+      "$",
+      `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`,
+    );
   }
   const hot = decodeHotMsgpack(data, limits);
   return hot ?? decodeAnyMsgpack(data, limits);
@@ -127,9 +132,11 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
 export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits): Frame {
   scanMsgpack(data, limits);
   const raw: unknown = unpackr.unpack(data);
-  if (!Array.isArray(raw) || raw.length === 0) throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");
+  if (!Array.isArray(raw) || raw.length === 0)
+    throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");
   const type = frameTypeOf(raw[0]);
-  if (type === undefined) throw new FrameRefusal("unknownFrame", "$[0]", `Frame number ${String(raw[0]).slice(0, 32)} is not known`);
+  if (type === undefined)
+    throw new FrameRefusal("unknownFrame", "$[0]", `Frame number ${String(raw[0]).slice(0, 32)} is not known`);
   return readFrame(type, raw.slice(1), form, limits);
 }
 

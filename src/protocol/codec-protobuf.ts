@@ -5,14 +5,15 @@
  * Pure. Payloads of a decoded frame are views into `data`.
  * @module
  */
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { Codec } from "./codec.ts";
 import type { Frame } from "./frame.ts";
-import { failureOf, FrameRefusal, readFrame } from "./frame-reader.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
-import { fieldsOf, frameShapes, written } from "./frame-shape.ts";
+import { FrameRefusal, failureOf, readFrame } from "./frame-reader.ts";
 import type { Fields, Kind, Shape } from "./frame-shape.ts";
+import { fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { FrameSchema } from "./gen/weir/v1/frame_pb.js";
 import { scanProtobuf } from "./protobuf-scan.ts";
 
@@ -61,9 +62,14 @@ function fieldValue(value: unknown, kind: Kind): unknown {
 }
 
 function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
-  if (typeof data === "string") throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
+  if (typeof data === "string")
+    throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
   if (data.length > limits.frameBytesMax) {
-    throw new FrameRefusal("frameTooLarge", "$", `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`);
+    throw new FrameRefusal(
+      "frameTooLarge",
+      "$",
+      `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`,
+    );
   }
   const type = scanProtobuf(data, limits);
   const { frame } = fromBinary(FrameSchema, data, { readUnknownFields: false });

@@ -9,4 +9,8 @@ import { jsonCodec } from "./codec-json.ts";
 import { msgpackCodec } from "./codec-msgpack.ts";
 import { protobufCodec } from "./codec-protobuf.ts";
 
-export const codecs: Readonly<Record<CodecName, Codec>> = { msgpack: msgpackCodec, protobuf: protobufCodec, json: jsonCodec };
+export const codecs: Readonly<Record<CodecName, Codec>> = {
+  msgpack: msgpackCodec,
+  protobuf: protobufCodec,
+  json: jsonCodec,
+};

@@ -7,10 +7,10 @@
  * @module
  */
 import type { DecodeFailure, DecodeLimit } from "./codec.ts";
-import { frameNumbers } from "./frame.ts";
 import type { Frame, FrameType } from "./frame.ts";
-import { frameShapes, isEmpty } from "./frame-shape.ts";
+import { frameNumbers } from "./frame.ts";
 import type { Field, Kind, Shape, TextLimit } from "./frame-shape.ts";
+import { frameShapes, isEmpty } from "./frame-shape.ts";
 import type { Limits } from "./limits.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
@@ -48,13 +48,12 @@ export function failureOf(thrown: unknown): DecodeFailure {
   return { ok: false, code: "malformedFrame", at: "$", message: `Frame cannot be parsed: ${message}` };
 }
 
-const typesByNumber: readonly (FrameType | undefined)[] = Object.entries(frameNumbers).reduce<(FrameType | undefined)[]>(
-  (types, [type, number]) => {
-    types[number] = type as FrameType;
-    return types;
-  },
-  [],
-);
+const typesByNumber: readonly (FrameType | undefined)[] = Object.entries(frameNumbers).reduce<
+  (FrameType | undefined)[]
+>((types, [type, number]) => {
+  types[number] = type as FrameType;
+  return types;
+}, []);
 
 export function frameTypeOf(number: unknown): FrameType | undefined {
   return typeof number === "number" ? typesByNumber[number] : undefined;
@@ -133,7 +132,8 @@ class Walk {
         return raw;
       case "word": {
         const found = this.#form.word(raw, kind.words);
-        if (!kind.words.includes(found as string)) this.#refuse(depth, `Expected one of ${kind.words.join(", ")}, got ${named(raw)}`);
+        if (!kind.words.includes(found as string))
+          this.#refuse(depth, `Expected one of ${kind.words.join(", ")}, got ${named(raw)}`);
         return found;
       }
     }
@@ -149,7 +149,8 @@ class Walk {
   #text(raw: unknown, limit: TextLimit, depth: number): string {
     if (typeof raw !== "string") this.#refuse(depth, `Expected text, got ${named(raw)}`);
     const text = raw as string;
-    if (!fitsUtf8(text, this.#limits[limit])) this.#refuse(depth, `Text is longer than ${this.#limits[limit]} bytes (${limit})`);
+    if (!fitsUtf8(text, this.#limits[limit]))
+      this.#refuse(depth, `Text is longer than ${this.#limits[limit]} bytes (${limit})`);
     if (!text.isWellFormed()) this.#refuse(depth, "Text holds a lone surrogate");
     return text;
   }

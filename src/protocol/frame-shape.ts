@@ -12,9 +12,40 @@
  */
 import type { DecodeLimit } from "./codec.ts";
 import type {
-  Ack, Auth, Authenticated, Begin, ChainInfo, ChainSeq, Commit, Committed, Credit, Deliver, DeliveredRecord, ErrorFrame,
-  Frame, FrameType, Goaway, HeldPosition, Hello, Nak, Page, Ping, Pong, Publish, Published, PublishedRun, PublishRecord,
-  Read, RefusedPublish, Rollback, Subscribe, Subscribed, Unsubscribe, Unsubscribed, Welcome, Window,
+  Ack,
+  Auth,
+  Authenticated,
+  Begin,
+  ChainInfo,
+  ChainSeq,
+  Commit,
+  Committed,
+  Credit,
+  Deliver,
+  DeliveredRecord,
+  ErrorFrame,
+  Frame,
+  FrameType,
+  Goaway,
+  HeldPosition,
+  Hello,
+  Nak,
+  Page,
+  Ping,
+  Pong,
+  Publish,
+  Published,
+  PublishedRun,
+  PublishRecord,
+  Read,
+  RefusedPublish,
+  Rollback,
+  Subscribe,
+  Subscribed,
+  Unsubscribe,
+  Unsubscribed,
+  Welcome,
+  Window,
 } from "./frame.ts";
 import { resumeKinds } from "./position.ts";
 
@@ -71,16 +102,28 @@ const token: Kind = { is: "text", limit: "tokenBytesMax" };
 
 // The topic of a delivered record may be longer than a client's: `$dead.` comes before it.
 export const deliveredRecordShape = shape<DeliveredRecord>("DeliveredRecord", {
-  seq: must(uint), time: must(uint), topic: must(text), id: must(text), lane: must(lane), payload: must(bytes), headers: may(headers),
+  seq: must(uint),
+  time: must(uint),
+  topic: must(text),
+  id: must(text),
+  lane: must(lane),
+  payload: must(bytes),
+  headers: may(headers),
 });
 const publishRecord = shape<PublishRecord>("PublishRecord", {
-  topic: must(topic), payload: must(bytes), lane: may(lane), headers: may(headers),
+  topic: must(topic),
+  payload: must(bytes),
+  lane: may(lane),
+  headers: may(headers),
 });
 const window = object(shape<Window>("Window", { records: must(uint), bytes: must(uint) }));
 const heldPosition = shape<HeldPosition>("HeldPosition", { filter: must(topic), lane: must(lane), seq: must(uint) });
 const run = shape<PublishedRun>("PublishedRun", { n: must(uint), seq: must(uint), count: must(uint) });
 const refusedPublish = shape<RefusedPublish>("RefusedPublish", {
-  n: must(uint), code: must(code), cause: must(text), message: must(text),
+  n: must(uint),
+  code: must(code),
+  cause: must(text),
+  message: must(text),
 });
 const chainInfo = shape<ChainInfo>("ChainInfo", { chain: must(uint), lane: must(lane), last: must(uint) });
 const chainSeqs = list(object(shape<ChainSeq>("ChainSeq", { chain: must(uint), seq: must(uint) })));
@@ -88,64 +131,143 @@ const records = list(object(deliveredRecordShape));
 
 const startAt = object({
   ...shape<{ kind: string; seq?: number; epoch?: string; time?: number }>("StartAt", {
-    kind: must(word("new", "all", "position", "time", "last")), seq: may(uint), epoch: may(text), time: may(uint),
+    kind: must(word("new", "all", "position", "time", "last")),
+    seq: may(uint),
+    epoch: may(text),
+    time: may(uint),
   }),
   variants: { new: [], all: [], position: ["seq", "epoch"], time: ["time"], last: [] },
 });
 const resumeAnswer = object({
   ...shape<{ kind: string; from?: number; first?: number; last?: number }>("ResumeAnswer", {
-    kind: must(word(...resumeKinds)), from: may(uint), first: may(uint), last: may(uint),
+    kind: must(word(...resumeKinds)),
+    from: may(uint),
+    first: may(uint),
+    last: may(uint),
   }),
   variants: { upToDate: [], replay: ["from"], trimmed: ["first"], epochChanged: ["first"], ahead: ["last"] },
 });
 
 export const frameShapes: { readonly [T in FrameType]: Shape } = {
   hello: shape<Hello>("Hello", {
-    session: may(text), resumeKey: may(text), token: may(token), resumeWindowMs: may(uint), settled: may(uint),
-    epoch: may(text), positions: may(list(object(heldPosition))), agent: may(text),
+    session: may(text),
+    resumeKey: may(text),
+    token: may(token),
+    resumeWindowMs: may(uint),
+    settled: may(uint),
+    epoch: may(text),
+    positions: may(list(object(heldPosition))),
+    agent: may(text),
   }),
   welcome: shape<Welcome>("Welcome", {
-    session: must(text), resumeKey: must(text), outcome: must(word("opened", "resumed")), cause: may(text), owner: must(uint),
-    node: must(text), epoch: must(text), tier: must(text), resumeWindowMs: must(uint), publishedUpTo: must(uint),
-    refused: may(list(object(refusedPublish))), credit: must(window), heartbeatMs: must(uint), frameBytesMax: must(uint),
-    payloadBytesMax: must(uint), time: must(uint), features: must(list(text)), expiresAt: may(uint),
+    session: must(text),
+    resumeKey: must(text),
+    outcome: must(word("opened", "resumed")),
+    cause: may(text),
+    owner: must(uint),
+    node: must(text),
+    epoch: must(text),
+    tier: must(text),
+    resumeWindowMs: must(uint),
+    publishedUpTo: must(uint),
+    refused: may(list(object(refusedPublish))),
+    credit: must(window),
+    heartbeatMs: must(uint),
+    frameBytesMax: must(uint),
+    payloadBytesMax: must(uint),
+    time: must(uint),
+    features: must(list(text)),
+    expiresAt: may(uint),
   }),
   publish: shape<Publish>("Publish", {
-    records: must(list(object(publishRecord))), first: may(uint), settled: may(uint), tx: may(uint),
+    records: must(list(object(publishRecord))),
+    first: may(uint),
+    settled: may(uint),
+    tx: may(uint),
   }),
   published: shape<Published>("Published", {
-    upTo: must(uint), runs: must(list(object(run))), refused: may(list(object(refusedPublish))),
+    upTo: must(uint),
+    runs: must(list(object(run))),
+    refused: may(list(object(refusedPublish))),
   }),
   subscribe: shape<Subscribe>("Subscribe", {
-    ref: must(uint), filter: must(topic), qos: may(qos), start: may(startAt), window: may(window),
-    congestion: may(word("skip", "conflate")), ackWaitMs: may(uint), maxDeliver: may(uint),
+    ref: must(uint),
+    filter: must(topic),
+    qos: may(qos),
+    start: may(startAt),
+    window: may(window),
+    congestion: may(word("skip", "conflate")),
+    ackWaitMs: may(uint),
+    maxDeliver: may(uint),
   }),
   subscribed: shape<Subscribed>("Subscribed", {
-    ref: must(uint), filter: must(topic), qos: must(qos), chains: must(list(object(chainInfo))), window: must(window),
+    ref: must(uint),
+    filter: must(topic),
+    qos: must(qos),
+    chains: must(list(object(chainInfo))),
+    window: must(window),
     resume: must(resumeAnswer),
   }),
   unsubscribe: shape<Unsubscribe>("Unsubscribe", { ref: must(uint), filter: must(topic) }),
   unsubscribed: shape<Unsubscribed>("Unsubscribed", { ref: must(uint), filter: must(topic), cause: may(text) }),
   deliver: shape<Deliver>("Deliver", {
-    chain: must(uint), prev: must(uint), records: must(records), upTo: may(uint), attempt: may(uint),
+    chain: must(uint),
+    prev: must(uint),
+    records: must(records),
+    upTo: may(uint),
+    attempt: may(uint),
   }),
   ack: shape<Ack>("Ack", { upTo: may(chainSeqs), only: may(chainSeqs), tx: may(uint) }),
   nak: shape<Nak>("Nak", { chain: must(uint), seq: must(uint), delayMs: may(uint), reason: may(text) }),
-  credit: shape<Credit>("Credit", { records: must(uint), bytes: must(uint), filter: may(topic), holes: may(chainSeqs) }),
+  credit: shape<Credit>("Credit", {
+    records: must(uint),
+    bytes: must(uint),
+    filter: may(topic),
+    holes: may(chainSeqs),
+  }),
   begin: shape<Begin>("Begin", { tx: must(uint) }),
   commit: shape<Commit>("Commit", { tx: must(uint) }),
   rollback: shape<Rollback>("Rollback", { tx: must(uint) }),
-  committed: shape<Committed>("Committed", { tx: must(uint), firstSeq: must(uint), lastSeq: must(uint), duplicate: may(bool) }),
-  read: shape<Read>("Read", { ref: must(uint), filter: must(topic), start: may(startAt), backward: may(bool), limit: may(uint) }),
+  committed: shape<Committed>("Committed", {
+    tx: must(uint),
+    firstSeq: must(uint),
+    lastSeq: must(uint),
+    duplicate: may(bool),
+  }),
+  read: shape<Read>("Read", {
+    ref: must(uint),
+    filter: must(topic),
+    start: may(startAt),
+    backward: may(bool),
+    limit: may(uint),
+  }),
   page: shape<Page>("Page", {
-    ref: must(uint), records: must(records), epoch: must(text), next: may(uint), firstSeq: must(uint), lastSeq: must(uint),
+    ref: must(uint),
+    records: must(records),
+    epoch: must(text),
+    next: may(uint),
+    firstSeq: must(uint),
+    lastSeq: must(uint),
   }),
   ping: shape<Ping>("Ping", { id: must(uint), heads: may(chainSeqs) }),
   pong: shape<Pong>("Pong", { id: must(uint), heads: may(chainSeqs) }),
-  goaway: shape<Goaway>("Goaway", { code: must(code), cause: must(text), message: must(text), retryAfterMs: may(uint) }),
+  goaway: shape<Goaway>("Goaway", {
+    code: must(code),
+    cause: must(text),
+    message: must(text),
+    retryAfterMs: may(uint),
+  }),
   error: shape<ErrorFrame>("Error", {
-    code: must(code), cause: must(text), message: must(text), retryable: must(bool), ref: may(uint), tx: may(uint),
-    n: may(uint), chain: may(uint), seq: may(uint), retryAfterMs: may(uint),
+    code: must(code),
+    cause: must(text),
+    message: must(text),
+    retryable: must(bool),
+    ref: may(uint),
+    tx: may(uint),
+    n: may(uint),
+    chain: may(uint),
+    seq: may(uint),
+    retryAfterMs: may(uint),
   }),
   auth: shape<Auth>("Auth", { token: must(token) }),
   authenticated: shape<Authenticated>("Authenticated", { expiresAt: may(uint) }),
@@ -170,4 +292,3 @@ export function isEmpty(value: unknown, kind: Kind): boolean {
 export function fieldsOf(frame: Frame): Fields {
   return frame as unknown as Fields;
 }
-

@@ -8,8 +8,9 @@
  * Pure. One pass, no recursion.
  * @module
  */
-import { FrameRefusal } from "./frame-reader.ts";
+
 import type { DecodeLimits } from "./frame-reader.ts";
+import { FrameRefusal } from "./frame-reader.ts";
 
 const payloadDepthMax = 64;
 
@@ -44,12 +45,14 @@ export function liftPayloads(text: string, limits: Pick<DecodeLimits, "frameDept
     }
     if (char === "{" || char === "[") {
       depth += 1;
-      if (depth > limits.frameDepthMax) throw new FrameRefusal("frameTooDeep", "$", `Frame nests deeper than ${limits.frameDepthMax}`);
+      if (depth > limits.frameDepthMax)
+        throw new FrameRefusal("frameTooDeep", "$", `Frame nests deeper than ${limits.frameDepthMax}`);
       commas[depth] = 0;
     } else if (char === "}" || char === "]") depth = Math.max(0, depth - 1);
     else if (char === ",") {
       const items = (commas[depth] as number) + 2;
-      if (items > limits.listItemsMax) throw new FrameRefusal("badFrameShape", "$", `List of more than ${limits.listItemsMax} items`);
+      if (items > limits.listItemsMax)
+        throw new FrameRefusal("badFrameShape", "$", `List of more than ${limits.listItemsMax} items`);
       commas[depth] = items - 1;
     }
     at += 1;
@@ -75,7 +78,8 @@ export function valueEnd(text: string, start: number): number {
     if (char === '"') at = stringEnd(text, at);
     else if (char === "{" || char === "[") {
       depth += 1;
-      if (depth > payloadDepthMax) throw new FrameRefusal("frameTooDeep", "$", `Payload nests deeper than ${payloadDepthMax}`);
+      if (depth > payloadDepthMax)
+        throw new FrameRefusal("frameTooDeep", "$", `Payload nests deeper than ${payloadDepthMax}`);
       at += 1;
       continue;
     } else if (char === "}" || char === "]") {

@@ -10,8 +10,9 @@
  * 0.83; PUBLISH 0.15, the general way 0.34.
  * @module
  */
-import { frameNumbers } from "./frame.ts";
+
 import type { Deliver, DeliveredRecord, Publish, PublishRecord } from "./frame.ts";
+import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
 import type { Lane } from "./lane.ts";
 
@@ -55,13 +56,21 @@ class HotReader {
       const topic = this.#text(limits.topicBytesMax);
       const payload = this.#payload();
       const lane = fields === 3 ? this.#optional() : absent;
-      if (fields < 2 || topic === undefined || payload === undefined || lane === unexpected || lane > 3) return undefined;
+      if (fields < 2 || topic === undefined || payload === undefined || lane === unexpected || lane > 3)
+        return undefined;
       records.push(lane === absent ? { topic, payload } : { topic, payload, lane: lane as Lane });
     }
     const first = positions > 1 ? this.#optional() : absent;
     const settled = positions > 2 ? this.#optional() : absent;
     const tx = positions > 3 ? this.#optional() : absent;
-    if (count === unexpected || first === unexpected || settled === unexpected || tx === unexpected || this.#at !== this.#bytes.length) return undefined;
+    if (
+      count === unexpected ||
+      first === unexpected ||
+      settled === unexpected ||
+      tx === unexpected ||
+      this.#at !== this.#bytes.length
+    )
+      return undefined;
     return {
       type: "publish",
       records,
@@ -84,9 +93,23 @@ class HotReader {
     }
     const upTo = positions > 3 ? this.#optional() : absent;
     const attempt = positions > 4 ? this.#optional() : absent;
-    if (chain === unexpected || prev === unexpected || count === unexpected || upTo === unexpected || attempt === unexpected) return undefined;
+    if (
+      chain === unexpected ||
+      prev === unexpected ||
+      count === unexpected ||
+      upTo === unexpected ||
+      attempt === unexpected
+    )
+      return undefined;
     if (this.#at !== this.#bytes.length) return undefined;
-    return { type: "deliver", chain, prev, records, ...(upTo !== absent && { upTo }), ...(attempt !== absent && { attempt }) };
+    return {
+      type: "deliver",
+      chain,
+      prev,
+      records,
+      ...(upTo !== absent && { upTo }),
+      ...(attempt !== absent && { attempt }),
+    };
   }
 
   #record(textBytesMax: number): DeliveredRecord | undefined {
@@ -142,7 +165,14 @@ class HotReader {
 
   #payload(): Uint8Array | undefined {
     const tag = this.#bytes[this.#at++];
-    const length = tag === 0xc4 ? this.#bigEndian(1) : tag === 0xc5 ? this.#bigEndian(2) : tag === 0xc6 ? this.#bigEndian(4) : unexpected;
+    const length =
+      tag === 0xc4
+        ? this.#bigEndian(1)
+        : tag === 0xc5
+          ? this.#bigEndian(2)
+          : tag === 0xc6
+            ? this.#bigEndian(4)
+            : unexpected;
     const start = this.#at;
     if (length === unexpected || start + length > this.#bytes.length) return undefined;
     this.#at = start + length;
@@ -152,7 +182,14 @@ class HotReader {
   /** Moves behind a text and answers where it begins. */
   #textStart(max: number): number {
     const tag = this.#bytes[this.#at++] as number;
-    const length = tag >= 0xa0 && tag < 0xc0 ? tag & 0x1f : tag === 0xd9 ? this.#bigEndian(1) : tag === 0xda ? this.#bigEndian(2) : unexpected;
+    const length =
+      tag >= 0xa0 && tag < 0xc0
+        ? tag & 0x1f
+        : tag === 0xd9
+          ? this.#bigEndian(1)
+          : tag === 0xda
+            ? this.#bigEndian(2)
+            : unexpected;
     if (length === unexpected || length > max || this.#at + length > this.#bytes.length) return unexpected;
     this.#at += length;
     return this.#at - length;
@@ -171,7 +208,8 @@ class HotReader {
     const end = this.#at;
     let digits = end;
     while (digits > start && end - digits < 15 && isDigit(bytes[digits - 1] as number)) digits -= 1;
-    if (digits === end || digits === start || bytes[digits - 1] !== slash || bytes[digits] === 0x30) return this.#ascii(start, end);
+    if (digits === end || digits === start || bytes[digits - 1] !== slash || bytes[digits] === 0x30)
+      return this.#ascii(start, end);
     const prefix = this.#ascii(start, digits);
     if (prefix === undefined) return undefined;
     let number = 0;

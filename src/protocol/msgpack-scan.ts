@@ -5,8 +5,9 @@
  * Pure. One pass, no recursion, nothing allocated.
  * @module
  */
-import { FrameRefusal } from "./frame-reader.ts";
+
 import type { DecodeLimits } from "./frame-reader.ts";
+import { FrameRefusal } from "./frame-reader.ts";
 
 /** Positions of the longest object of frame-shape.ts, with room: an object is a list too, and no limit's concern. */
 const positionsMax = 32;
@@ -57,7 +58,8 @@ export function scanMsgpack(bytes: Uint8Array, limits: Pick<DecodeLimits, "frame
         throw new FrameRefusal("badFrameShape", "$", `List of ${entries} items; at most ${itemsMax} are allowed`);
       }
       depth += 1;
-      if (depth > limits.frameDepthMax) throw new FrameRefusal("frameTooDeep", "$", `Frame nests deeper than ${limits.frameDepthMax}`);
+      if (depth > limits.frameDepthMax)
+        throw new FrameRefusal("frameTooDeep", "$", `Frame nests deeper than ${limits.frameDepthMax}`);
       open[depth] = items;
     } else if (length > 0) {
       if (at + length > end) throw malformed(at, `Frame ends before the ${length} bytes of a value`);
@@ -68,6 +70,7 @@ export function scanMsgpack(bytes: Uint8Array, limits: Pick<DecodeLimits, "frame
 }
 
 /** Bytes after each tag from 0xc0 on: of the value, or of its length. -1: never used, or an extension type. */
+// biome-ignore format: a row for each group of tags
 const widths = [
   0, -1, 0, 0, // nil, (never used), false, true
   1, 2, 4, -1, -1, -1, // bin 8 16 32, ext 8 16 32

@@ -6,10 +6,10 @@
  * @module
  */
 import type { FrameType } from "./frame.ts";
-import { FrameRefusal, frameTypeOf } from "./frame-reader.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
-import { frameShapes } from "./frame-shape.ts";
+import { FrameRefusal, frameTypeOf } from "./frame-reader.ts";
 import type { Field, Kind, Shape } from "./frame-shape.ts";
+import { frameShapes } from "./frame-shape.ts";
 
 type ScanLimits = Pick<DecodeLimits, "frameDepthMax" | "listItemsMax" | "headersPerRecordMax">;
 
@@ -40,9 +40,16 @@ class Scan {
     while (this.#at < end) {
       const tag = this.#varint(end);
       const type = frameTypeOf(Math.floor(tag / 8));
-      if (type === undefined) throw new FrameRefusal("unknownFrame", "$", `Frame number ${Math.floor(tag / 8)} is not known`);
-      if (found !== undefined) throw new FrameRefusal("badFrameShape", `$.${type}`, `One message holds one frame, not ${found} and ${type}`);
-      if (tag % 8 !== lengthType) throw new FrameRefusal("badFrameShape", `$.${type}`, `Frame ${type} has wire type ${tag % 8}, not ${lengthType}`);
+      if (type === undefined)
+        throw new FrameRefusal("unknownFrame", "$", `Frame number ${Math.floor(tag / 8)} is not known`);
+      if (found !== undefined)
+        throw new FrameRefusal("badFrameShape", `$.${type}`, `One message holds one frame, not ${found} and ${type}`);
+      if (tag % 8 !== lengthType)
+        throw new FrameRefusal(
+          "badFrameShape",
+          `$.${type}`,
+          `Frame ${type} has wire type ${tag % 8}, not ${lengthType}`,
+        );
       found = type;
       const length = this.#length(end);
       this.#fields(frameShapes[type], this.#at + length, "$", 2);
@@ -56,7 +63,8 @@ class Scan {
    * for, and how a newer peer's optional field is met.
    */
   #fields(shape: Shape, end: number, path: string, depth: number): void {
-    if (depth > this.#limits.frameDepthMax) throw new FrameRefusal("frameTooDeep", path, `Frame nests deeper than ${this.#limits.frameDepthMax}`);
+    if (depth > this.#limits.frameDepthMax)
+      throw new FrameRefusal("frameTooDeep", path, `Frame nests deeper than ${this.#limits.frameDepthMax}`);
     const counts: number[] = shape.fields.map(() => 0);
     while (this.#at < end) {
       const tag = this.#varint(end);
@@ -69,7 +77,11 @@ class Scan {
         continue;
       }
       if (wireType !== wireTypeOf(field.kind)) {
-        throw new FrameRefusal("badFrameShape", `${path}.${field.name}`, `Field ${field.name} has wire type ${wireType}, not ${wireTypeOf(field.kind)}`);
+        throw new FrameRefusal(
+          "badFrameShape",
+          `${path}.${field.name}`,
+          `Field ${field.name} has wire type ${wireType}, not ${wireTypeOf(field.kind)}`,
+        );
       }
       counts[index] = (counts[index] as number) + 1;
       this.#known(field, counts[index] as number, end, { path, depth });
@@ -78,8 +90,14 @@ class Scan {
 
   #known(field: Field, count: number, end: number, from: { readonly path: string; readonly depth: number }): void {
     const { kind } = field;
-    const countMax = kind.is === "list" ? this.#limits.listItemsMax : kind.is === "headers" ? this.#limits.headersPerRecordMax : Number.POSITIVE_INFINITY;
-    if (count > countMax) throw new FrameRefusal("badFrameShape", `${from.path}.${field.name}`, `More than ${countMax} items`);
+    const countMax =
+      kind.is === "list"
+        ? this.#limits.listItemsMax
+        : kind.is === "headers"
+          ? this.#limits.headersPerRecordMax
+          : Number.POSITIVE_INFINITY;
+    if (count > countMax)
+      throw new FrameRefusal("badFrameShape", `${from.path}.${field.name}`, `More than ${countMax} items`);
     const inner = kind.is === "list" ? kind.of : kind;
     if (inner.is === "object") {
       const length = this.#length(end);

@@ -8,8 +8,9 @@
  * Pure. `covers` and `matches` trust that their arguments passed `filterProblem` and `topicProblem`.
  * @module
  */
-import { limits } from "./limits.ts";
+
 import type { Limits } from "./limits.ts";
+import { limits } from "./limits.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 export type TopicLimits = Pick<Limits, "topicBytesMax" | "topicTokensMax">;
@@ -35,7 +36,8 @@ export function filterProblem(text: string, bounds: TopicLimits = limits): strin
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if (unit !== star && unit !== rest) continue;
-    const whole = (at === 0 || text.charCodeAt(at - 1) === dot) && (at + 1 === text.length || text.charCodeAt(at + 1) === dot);
+    const whole =
+      (at === 0 || text.charCodeAt(at - 1) === dot) && (at + 1 === text.length || text.charCodeAt(at + 1) === dot);
     if (!whole) return `Filter "${text}" holds "${text[at]}" inside a token; a wildcard is a token of its own`;
     if (unit === rest && at + 1 < text.length) return `Filter "${text}" holds ">" before its last token`;
   }
@@ -58,7 +60,8 @@ function tokensProblem(what: "Topic" | "Filter", text: string, bounds: TopicLimi
     if (at < text.length) tokens += 1;
     start = at + 1;
   }
-  if (tokens > bounds.topicTokensMax) return `${what} "${text}" has ${tokens} tokens; at most ${bounds.topicTokensMax} are allowed`;
+  if (tokens > bounds.topicTokensMax)
+    return `${what} "${text}" has ${tokens} tokens; at most ${bounds.topicTokensMax} are allowed`;
   return undefined;
 }
 

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { Codec, DecodeFailure, DecodeLimit } from "../../src/protocol/codec.ts";
 import type { Deliver, Frame, Publish } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
-import { frameTypes, frames, framesOf, fullFrame } from "../support/arbitraries.ts";
+import { frames, framesOf, frameTypes, fullFrame } from "../support/arbitraries.ts";
 
 export type Wire = Uint8Array | string;
 export type Corrupted = { readonly at: string; readonly data: Wire };
@@ -36,7 +36,12 @@ export function codecContract(under: CodecUnderTest): void {
 function roundTrips({ codec }: CodecUnderTest): void {
   describe(`${codec.name} codec, there and back`, () => {
     test.each(frameTypes)("decode() answers the %s that encode() was given", (type) => {
-      fc.assert(fc.property(framesOf(type), (frame) => expect(codec.decode(codec.encode(frame), limits)).toStrictEqual({ ok: true, frame })), { numRuns: 150 });
+      fc.assert(
+        fc.property(framesOf(type), (frame) =>
+          expect(codec.decode(codec.encode(frame), limits)).toStrictEqual({ ok: true, frame }),
+        ),
+        { numRuns: 150 },
+      );
     });
 
     test("encode() answers text or bytes as the codec says", () => {
@@ -56,7 +61,10 @@ function roundTrips({ codec }: CodecUnderTest): void {
 
     test("encode() leaves out an optional list and headers that are empty", () => {
       const deliver: Deliver = { type: "deliver", chain: 1, prev: 0, records: [] };
-      expect(codec.decode(codec.encode({ type: "ping", id: 1, heads: [] }), limits)).toStrictEqual({ ok: true, frame: { type: "ping", id: 1 } });
+      expect(codec.decode(codec.encode({ type: "ping", id: 1, heads: [] }), limits)).toStrictEqual({
+        ok: true,
+        frame: { type: "ping", id: 1 },
+      });
       expect(codec.decode(codec.encode(deliver), limits)).toStrictEqual({ ok: true, frame: deliver });
       const bare = { topic: "a", payload: new Uint8Array() };
       const answer = codec.decode(codec.encode({ type: "publish", records: [{ ...bare, headers: {} }] }), limits);
@@ -65,9 +73,15 @@ function roundTrips({ codec }: CodecUnderTest): void {
 
     test("decode() makes a header named __proto__ a header like any other", () => {
       const headers = JSON.parse('{"__proto__":"x","constructor":"y"}');
-      const answer = codec.decode(codec.encode({ type: "publish", records: [{ topic: "a", payload: new Uint8Array(), headers }] }), limits);
+      const answer = codec.decode(
+        codec.encode({ type: "publish", records: [{ topic: "a", payload: new Uint8Array(), headers }] }),
+        limits,
+      );
       const got = answer.ok && answer.frame.type === "publish" ? answer.frame.records[0]?.headers : undefined;
-      expect(Object.entries(got ?? {})).toEqual([["__proto__", "x"], ["constructor", "y"]]);
+      expect(Object.entries(got ?? {})).toEqual([
+        ["__proto__", "x"],
+        ["constructor", "y"],
+      ]);
     });
 
     test("a binary payload is a view into the frame's bytes", () => {
@@ -81,14 +95,19 @@ function roundTrips({ codec }: CodecUnderTest): void {
 }
 
 function bounds({ codec }: CodecUnderTest): void {
-  const decoded = (frame: Frame, limit: DecodeLimit, value: number) => codec.decode(codec.encode(frame), { ...limits, [limit]: value });
+  const decoded = (frame: Frame, limit: DecodeLimit, value: number) =>
+    codec.decode(codec.encode(frame), { ...limits, [limit]: value });
 
   describe(`${codec.name} codec, bounds`, () => {
     test("frameBytesMax holds to the byte", () => {
       const data = codec.encode(fullFrame("welcome"));
       const bytes = typeof data === "string" ? new TextEncoder().encode(data).length : data.length;
       expect(codec.decode(data, { ...limits, frameBytesMax: bytes }).ok).toBe(true);
-      expect(codec.decode(data, { ...limits, frameBytesMax: bytes - 1 })).toMatchObject({ ok: false, code: "frameTooLarge", at: "$" });
+      expect(codec.decode(data, { ...limits, frameBytesMax: bytes - 1 })).toMatchObject({
+        ok: false,
+        code: "frameTooLarge",
+        at: "$",
+      });
     });
 
     test.each([
@@ -97,10 +116,13 @@ function bounds({ codec }: CodecUnderTest): void {
       ["topicBytesMax", { type: "subscribe", ref: 1, filter: "é.é" }, 5],
       ["textBytesMax", { type: "nak", chain: 1, seq: 1, reason: "€€" }, 6],
       ["tokenBytesMax", { type: "auth", token: "abcd" }, 4],
-    ] as const satisfies readonly (readonly [DecodeLimit, Frame, number])[])("%s holds to the item or byte", (limit, frame, value) => {
-      expect(decoded(frame, limit, value)).toStrictEqual({ ok: true, frame });
-      expect(decoded(frame, limit, value - 1)).toMatchObject({ ok: false, code: "badFrameShape" });
-    });
+    ] as const satisfies readonly (readonly [DecodeLimit, Frame, number])[])(
+      "%s holds to the item or byte",
+      (limit, frame, value) => {
+        expect(decoded(frame, limit, value)).toStrictEqual({ ok: true, frame });
+        expect(decoded(frame, limit, value - 1)).toMatchObject({ ok: false, code: "badFrameShape" });
+      },
+    );
 
     test("frameDepthMax refuses a frame that nests deeper", () => {
       expect(decoded(publish, "frameDepthMax", 4)).toMatchObject({ ok: true });
@@ -144,17 +166,25 @@ function refusals(under: CodecUnderTest): void {
       expect(corrupted.length).toBeGreaterThan(0);
       for (const { at, data } of corrupted) {
         const failure = refused(data);
-        expect({ type, at, failed: failure?.code, there: failure?.at.startsWith(at) ? at : failure?.at }).toEqual({ type, at, failed: "badFrameShape", there: at });
+        expect({ type, at, failed: failure?.code, there: failure?.at.startsWith(at) ? at : failure?.at }).toEqual({
+          type,
+          at,
+          failed: "badFrameShape",
+          there: at,
+        });
       }
     });
 
-    test.each(frameTypes)("decode() never throws for a %s cut short, and accepts only what it can say again", (type) => {
-      const data = codec.encode(fullFrame(type));
-      for (let length = 0; length < data.length; length++) {
-        const answer = codec.decode(data.slice(0, length), limits);
-        if (answer.ok) expect(codec.decode(codec.encode(answer.frame), limits)).toStrictEqual(answer);
-        else expect(answer.message).not.toBe("");
-      }
-    });
+    test.each(frameTypes)(
+      "decode() never throws for a %s cut short, and accepts only what it can say again",
+      (type) => {
+        const data = codec.encode(fullFrame(type));
+        for (let length = 0; length < data.length; length++) {
+          const answer = codec.decode(data.slice(0, length), limits);
+          if (answer.ok) expect(codec.decode(codec.encode(answer.frame), limits)).toStrictEqual(answer);
+          else expect(answer.message).not.toBe("");
+        }
+      },
+    );
   });
 }

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { jsonCodec } from "../../src/protocol/codec-json.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
-import { codecContract } from "../contract/codec.ts";
 import type { Corrupted } from "../contract/codec.ts";
+import { codecContract } from "../contract/codec.ts";
 
 type Tree = { [name: string]: unknown };
 
@@ -17,7 +17,8 @@ function corrupted(frame: Frame): readonly Corrupted[] {
     if (name !== "payload") found.push({ at: at.replace("payloadBase64", "payload"), data: JSON.stringify(tree) });
     holder[name] = value;
     if (typeof value !== "object") return;
-    for (const inner of Object.keys(value as Tree)) visit(Array.isArray(value) ? `${at}[${inner}]` : `${at}.${inner}`, value as Tree, inner);
+    for (const inner of Object.keys(value as Tree))
+      visit(Array.isArray(value) ? `${at}[${inner}]` : `${at}.${inner}`, value as Tree, inner);
   };
   for (const name of Object.keys(tree)) if (name !== "type") visit(`$.${name}`, tree, name);
   return found;
@@ -26,9 +27,20 @@ function corrupted(frame: Frame): readonly Corrupted[] {
 codecContract({
   codec: jsonCodec,
   corrupted,
-  malformed: ["{", "}", '{"type":"ping","id":1}}', "nil", '{"type":"publish","records":[{"topic":"a","payload":}]}', '{"type":"publish","records":[{"topic":"a","payload":[1]2}]}'],
+  malformed: [
+    "{",
+    "}",
+    '{"type":"ping","id":1}}',
+    "nil",
+    '{"type":"publish","records":[{"topic":"a","payload":}]}',
+    '{"type":"publish","records":[{"topic":"a","payload":[1]2}]}',
+  ],
   unknown: ['{"type":"pinge"}', '{"type":"constructor"}', '{"type":1}', "{}"],
-  bombs: ["[".repeat(200_000), `{"type":"publish","records":[{"topic":"a","payload":${"[".repeat(200_000)}`, `{"type":"ack","upTo":[${"[],".repeat(300_000)}[]]}`],
+  bombs: [
+    "[".repeat(200_000),
+    `{"type":"publish","records":[{"topic":"a","payload":${"[".repeat(200_000)}`,
+    `{"type":"ack","upTo":[${"[],".repeat(300_000)}[]]}`,
+  ],
 });
 
 function publishOf(record: string): string {
@@ -42,18 +54,28 @@ function payloadOf(record: string): string | undefined {
 }
 
 describe("json codec", () => {
-  test.each(['{"x": 1}', "[1, 2 ]", '"text"', "1e400", "12345678901234567890", '{"a":1,"a":2}', "null", '"\\ud800"', '{"payload":{"payload":1}}'])(
-    "a payload %s is kept as it was written",
-    (text) => {
-      expect(payloadOf(`"payload": ${text} `)).toBe(text);
-    },
-  );
+  test.each([
+    '{"x": 1}',
+    "[1, 2 ]",
+    '"text"',
+    "1e400",
+    "12345678901234567890",
+    '{"a":1,"a":2}',
+    "null",
+    '"\\ud800"',
+    '{"payload":{"payload":1}}',
+  ])("a payload %s is kept as it was written", (text) => {
+    expect(payloadOf(`"payload": ${text} `)).toBe(text);
+  });
 
   test("encode() writes a payload that is JSON as it is, and any other as base64", () => {
     const encode = (text: string) =>
       jsonCodec.encode({ type: "publish", records: [{ topic: "a", payload: new TextEncoder().encode(text) }] });
     expect(encode('{"x": 1}')).toBe(publishOf('"payload":{"x": 1}'));
-    for (const text of ["", " 1", "1\n", "nope", "[1", "\ufeff1", "1,2", '1}],"first":{"a":[{"b":2']) expect(encode(text)).toBe(publishOf(`"payloadBase64":"${btoa(String.fromCharCode(...new TextEncoder().encode(text)))}"`));
+    for (const text of ["", " 1", "1\n", "nope", "[1", "\ufeff1", "1,2", '1}],"first":{"a":[{"b":2'])
+      expect(encode(text)).toBe(
+        publishOf(`"payloadBase64":"${btoa(String.fromCharCode(...new TextEncoder().encode(text)))}"`),
+      );
   });
 
   test("a payload may nest 64 deep and no deeper", () => {
@@ -65,19 +87,33 @@ describe("json codec", () => {
   test("a name may be written with escapes, and brackets in text do not count as nesting", () => {
     expect(payloadOf('"pay\\u006coad":[1]')).toBe("[1]");
     expect(payloadOf(`"payload":${JSON.stringify('[[[{"\\'.repeat(50))}`)).toBe(JSON.stringify('[[[{"\\'.repeat(50)));
-    expect(jsonCodec.decode(JSON.stringify({ type: "nak", chain: 1, seq: 1, reason: '[{"'.repeat(50) }), limits).ok).toBe(true);
+    expect(
+      jsonCodec.decode(JSON.stringify({ type: "nak", chain: 1, seq: 1, reason: '[{"'.repeat(50) }), limits).ok,
+    ).toBe(true);
   });
 
   test.each([
     ['{"type":"ping","id":1,"heds":[]}', "$.heds", 'Ping has no field "heds"'],
     ['{"type":"ping","id":1,"__proto__":{}}', "$.__proto__", 'Ping has no field "__proto__"'],
     ['{"type":"ack","upTo":[{"chain":1,"seq":1,"type":"x"}]}', "$.upTo[0].type", 'ChainSeq has no field "type"'],
-    [publishOf('"payload":1,"payloadBase64":""'), "$.records[0].payloadBase64", 'PublishRecord has no field "payloadBase64"'],
+    [
+      publishOf('"payload":1,"payloadBase64":""'),
+      "$.records[0].payloadBase64",
+      'PublishRecord has no field "payloadBase64"',
+    ],
     [publishOf('"payload":1,"lane":2'), "$.records[0].lane", 'Expected an integer from 0 to 3, got "2"'],
     [publishOf('"payloadBase64":"QQ"'), "$.records[0].payload", 'Expected bytes, got "QQ"'],
     ['{"type":"ping","id":null}', "$.id", "Expected an integer from 0 to 9007199254740991, got null"],
-    ['{"type":"subscribe","ref":1,"filter":"a","start":{"kind":"new","seq":1}}', "$.start.seq", 'StartAt "new" has no field "seq"'],
-    ['{"type":"subscribe","ref":1,"filter":"a","start":{"kind":"position","seq":1}}', "$.start.epoch", 'StartAt "position" needs the field "epoch"'],
+    [
+      '{"type":"subscribe","ref":1,"filter":"a","start":{"kind":"new","seq":1}}',
+      "$.start.seq",
+      'StartAt "new" has no field "seq"',
+    ],
+    [
+      '{"type":"subscribe","ref":1,"filter":"a","start":{"kind":"position","seq":1}}',
+      "$.start.epoch",
+      'StartAt "position" needs the field "epoch"',
+    ],
     ['{"type":"auth","token":"\\ud800"}', "$.token", "Text holds a lone surrogate"],
     ['{"type":"subscribe","filter":"a"}', "$.ref", 'Subscribe needs the field "ref"'],
   ])("decode(%s) refuses at %s", (text, at, message) => {

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { protobufCodec } from "../../src/protocol/codec-protobuf.ts";
-import { frameNumbers } from "../../src/protocol/frame.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
-import { frameShapes } from "../../src/protocol/frame-shape.ts";
+import { frameNumbers } from "../../src/protocol/frame.ts";
 import type { Kind, Shape } from "../../src/protocol/frame-shape.ts";
+import { frameShapes } from "../../src/protocol/frame-shape.ts";
 import { FrameSchema } from "../../src/protocol/gen/weir/v1/frame_pb.js";
 import { limits } from "../../src/protocol/limits.ts";
-import { codecContract } from "../contract/codec.ts";
 import type { Corrupted } from "../contract/codec.ts";
+import { codecContract } from "../contract/codec.ts";
 
 /** Every tag of the frame in turn says fixed32, which no field is. */
 function corrupted(frame: Frame): readonly Corrupted[] {
@@ -36,7 +36,10 @@ function corrupted(frame: Frame): readonly Corrupted[] {
         continue;
       }
       const length = reader.uint32();
-      visit(inner.shape, field.kind.is === "list" ? `${path}[${count}]` : path, { start: reader.pos, end: reader.pos + length });
+      visit(inner.shape, field.kind.is === "list" ? `${path}[${count}]` : path, {
+        start: reader.pos,
+        end: reader.pos + length,
+      });
       reader.pos += length;
     }
   };
@@ -53,13 +56,26 @@ const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
 codecContract({
   codec: protobufCodec,
   corrupted,
-  malformed: ["9a01", "9a0102", "9a0101", "9a010208", "9a01ffffffffffffffffffff01", "80", "9a010200ff", "ba01030a01ff", "9a01021b1c"].map(hex),
+  malformed: [
+    "9a01",
+    "9a0102",
+    "9a0101",
+    "9a010208",
+    "9a01ffffffffffffffffffff01",
+    "80",
+    "9a010200ff",
+    "ba01030a01ff",
+    "9a01021b1c",
+  ].map(hex),
   unknown: ["", "ca0100", "c801", "c80101", "f8ffffff0f00"].map(hex),
   bombs: [
     hex("9a01ffffffff0f"),
     new Uint8Array(200_000).fill(0x0b),
     // Half a million records without a byte in them.
-    new BinaryWriter().tag(frameNumbers.publish, 2).bytes(Uint8Array.from({ length: 1_000_000 }, (_, at) => (at % 2 === 0 ? 0x0a : 0))).finish(),
+    new BinaryWriter()
+      .tag(frameNumbers.publish, 2)
+      .bytes(Uint8Array.from({ length: 1_000_000 }, (_, at) => (at % 2 === 0 ? 0x0a : 0)))
+      .finish(),
     // Groups in groups, in a field that no one knows.
     new BinaryWriter().tag(frameNumbers.ping, 2).bytes(new Uint8Array(200_000).fill(0x7b)).finish(),
   ],
@@ -69,7 +85,11 @@ function describes(kind: Kind, message: DescMessage, index: number): void {
   const field = message.fields[index];
   const inner = kind.is === "list" ? kind.of : kind;
   const desc = field?.fieldKind === "list" ? field.message : field?.fieldKind === "message" ? field.message : undefined;
-  expect({ of: message.name, index, kind: field?.fieldKind === "list" }).toEqual({ of: message.name, index, kind: kind.is === "list" });
+  expect({ of: message.name, index, kind: field?.fieldKind === "list" }).toEqual({
+    of: message.name,
+    index,
+    kind: kind.is === "list",
+  });
   if (inner.is === "object") {
     if (desc === undefined) throw new Error(`${message.name} field ${index} is no message`);
     sameFields(inner.shape, desc);
@@ -82,8 +102,12 @@ function describes(kind: Kind, message: DescMessage, index: number): void {
 
 function sameFields(shape: Shape, message: DescMessage): void {
   expect(message.name).toBe(shape.name);
-  expect(message.fields.map((field) => [field.number, field.localName])).toEqual(shape.fields.map((field, index) => [index + 1, field.name]));
-  shape.fields.forEach((field, index) => { describes(field.kind, message, index); });
+  expect(message.fields.map((field) => [field.number, field.localName])).toEqual(
+    shape.fields.map((field, index) => [index + 1, field.name]),
+  );
+  shape.fields.forEach((field, index) => {
+    describes(field.kind, message, index);
+  });
 }
 
 describe("protobuf codec", () => {
@@ -99,15 +123,24 @@ describe("protobuf codec", () => {
     const check = (shape: Shape, message: DescMessage): void => {
       shape.fields.forEach((field, index) => {
         const desc = message.fields[index];
-        if (desc?.fieldKind === "scalar" || desc?.fieldKind === "enum") expect([message.name, field.name, desc.proto.proto3Optional]).toEqual([message.name, field.name, !field.required]);
+        if (desc?.fieldKind === "scalar" || desc?.fieldKind === "enum")
+          expect([message.name, field.name, desc.proto.proto3Optional]).toEqual([
+            message.name,
+            field.name,
+            !field.required,
+          ]);
         if (field.kind.is === "object" && desc?.message !== undefined) check(field.kind.shape, desc.message);
       });
     };
-    for (const field of FrameSchema.fields) if (field.fieldKind === "message") check(frameShapes[field.localName as Frame["type"]], field.message);
+    for (const field of FrameSchema.fields)
+      if (field.fieldKind === "message") check(frameShapes[field.localName as Frame["type"]], field.message);
   });
 
   test("decode() passes over a field that it does not know inside a frame", () => {
-    expect(protobufCodec.decode(hex("9a0109080178019a06020801"), limits)).toStrictEqual({ ok: true, frame: { type: "ping", id: 1 } });
+    expect(protobufCodec.decode(hex("9a0109080178019a06020801"), limits)).toStrictEqual({
+      ok: true,
+      frame: { type: "ping", id: 1 },
+    });
   });
 
   test.each([

@@ -21,7 +21,8 @@ const originals: readonly Frame[] = [...frameTypes.map(fullFrame), ...fc.sample(
 function fault(codec: Codec, data: Uint8Array | string): string | undefined {
   try {
     const answer = codec.decode(data, limits);
-    if (!answer.ok) return answer.at.startsWith("$") && answer.message !== "" ? undefined : "A refusal without place or message";
+    if (!answer.ok)
+      return answer.at.startsWith("$") && answer.message !== "" ? undefined : "A refusal without place or message";
     const again = codec.decode(codec.encode(answer.frame), limits);
     return Bun.deepEquals(again, answer, true) ? undefined : "Accepted a frame that does not survive encoding";
   } catch (thrown) {
@@ -40,7 +41,10 @@ describe("fuzz", () => {
       for (let run = 0; run < runs; run++) {
         const one = encoded[below(random, encoded.length)] as Uint8Array | string;
         const other = encoded[below(random, encoded.length)] as Uint8Array | string;
-        const data = typeof one === "string" ? mutateText(one, other as string, random) : mutateBytes(one, other as Uint8Array, random);
+        const data =
+          typeof one === "string"
+            ? mutateText(one, other as string, random)
+            : mutateBytes(one, other as Uint8Array, random);
         const found = fault(codec, data);
         if (found !== undefined) {
           const shown = typeof data === "string" ? JSON.stringify(data) : data.toHex();

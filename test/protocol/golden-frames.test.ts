@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { codecs } from "../../src/protocol/codecs.ts";
-import { frameNumbers } from "../../src/protocol/frame.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
+import { frameNumbers } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 
 /** Bytes that peers have seen. They never change: a frame that must differ is a new file. */
@@ -21,7 +21,9 @@ function frameOf(name: string): Frame {
 
 describe("golden frames", () => {
   test("there is one for each frame type, with all its files", () => {
-    expect(new Set(names.map((name) => frameOf(name).type))).toEqual(new Set(Object.keys(frameNumbers) as Frame["type"][]));
+    expect(new Set(names.map((name) => frameOf(name).type))).toEqual(
+      new Set(Object.keys(frameNumbers) as Frame["type"][]),
+    );
     expect(readdirSync(folder).length).toBe(names.length * 3);
   });
 
@@ -35,7 +37,10 @@ describe("golden frames", () => {
 
   test.each(names)("%s: decode() makes the same frame of the recorded bytes in every codec", (name) => {
     for (const codec of ["msgpack", "protobuf"] as const) {
-      expect(codecs[codec].decode(Uint8Array.fromHex(text(`${name}.${codec}.hex`)), limits)).toStrictEqual({ ok: true, frame: frameOf(name) });
+      expect(codecs[codec].decode(Uint8Array.fromHex(text(`${name}.${codec}.hex`)), limits)).toStrictEqual({
+        ok: true,
+        frame: frameOf(name),
+      });
     }
   });
 });

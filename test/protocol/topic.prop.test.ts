@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { TopicTrie } from "../../src/protocol/topic-trie.ts";
 import { covers, filterProblem, isReserved, isWildcard, matches, topicProblem } from "../../src/protocol/topic.ts";
+import { TopicTrie } from "../../src/protocol/topic-trie.ts";
 import { filters, topics } from "../support/arbitraries.ts";
 
 /** The definition, token by token: what the fast walk must agree with. */
@@ -14,13 +14,22 @@ function matchesNaively(filter: string, topic: string): boolean {
 
 describe("topics and filters", () => {
   test("matches() agrees with the definition for any filter and topic", () => {
-    fc.assert(fc.property(filters, topics, (filter, topic) => expect(matches(filter, topic)).toBe(matchesNaively(filter, topic))), { numRuns: 3_000 });
+    fc.assert(
+      fc.property(filters, topics, (filter, topic) =>
+        expect(matches(filter, topic)).toBe(matchesNaively(filter, topic)),
+      ),
+      { numRuns: 3_000 },
+    );
   });
 
   test("every generated topic and filter is accepted, and a topic is a filter", () => {
     fc.assert(
       fc.property(filters, topics, (filter, topic) => {
-        expect([filterProblem(filter), filterProblem(topic), topicProblem(topic)]).toEqual([undefined, undefined, undefined]);
+        expect([filterProblem(filter), filterProblem(topic), topicProblem(topic)]).toEqual([
+          undefined,
+          undefined,
+          undefined,
+        ]);
         expect(topicProblem(filter) === undefined).toBe(!isWildcard(filter));
       }),
     );
@@ -72,17 +81,30 @@ describe("topics and filters", () => {
     expect(covers(outer, inner)).toBe(expected);
   });
 
-  test.each(["", ".", "a.", ".a", "a..b", "a b", "a\u0000", "a\u00a0b", "\ud800", "a".repeat(257), "é".repeat(129), Array(17).fill("a").join(".")])(
-    "topicProblem(%j) and filterProblem() name what is wrong",
+  test.each([
+    "",
+    ".",
+    "a.",
+    ".a",
+    "a..b",
+    "a b",
+    "a\u0000",
+    "a\u00a0b",
+    "\ud800",
+    "a".repeat(257),
+    "é".repeat(129),
+    Array(17).fill("a").join("."),
+  ])("topicProblem(%j) and filterProblem() name what is wrong", (text) => {
+    expect(topicProblem(text)).toMatch(/^Topic /u);
+    expect(filterProblem(text)).toMatch(/^Filter /u);
+  });
+
+  test.each(["a*", "*a.b", ">.a", "a.>.b", "a>", "**", ">>"])(
+    "filterProblem(%p) refuses a misplaced wildcard",
     (text) => {
-      expect(topicProblem(text)).toMatch(/^Topic /u);
-      expect(filterProblem(text)).toMatch(/^Filter /u);
+      expect(filterProblem(text)).toMatch(/^Filter "/u);
     },
   );
-
-  test.each(["a*", "*a.b", ">.a", "a.>.b", "a>", "**", ">>"])("filterProblem(%p) refuses a misplaced wildcard", (text) => {
-    expect(filterProblem(text)).toMatch(/^Filter "/u);
-  });
 
   test("isReserved() is true for topics of the gateway only", () => {
     expect([isReserved("$dead.a"), isReserved("a.$b"), isReserved("a")]).toEqual([true, false, false]);
@@ -93,23 +115,29 @@ describe("TopicTrie", () => {
   test("match() finds the values of exactly the matching filters, each once, after any adds and removes", () => {
     const step = fc.record({ remove: fc.boolean(), filter: filters, value: fc.nat({ max: 5 }) });
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 30 }), fc.array(topics, { minLength: 1, maxLength: 5 }), (steps, asked) => {
-        const trie = new TopicTrie<number>();
-        const held = new Map<string, { filter: string; value: number }>();
-        for (const { remove, filter, value } of steps) {
-          const key = `${filter} ${value}`;
-          if (remove) expect(trie.remove(filter, value)).toBe(held.delete(key));
-          else {
-            expect(trie.add(filter, value)).toBe(!held.has(key));
-            held.set(key, { filter, value });
+      fc.property(
+        fc.array(step, { maxLength: 30 }),
+        fc.array(topics, { minLength: 1, maxLength: 5 }),
+        (steps, asked) => {
+          const trie = new TopicTrie<number>();
+          const held = new Map<string, { filter: string; value: number }>();
+          for (const { remove, filter, value } of steps) {
+            const key = `${filter} ${value}`;
+            if (remove) expect(trie.remove(filter, value)).toBe(held.delete(key));
+            else {
+              expect(trie.add(filter, value)).toBe(!held.has(key));
+              held.set(key, { filter, value });
+            }
           }
-        }
-        expect(trie.size).toBe(held.size);
-        for (const topic of asked) {
-          const expected = new Set([...held.values()].filter((pair) => matches(pair.filter, topic)).map((pair) => pair.value));
-          expect(trie.match(topic).sort()).toEqual([...expected].sort());
-        }
-      }),
+          expect(trie.size).toBe(held.size);
+          for (const topic of asked) {
+            const expected = new Set(
+              [...held.values()].filter((pair) => matches(pair.filter, topic)).map((pair) => pair.value),
+            );
+            expect(trie.match(topic).sort()).toEqual([...expected].sort());
+          }
+        },
+      ),
       { numRuns: 1_000 },
     );
   });

@@ -3,10 +3,10 @@
  * @module
  */
 import fc from "fast-check";
-import { frameNumbers } from "../../src/protocol/frame.ts";
 import type { Frame, FrameType } from "../../src/protocol/frame.ts";
-import { frameShapes } from "../../src/protocol/frame-shape.ts";
+import { frameNumbers } from "../../src/protocol/frame.ts";
 import type { Kind, Shape } from "../../src/protocol/frame-shape.ts";
+import { frameShapes } from "../../src/protocol/frame-shape.ts";
 
 /** Few tokens, so that filters and topics meet often. */
 const token = fc.constantFrom("a", "b", "ab", "é", "$x");
@@ -14,7 +14,10 @@ const tokens = fc.array(token, { minLength: 1, maxLength: 5 });
 
 export const topics = tokens.map((all) => all.join("."));
 export const filters = fc
-  .tuple(fc.array(fc.oneof({ arbitrary: token, weight: 2 }, { arbitrary: fc.constant("*"), weight: 1 }), { maxLength: 4 }), fc.constantFrom("a", "b", "*", ">"))
+  .tuple(
+    fc.array(fc.oneof({ arbitrary: token, weight: 2 }, { arbitrary: fc.constant("*"), weight: 1 }), { maxLength: 4 }),
+    fc.constantFrom("a", "b", "*", ">"),
+  )
   .map(([some, last]) => [...some, last].join("."));
 
 const integers = fc.oneof(
@@ -23,19 +26,36 @@ const integers = fc.oneof(
   fc.constantFrom(0, 127, 128, 255, 256, 65_535, 65_536, 0xffff_ffff, 0x1_0000_0000, Number.MAX_SAFE_INTEGER),
 );
 /** Any well-formed text; each limit holds in bytes. */
-const texts = fc.oneof(fc.string({ maxLength: 40 }), fc.string({ unit: "grapheme", maxLength: 20 }), fc.constantFrom("", "__proto__", "é".repeat(100), "x".repeat(250)));
+const texts = fc.oneof(
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: "grapheme", maxLength: 20 }),
+  fc.constantFrom("", "__proto__", "é".repeat(100), "x".repeat(250)),
+);
 const payloads = fc.oneof(
   fc.uint8Array({ maxLength: 400 }),
   fc.json().map((text) => new TextEncoder().encode(text)),
-  fc.constantFrom('{"a": 1}', " 1", "1e400", '{"a":1,"a":2}', '{"payload":{"payload":[]}}', "[".repeat(70) + "]".repeat(70), "\ufeff1", "").map((text) =>
-    new TextEncoder().encode(text),
-  ),
+  fc
+    .constantFrom(
+      '{"a": 1}',
+      " 1",
+      "1e400",
+      '{"a":1,"a":2}',
+      '{"payload":{"payload":[]}}',
+      "[".repeat(70) + "]".repeat(70),
+      "\ufeff1",
+      "",
+    )
+    .map((text) => new TextEncoder().encode(text)),
 );
-const headers = fc.dictionary(fc.oneof(fc.string({ maxLength: 10 }), fc.constantFrom("__proto__", "constructor", "1")), fc.string({ maxLength: 20 }), {
-  minKeys: 1,
-  maxKeys: 5,
-  noNullPrototype: true,
-});
+const headers = fc.dictionary(
+  fc.oneof(fc.string({ maxLength: 10 }), fc.constantFrom("__proto__", "constructor", "1")),
+  fc.string({ maxLength: 20 }),
+  {
+    minKeys: 1,
+    maxKeys: 5,
+    noNullPrototype: true,
+  },
+);
 
 function valuesOf(kind: Kind, required: boolean): fc.Arbitrary<unknown> {
   switch (kind.is) {
@@ -62,14 +82,28 @@ function valuesOf(kind: Kind, required: boolean): fc.Arbitrary<unknown> {
 
 function objects(shape: Shape, constant: object): fc.Arbitrary<object> {
   const { variants } = shape;
-  if (variants === undefined) return some(shape, shape.fields.filter((field) => field.required).map((field) => field.name), shape.fields.map((field) => field.name), constant);
+  if (variants === undefined)
+    return some(
+      shape,
+      shape.fields.filter((field) => field.required).map((field) => field.name),
+      shape.fields.map((field) => field.name),
+      constant,
+    );
   return fc.oneof(...Object.entries(variants).map(([kind, names]) => some(shape, names, names, { kind })));
 }
 
-function some(shape: Shape, required: readonly string[], allowed: readonly string[], constant: object): fc.Arbitrary<object> {
+function some(
+  shape: Shape,
+  required: readonly string[],
+  allowed: readonly string[],
+  constant: object,
+): fc.Arbitrary<object> {
   const model: { [name: string]: fc.Arbitrary<unknown> } = {};
-  for (const field of shape.fields) if (allowed.includes(field.name)) model[field.name] = valuesOf(field.kind, field.required);
-  return fc.record(model, { requiredKeys: [...required], noNullPrototype: true }).map((values) => ({ ...constant, ...values }));
+  for (const field of shape.fields)
+    if (allowed.includes(field.name)) model[field.name] = valuesOf(field.kind, field.required);
+  return fc
+    .record(model, { requiredKeys: [...required], noNullPrototype: true })
+    .map((values) => ({ ...constant, ...values }));
 }
 
 export function framesOf(type: FrameType): fc.Arbitrary<Frame> {

@@ -21,7 +21,10 @@ export function below(random: Random, end: number): number {
 }
 
 /** Bytes that steer a parser: lengths, tags, ends of ranges. */
-const edges = [0x00, 0x01, 0x7f, 0x80, 0x81, 0x90, 0x9f, 0xc0, 0xc1, 0xc4, 0xc7, 0xca, 0xcb, 0xcf, 0xd3, 0xd4, 0xd9, 0xdc, 0xdd, 0xde, 0xdf, 0xe0, 0xff];
+const edges = [
+  0x00, 0x01, 0x7f, 0x80, 0x81, 0x90, 0x9f, 0xc0, 0xc1, 0xc4, 0xc7, 0xca, 0xcb, 0xcf, 0xd3, 0xd4, 0xd9, 0xdc, 0xdd,
+  0xde, 0xdf, 0xe0, 0xff,
+];
 
 /** One to four damages: bytes changed, cut out, doubled, put in, or exchanged for a piece of the other frame. */
 export function mutateBytes(frame: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
@@ -40,7 +43,29 @@ export function mutateBytes(frame: Uint8Array, other: Uint8Array, random: Random
   return Uint8Array.from(bytes);
 }
 
-const pieces = ["{", "}", "[", "]", ",", ":", '"', "\\", "null", "true", "-1", "1e999", "0.5", '"payload":', '"payload":[', '"payloadBase64":"', '"__proto__":', "\\u0000", "\ud800", " ", "9007199254740993"];
+const pieces = [
+  "{",
+  "}",
+  "[",
+  "]",
+  ",",
+  ":",
+  '"',
+  "\\",
+  "null",
+  "true",
+  "-1",
+  "1e999",
+  "0.5",
+  '"payload":',
+  '"payload":[',
+  '"payloadBase64":"',
+  '"__proto__":',
+  "\\u0000",
+  "\ud800",
+  " ",
+  "9007199254740993",
+];
 
 /** The same for a frame that is text. */
 export function mutateText(frame: string, other: string, random: Random): string {
@@ -51,7 +76,8 @@ export function mutateText(frame: string, other: string, random: Random): string
     const kind = below(random, 4);
     if (kind === 0) text = text.slice(0, at) + text.slice(at + length);
     else if (kind === 1) text = text.slice(0, at + length) + text.slice(at);
-    else if (kind === 2) text = text.slice(0, at) + (pieces[below(random, pieces.length)] as string) + text.slice(at + below(random, 2));
+    else if (kind === 2)
+      text = text.slice(0, at) + (pieces[below(random, pieces.length)] as string) + text.slice(at + below(random, 2));
     else text = text.slice(0, at) + other.slice(below(random, other.length));
   }
   return text;
