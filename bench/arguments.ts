@@ -40,6 +40,7 @@ function oneOf<T extends string>(known: readonly T[], name: string, what: string
 function readSeconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= 86_400)) throw new Error(`Seconds must lie in (0, 86400], got ${JSON.stringify(text)}`);
+  if (!(seconds > 0 && seconds <= 86_400))
+    throw new Error(`Seconds must lie in (0, 86400], got ${JSON.stringify(text)}`);
   return seconds;
 }

@@ -19,7 +19,12 @@ const topics = Array.from({ length: 64 }, (_, i) => `orders.eu.${i}`);
 let made = 0;
 
 function record(session: number, number: number): NewRecord {
-  return { topic: topics[made++ % topics.length] as string, id: `session-of-22-characters-${session}/${number}`, lane: 2, payload };
+  return {
+    topic: topics[made++ % topics.length] as string,
+    id: `session-of-22-characters-${session}/${number}`,
+    lane: 2,
+    payload,
+  };
 }
 
 /** One request of `size` records, numbered. */
@@ -43,7 +48,11 @@ async function measure(name: string, count: number, run: () => Promise<void>): P
   const ms = performance.now() - begin;
   const used = process.cpuUsage(cpu);
   const micros = (used.user + used.system) / count;
-  console.log(`${name.padEnd(44)} ${Math.round((count / ms) * 1000).toLocaleString("en").padStart(10)}/s ${micros.toFixed(2).padStart(8)} µs CPU each`);
+  console.log(
+    `${name.padEnd(44)} ${Math.round((count / ms) * 1000)
+      .toLocaleString("en")
+      .padStart(10)}/s ${micros.toFixed(2).padStart(8)} µs CPU each`,
+  );
 }
 
 async function groups(count: number, requests: number, size: number): Promise<void> {

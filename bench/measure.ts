@@ -43,9 +43,13 @@ export async function measure(scenario: Scenario, name: TargetName, seconds: num
 
 async function generate(job: LoadJob): Promise<Outcome> {
   let line = "";
-  const generator = startPinned(1, [process.execPath, `${import.meta.dir}/load/main.ts`, JSON.stringify(job)], (text) => {
-    line = text;
-  });
+  const generator = startPinned(
+    1,
+    [process.execPath, `${import.meta.dir}/load/main.ts`, JSON.stringify(job)],
+    (text) => {
+      line = text;
+    },
+  );
   const timer = setTimeout(() => void generator.stop("SIGKILL"), (job.seconds + 150) * 1000);
   const code = await generator.exited;
   clearTimeout(timer);

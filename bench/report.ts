@@ -12,7 +12,9 @@ export function markdownTable(scenario: Scenario, rows: readonly Row[]): string 
   const headings = ["", ...scenario.columns.map(([, heading]) => heading)];
   headings.push(...(scenario.ratio?.to ?? []).map((name) => `× ${targets[name].title}`));
   const lines = rows.map((row) => cells(scenario, row, rows));
-  return [headings, headings.map((_, i) => (i === 0 ? "---" : "---:")), ...lines].map((line) => `| ${line.join(" | ")} |`).join("\n");
+  return [headings, headings.map((_, i) => (i === 0 ? "---" : "---:")), ...lines]
+    .map((line) => `| ${line.join(" | ")} |`)
+    .join("\n");
 }
 
 function cells(scenario: Scenario, { target, outcome }: Row, rows: readonly Row[]): string[] {

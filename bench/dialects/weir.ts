@@ -169,7 +169,11 @@ class Follower implements Subscriber {
   #deliver({ chain: id, prev, upTo: told, attempt, records }: Deliver): void {
     const chain = this.#chains.get(id);
     if (chain === undefined || attempt !== undefined) {
-      this.#options.onFailure(chain === undefined ? `DELIVER names the unknown chain ${id}` : "DELIVER is a redelivery, but nothing was NAKed");
+      this.#options.onFailure(
+        chain === undefined
+          ? `DELIVER names the unknown chain ${id}`
+          : "DELIVER is a redelivery, but nothing was NAKed",
+      );
       return;
     }
     const upTo = told ?? records.at(-1)?.seq ?? prev;
@@ -194,6 +198,12 @@ class Follower implements Subscriber {
   #askAgain(id: ChainId, chain: Chain): void {
     if (chain.askedFrom === chain.last) return;
     chain.askedFrom = chain.last;
-    this.#peer.send({ type: "credit", filter: this.#wanted.topic, records: 0, bytes: 0, holes: [{ chain: id, seq: chain.last }] });
+    this.#peer.send({
+      type: "credit",
+      filter: this.#wanted.topic,
+      records: 0,
+      bytes: 0,
+      holes: [{ chain: id, seq: chain.last }],
+    });
   }
 }

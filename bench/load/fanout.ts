@@ -51,7 +51,8 @@ export async function fanout(run: LoadRun): Promise<Measures> {
 
   running = false;
   await until(() => delivered >= sent * subscribers, drainMs);
-  const sum = (pick: (check: SequenceCheck) => number): number => checks.reduce((total, check) => total + pick(check), 0);
+  const sum = (pick: (check: SequenceCheck) => number): number =>
+    checks.reduce((total, check) => total + pick(check), 0);
   return {
     deliveriesPerSecond: round(measured / seconds),
     serverUsPerDelivery: round(serverUs / measured, 2),

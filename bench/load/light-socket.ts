@@ -162,7 +162,8 @@ export class LightSocket {
 
   #take(first: number, body: Uint8Array): void {
     const opcode = first & 0x0f;
-    if ((first & 0x80) === 0 || opcode === 0) throw new Error("Server sent a fragmented frame, which the light socket does not read");
+    if ((first & 0x80) === 0 || opcode === 0)
+      throw new Error("Server sent a fragmented frame, which the light socket does not read");
     if (opcode === op.ping) this.#frame(op.pong, body);
     else if (opcode === op.close) this.#socket?.end();
     else if (opcode !== op.pong) this.#events.message(body, this);

@@ -76,7 +76,12 @@ async function returnTogether(clients: readonly Client[]): Promise<number> {
   return refused;
 }
 
-type Outcome = { readonly missed: number; readonly returnedAt: number; readonly serverUs: number; readonly refused: number };
+type Outcome = {
+  readonly missed: number;
+  readonly returnedAt: number;
+  readonly serverUs: number;
+  readonly refused: number;
+};
 
 function summary(clients: readonly Client[], { missed, returnedAt, serverUs, refused }: Outcome): Measures {
   const replay = new Distribution();

@@ -14,7 +14,12 @@ const dropMs = 1_000;
 /** The first part of the run is growth towards the steady state, not a leak. */
 const settlingPart = 0.25;
 
-type Follower = { readonly subscriber: Subscriber; readonly check: SequenceCheck; readonly topic: number; readonly qos: number };
+type Follower = {
+  readonly subscriber: Subscriber;
+  readonly check: SequenceCheck;
+  readonly topic: number;
+  readonly qos: number;
+};
 type Source = { readonly publisher: Publisher; sent: number };
 
 export async function soak(run: LoadRun): Promise<Measures> {
@@ -65,7 +70,11 @@ export async function soak(run: LoadRun): Promise<Measures> {
 async function follow(run: LoadRun, topic: number, i: number): Promise<Follower> {
   const qos = ([2, 1, 2, 0] as const)[Math.floor(i / run.number("topics")) % 4] ?? 2;
   const check = new SequenceCheck();
-  const subscriber = await run.dialect.openSubscriber({ topic: `bench.soak.${topic}`, qos, onRecord: (index) => check.take(index) });
+  const subscriber = await run.dialect.openSubscriber({
+    topic: `bench.soak.${topic}`,
+    qos,
+    onRecord: (index) => check.take(index),
+  });
   return { subscriber, check, topic, qos };
 }
 
@@ -88,7 +97,11 @@ async function sampleMemory(run: LoadRun): Promise<Sample[]> {
   while (performance.now() < end) {
     await Bun.sleep(Math.min(sampleMs, end - performance.now()));
     const { rssBytes, anonBytes } = memory(run.job.serverPid);
-    samples.push({ minute: (performance.now() - began) / 60_000, rssMb: rssBytes / 1_048_576, anonMb: anonBytes / 1_048_576 });
+    samples.push({
+      minute: (performance.now() - began) / 60_000,
+      rssMb: rssBytes / 1_048_576,
+      anonMb: anonBytes / 1_048_576,
+    });
   }
   return samples;
 }

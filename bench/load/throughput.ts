@@ -20,7 +20,11 @@ export async function throughput(run: LoadRun): Promise<Measures> {
   let sent = 0;
   let running = true;
   const pump = (): void => {
-    while (running && sent + batch - Math.min(publisher.settled(), check.next) <= inFlight && publisher.room() >= batch) {
+    while (
+      running &&
+      sent + batch - Math.min(publisher.settled(), check.next) <= inFlight &&
+      publisher.room() >= batch
+    ) {
       publisher.publish(topic, { first: sent, count: batch, sentAt: 0, apart: false });
       sent += batch;
     }

@@ -23,7 +23,11 @@ export const recordBytes = 200;
  */
 export function readRelayFrame(frame) {
   const end = 2 + frame[1];
-  return { kind: frame[0], topic: Buffer.from(frame.buffer, frame.byteOffset + 2, frame[1]).toString(), body: frame.subarray(end) };
+  return {
+    kind: frame[0],
+    topic: Buffer.from(frame.buffer, frame.byteOffset + 2, frame[1]).toString(),
+    body: frame.subarray(end),
+  };
 }
 
 /**

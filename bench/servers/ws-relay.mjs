@@ -8,7 +8,12 @@ import { outgoing, publishedFrame, readRelayFrame, relayFrames } from "./relay-f
 /** @type {Map<string, Set<import("ws").WebSocket>>} */
 const topics = new Map();
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.argv[2]), perMessageDeflate: false, backlog: 4096 });
+const server = new WebSocketServer({
+  host: "127.0.0.1",
+  port: Number(process.argv[2]),
+  perMessageDeflate: false,
+  backlog: 4096,
+});
 
 server.on("connection", (socket) => {
   socket.on("error", () => {});

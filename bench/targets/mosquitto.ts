@@ -21,7 +21,8 @@ log_type error
 
 export async function mosquittoCommand(port: number, dir: string): Promise<readonly string[]> {
   const program = Bun.which("mosquitto") ?? Bun.which("/usr/sbin/mosquitto");
-  if (program === null) throw new Error("mosquitto is not installed: run apt-get update && apt-get install -y mosquitto");
+  if (program === null)
+    throw new Error("mosquitto is not installed: run apt-get update && apt-get install -y mosquitto");
   const file = `${dir}/mosquitto.conf`;
   await Bun.write(file, config(port, freePort()));
   return [program, "-c", file];

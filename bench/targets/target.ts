@@ -7,7 +7,16 @@ import { freePort, type PinnedProcess, startPinned, whenListening } from "../pro
 import { mosquittoCommand } from "./mosquitto.ts";
 import { weirCommand } from "./weir.ts";
 
-export const targetNames = ["weir", "weir-sdk", "weir-qos0", "bun", "bun-one-a-tick", "ws", "socketio", "mosquitto"] as const;
+export const targetNames = [
+  "weir",
+  "weir-sdk",
+  "weir-qos0",
+  "bun",
+  "bun-one-a-tick",
+  "ws",
+  "socketio",
+  "mosquitto",
+] as const;
 export type TargetName = (typeof targetNames)[number];
 
 export type Target = {
@@ -39,7 +48,12 @@ export const targets: Readonly<Record<TargetName, Target>> = {
   "weir-sdk": { title: "Weir, through the SDK", dialect: "weir-sdk", command: weirCommand },
   "weir-qos0": { title: "Weir, QoS 0", dialect: "weir", qos: 0, command: weirCommand },
   bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
-  "bun-one-a-tick": { title: "raw Bun.serve, one record a tick", dialect: "relay", numbers: { perTick: 1 }, command: bunRelay },
+  "bun-one-a-tick": {
+    title: "raw Bun.serve, one record a tick",
+    dialect: "relay",
+    numbers: { perTick: 1 },
+    command: bunRelay,
+  },
   ws: {
     title: "ws (Node)",
     dialect: "relay",
