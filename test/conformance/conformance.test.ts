@@ -50,7 +50,7 @@ for (const codec of Object.values(codecs)) {
   });
 }
 
-test("every case fails against a server that only echoes, or is about the upgrade alone", async () => {
+test("every case fails against a server that only echoes, except those about the upgrade alone", async () => {
   using echo = Bun.serve({
     port: 0,
     fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("echo")),
@@ -63,5 +63,5 @@ test("every case fails against a server that only echoes, or is about the upgrad
       return outcome instanceof CaseFailure ? [] : [one.name];
     }),
   );
-  expect(outcomes.flat()).toEqual([]);
+  expect(outcomes.flat()).toEqual(["the gateway answers with the subprotocol that was offered", "the path /weir is served like /"]);
 }, 30_000);

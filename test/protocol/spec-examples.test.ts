@@ -3,7 +3,10 @@
  * codecs' very bytes, and its minimal client works against a real gateway.
  */
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { closeCodes } from "../../src/protocol/close-code.ts";
 import type { CodecName } from "../../src/protocol/codec.ts";
 import { codecs } from "../../src/protocol/codecs.ts";
@@ -12,6 +15,7 @@ import { clientFrames, type Frame, frameNumbers, recordBytes } from "../../src/p
 import { frameShapes, type Kind, type Shape } from "../../src/protocol/frame-shape.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { receive } from "../../src/protocol/position.ts";
+import { startRealGateway } from "../conformance/real-gateway.ts";
 
 const spec = readFileSync(new URL("../../docs/protocol/v1.md", import.meta.url), "utf8");
 
@@ -163,4 +167,71 @@ describe("docs/protocol/v1.md, examples", () => {
       });
     }
   }
+});
+
+/** Passes bytes on to a port; cuts the first connections once the far side has sent so many bytes. */
+async function cuttingProxy(to: number, cutsAt: readonly number[]): Promise<{ readonly port: number; readonly server: Server; cuts: number }> {
+  const left = [...cutsAt];
+  const proxy = { port: 0, cuts: 0, server: createServer() };
+  proxy.server.on("connection", (near) => {
+    const far = connect(to, "127.0.0.1");
+    let budget = left.shift() ?? Number.POSITIVE_INFINITY;
+    near.on("error", () => far.destroy());
+    far.on("error", () => near.destroy());
+    near.pipe(far);
+    far.on("close", () => near.destroy());
+    far.on("data", (data: Buffer) => {
+      budget -= data.length;
+      if (budget >= 0) return void near.write(data);
+      proxy.cuts += 1;
+      near.destroy();
+      far.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => proxy.server.listen(0, "127.0.0.1", resolve));
+  proxy.port = (proxy.server.address() as { port: number }).port;
+  return proxy;
+}
+
+describe("docs/protocol/v1.md, minimal client", () => {
+  const code = /```js minimal-client\n([\s\S]*?)```/.exec(spec)?.[1] ?? "";
+
+  async function run(url: string): Promise<{ readonly lines: string[]; readonly code: number }> {
+    const directory = mkdtempSync(join(tmpdir(), "weir-spec-"));
+    try {
+      const file = join(directory, "client.mjs");
+      writeFileSync(file, code);
+      const child = Bun.spawn([process.execPath, file, url], { stdout: "pipe", stderr: "inherit" });
+      const lines = (await new Response(child.stdout).text()).trim().split("\n");
+      return { lines, code: await child.exited };
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  }
+
+  test("it has at most 40 lines", () => {
+    expect(code.trim().split("\n").length).toBeWithin(20, 41);
+  });
+
+  test("it publishes three records and receives each once from a real gateway", async () => {
+    const gateway = await startRealGateway();
+    try {
+      expect(await run(gateway.url)).toEqual({ lines: ["hello 1", "hello 2", "hello 3"], code: 0 });
+    } finally {
+      await gateway.stop();
+    }
+  }, 20_000);
+
+  test("it receives each once although its first three sockets are cut at different places", async () => {
+    const gateway = await startRealGateway();
+    // In the upgrade's answer, behind WELCOME, and behind SUBSCRIBED.
+    const proxy = await cuttingProxy(Number(new URL(gateway.url).port), [100, 800, 1_100]);
+    try {
+      expect(await run(`ws://127.0.0.1:${proxy.port}/`)).toEqual({ lines: ["hello 1", "hello 2", "hello 3"], code: 0 });
+      expect(proxy.cuts).toBe(3);
+    } finally {
+      proxy.server.close();
+      await gateway.stop();
+    }
+  }, 30_000);
 });
