@@ -94,7 +94,9 @@ export class Store {
   async #failure(puts: readonly Put[], thrown: unknown): Promise<LogFailure> {
     let cause = thrown;
     const commitError = (thrown as { commitError?: Promise<unknown> }).commitError;
-    if (commitError !== undefined) await commitError.catch((error: unknown) => void (cause = error));
+    const told = commitError?.catch((error: unknown) => void (cause = error));
+    // The binding rejects it in the same turn of the loop; should it ever not, the answer must still come.
+    await Promise.race([told, new Promise((resolve) => setImmediate(resolve))]);
     const needed = puts.reduce((bytes, put) => bytes + (put.value?.byteLength ?? 0), freeBytesMin);
     const { bavail, bsize } = statfsSync(dirname(this.file));
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -116,4 +118,7 @@ export function assertKey(...parts: readonly string[]): void {
   if (bytes > keyBytesMax) throw new RangeError(`A key of ${bytes} bytes is longer than ${keyBytesMax}: ${parts.join("/").slice(0, 64)}`);
 }
 
-function ignore(): void {}
+/** The cause is a promise of its own (see `#failure`). */
+function ignore(error: { readonly commitError?: Promise<unknown> }): void {
+  error.commitError?.catch(() => {});
+}
