@@ -30,6 +30,7 @@ const retryMs = 1_000;
 export class HistoryReader {
   readonly #host: ReaderHost;
   readonly #asked = new Map<number, Asked>();
+  #ended: WeirError | undefined;
 
   constructor(host: ReaderHost) {
     this.#host = host;
@@ -80,12 +81,15 @@ export class HistoryReader {
     return true;
   }
 
+  /** The client has ended; an iteration that goes on must hear of it too. */
   rejectAll(reason: WeirError): void {
+    this.#ended = reason;
     for (const { reject } of this.#asked.values()) reject(reason);
     this.#asked.clear();
   }
 
   #read(query: Query): Promise<HistoryPage> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     if (this.#asked.size >= limits.subscriptionsPerSessionMax) {
       return Promise.reject(clientError("outboxFull", `${this.#asked.size} history pages are being waited for`));
     }

@@ -53,8 +53,9 @@ export class StoreWriter {
     this.#waiting.push(run);
   }
 
-  flush(): Promise<void> {
-    return new Promise((resolve) => this.whenDurable(resolve));
+  /** Resolves when nothing is left to write, also of what was put meanwhile. */
+  async flush(): Promise<void> {
+    while (this.#busy) await new Promise<void>((resolve) => this.whenDurable(resolve));
   }
 
   async #drain(): Promise<void> {

@@ -95,6 +95,7 @@ export class Subscriptions {
 
   connectionLost(): void {
     this.#connection += 1;
+    this.#cancelTimers();
     this.#asked.clear();
     this.#routes.clear();
     this.#orphans.clear();
@@ -162,6 +163,7 @@ export class Subscriptions {
   }
 
   endAll(error: WeirError | undefined): void {
+    this.#cancelTimers();
     for (const subscription of this.#byFilter.values()) {
       if (error === undefined) subscription.close();
       else subscription.end(error);
@@ -239,8 +241,16 @@ export class Subscriptions {
 
   #later(delayMs: number, run: () => void): void {
     const connection = this.#connection;
-    this.#host.clock.after(delayMs, () => {
+    const timer = this.#host.clock.after(delayMs, () => {
+      this.#timers.delete(timer);
       if (connection === this.#connection) run();
     });
+    this.#timers.add(timer);
+  }
+
+  /** A timer that has nothing left to do would still keep a process alive. */
+  #cancelTimers(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
   }
 }
