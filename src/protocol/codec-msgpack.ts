@@ -11,7 +11,7 @@ import type { Codec } from "./codec.ts";
 import type { DeliveredRecord, Frame } from "./frame.ts";
 import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
-import { FrameRefusal, failureOf, frameTypeOf, readFrame } from "./frame-reader.ts";
+import { clipped, FrameRefusal, failureOf, frameTypeOf, readFrame } from "./frame-reader.ts";
 import type { Field, Fields, Kind, Shape } from "./frame-shape.ts";
 import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { decodeHotMsgpack } from "./msgpack-hot.ts";
@@ -136,7 +136,7 @@ export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits): Frame 
     throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");
   const type = frameTypeOf(raw[0]);
   if (type === undefined)
-    throw new FrameRefusal("unknownFrame", "$[0]", `Frame number ${String(raw[0]).slice(0, 32)} is not known`);
+    throw new FrameRefusal("unknownFrame", "$[0]", `Frame number ${clipped(String(raw[0]))} is not known`);
   return readFrame(type, raw.slice(1), form, limits);
 }
 

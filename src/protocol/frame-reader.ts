@@ -45,7 +45,7 @@ export class FrameRefusal extends Error {
 export function failureOf(thrown: unknown): DecodeFailure {
   if (thrown instanceof FrameRefusal) return thrown.failure;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
-  return { ok: false, code: "malformedFrame", at: "$", message: `Frame cannot be parsed: ${message}` };
+  return { ok: false, code: "malformedFrame", at: "$", message: `Frame cannot be parsed: ${clipped(message, 200)}` };
 }
 
 const typesByNumber: readonly (FrameType | undefined)[] = Object.entries(frameNumbers).reduce<
@@ -81,8 +81,8 @@ class Walk {
     if (!form.isObject(raw)) this.#refuse(depth, `${shape.name} must be ${form.objectName}, not ${named(raw)}`);
     const surplus = form.surplus(raw as object, shape);
     if (surplus !== undefined) {
-      this.#path[depth] = surplus;
-      this.#refuse(depth + 1, `${shape.name} has no field "${surplus}"`);
+      this.#path[depth] = clipped(surplus);
+      this.#refuse(depth + 1, `${shape.name} has no field "${clipped(surplus)}"`);
     }
     const { fields } = shape;
     for (let index = 0; index < fields.length; index++) {
@@ -178,7 +178,7 @@ class Walk {
     }
     for (const [name, value] of entries) {
       this.#text(name, "textBytesMax", depth);
-      this.#path[depth] = name as string;
+      this.#path[depth] = clipped(name as string);
       this.#text(value, "textBytesMax", depth + 1);
     }
     return entries.length === 0 ? undefined : Object.fromEntries(entries);
@@ -189,6 +189,11 @@ class Walk {
     for (const step of this.#path.slice(0, depth)) at += typeof step === "number" ? `[${step}]` : `.${step}`;
     throw new FrameRefusal("badFrameShape", at, message);
   }
+}
+
+/** A stranger's text in a refusal: short, and fit for every codec. */
+export function clipped(text: string, lengthMax = 32): string {
+  return text.length > lengthMax ? `${text.slice(0, lengthMax).toWellFormed()}…` : text.toWellFormed();
 }
 
 /** A value in words, short: it may be large, and a stranger's. */

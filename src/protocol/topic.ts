@@ -47,7 +47,7 @@ export function filterProblem(text: string, bounds: TopicLimits = limits): strin
 function tokensProblem(what: "Topic" | "Filter", text: string, bounds: TopicLimits): string | undefined {
   if (text === "") return `${what} is empty`;
   if (!fitsUtf8(text, bounds.topicBytesMax)) {
-    return `${what} "${text.slice(0, 32)}…" is longer than ${bounds.topicBytesMax} bytes`;
+    return `${what} "${text.slice(0, 32).toWellFormed()}…" is longer than ${bounds.topicBytesMax} bytes`;
   }
   if (refusedInToken.test(text) || !text.isWellFormed()) {
     return `${what} ${JSON.stringify(text)} holds white space, a control character or a lone surrogate`;

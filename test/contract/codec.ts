@@ -152,6 +152,26 @@ function refusals(under: CodecUnderTest): void {
       expect(under.unknown.map((data) => refused(data)?.code)).toEqual(under.unknown.map(() => "unknownFrame"));
     });
 
+    test("a refusal fits in an ERROR frame, whatever the peer wrote", () => {
+      const name = "🙂".repeat(500);
+      const long = { ...record, headers: { [name]: "x".repeat(2_000) } };
+      const subscribe: Frame = { type: "subscribe", ref: 1, filter: "é🙂".repeat(200) };
+      for (const frame of [{ ...publish, records: [long] }, subscribe] satisfies Frame[]) {
+        const { at, message } = refused(codec.encode(frame)) as DecodeFailure;
+        const error: Frame = {
+          type: "error",
+          code: 104,
+          cause: "badFrameShape",
+          message: `${at}: ${message}`,
+          retryable: false,
+        };
+        expect(codec.decode(codec.encode(error), { ...limits, textBytesMax: 512 })).toStrictEqual({
+          ok: true,
+          frame: error,
+        });
+      }
+    });
+
     test("decode() refuses what claims to be endlessly deep or long, without following it", () => {
       expect(under.bombs.length).toBeGreaterThan(0);
       for (const bomb of under.bombs) {

@@ -120,6 +120,13 @@ describe("json codec", () => {
     expect(jsonCodec.decode(text, limits)).toEqual({ ok: false, code: "badFrameShape", at, message });
   });
 
+  test("a refusal names a long or ill-formed name in short", () => {
+    const answer = jsonCodec.decode(`{"type":"ping","id":1,"\\ud800${"x".repeat(10_000)}":1}`, limits);
+    expect(answer).toMatchObject({ ok: false, at: `$.\ufffd${"x".repeat(31)}…` });
+    const unparsed = jsonCodec.decode("x".repeat(10_000), limits);
+    expect(unparsed.ok ? "" : unparsed.message).toMatch(/^Frame cannot be parsed: .{1,201}$/u);
+  });
+
   test("a lane is its name", () => {
     const answer = jsonCodec.decode(publishOf('"payload":1,"lane":"critical"'), limits);
     expect(answer).toMatchObject({ ok: true, frame: { records: [{ lane: 0 }] } });
