@@ -62,6 +62,8 @@ export class Delivery implements LiveReceiver {
   readonly #acked: Seq[];
   /** `last` of the receiver when everything sent has arrived. */
   readonly #told: Seq[];
+  /** How far it was told before it was rewound: what is still on its way may be acknowledged. */
+  readonly #toldBefore: Seq[] = [0, 0, 0, 0];
   /** Live: the lane's meter at the last acknowledgement. */
   readonly #ackedRecords: number[] = [0, 0, 0, 0];
   readonly #ackedBytes: number[] = [0, 0, 0, 0];
@@ -219,11 +221,15 @@ export class Delivery implements LiveReceiver {
 
   /** Everything of the lane up to `seq` is processed. False: it was never sent that far. */
   ack(lane: Lane, seq: Seq): boolean {
-    if (seq > this.#sentUpTo(lane)) return false;
+    if (!this.wasSent(lane, seq)) return false;
     if (seq <= (this.#acked[lane] as Seq)) return true;
     this.#acked[lane] = seq;
     this.#inFlight.settle(lane, seq);
     if (this.#mode !== "live") {
+      if (seq > (this.#told[lane] as Seq)) {
+        this.#told[lane] = seq;
+        this.#reader.skipTo(lane, seq);
+      }
       this.#reader.wake();
       return true;
     }
@@ -244,7 +250,7 @@ export class Delivery implements LiveReceiver {
 
   /** Was this record sent on this lane, so that it may be NAKed? */
   wasSent(lane: Lane, seq: Seq): boolean {
-    return seq <= this.#sentUpTo(lane);
+    return seq <= Math.max(this.#sentUpTo(lane), this.#toldBefore[lane] as Seq);
   }
 
   setWindow(window: Window): void {
@@ -270,6 +276,7 @@ export class Delivery implements LiveReceiver {
         this.#told[lane] = Math.max(this.#told[lane] as Seq, from[lane] as Seq);
         continue;
       }
+      this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, this.#told[lane] as Seq, from[lane] as Seq);
       from[lane] = Math.max(seq, this.#acked[lane] as Seq);
       this.#told[lane] = from[lane] as Seq;
       this.#inFlight.takeBack(lane, from[lane] as Seq);

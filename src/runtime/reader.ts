@@ -54,6 +54,11 @@ export class Reader {
     return [...this.#sent];
   }
 
+  /** The receiver has the lane up to here. */
+  skipTo(lane: Lane, seq: Seq): void {
+    this.#sent[lane] = Math.max(this.#sent[lane] as Seq, seq);
+  }
+
   /** Room was made, the socket drained, or it has just begun. */
   wake(): void {
     this.#wanted = true;
