@@ -18,7 +18,7 @@ export type FaultPlan = ReadonlyMap<FaultKind, number>;
 export function planFaults(chance: Chance): FaultPlan {
   const plan = new Map<FaultKind, number>();
   const share = chance.pick([0, 0.2, 0.4, 0.7]);
-  for (const kind of faultKinds) if (chance.hit(share)) plan.set(kind, chance.pick([2_000, 8_000, 25_000]));
+  for (const kind of faultKinds) if (kind !== "takeover" && chance.hit(share)) plan.set(kind, chance.pick([2_000, 8_000, 25_000]));
   return plan;
 }
 

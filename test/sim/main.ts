@@ -20,8 +20,9 @@ function report(seed: number, bugName: string | undefined, { violations, trace }
   console.log(`\nSeed ${seed} failed:`);
   for (const { checker, message } of violations.slice(0, 10)) console.log(`  [${checker}] ${message}`);
   if (violations.length > 10) console.log(`  … and ${violations.length - 10} more`);
-  console.log(whole ? "Trace:" : `Last ${Math.min(traceLinesMax, trace.length)} of ${trace.length} events (--trace prints all):`);
-  for (const line of whole ? trace : trace.slice(-traceLinesMax)) console.log(`  ${line}`);
+  const telling = trace.filter((line) => !/ (ping|pong) /.test(line));
+  console.log(whole ? "Trace:" : `Last of ${trace.length} events, without PING and PONG (--trace prints all):`);
+  for (const line of whole ? trace : telling.slice(-traceLinesMax)) console.log(`  ${line}`);
   const bug = bugName === undefined ? "" : ` --bug ${bugName}`;
   console.log(`Repeat it: bun test/sim/main.ts --seeds 1 --first ${seed}${bug} --trace`);
 }

@@ -9,11 +9,13 @@
 import { closeName } from "../../src/protocol/close-code.ts";
 import { errorName } from "../../src/protocol/error-code.ts";
 import { type Frame, type PublishRecord, recordBytes, type Window } from "../../src/protocol/frame.ts";
+import { limits } from "../../src/protocol/limits.ts";
 import type { Violation } from "./evidence.ts";
 import type { Place, Wire } from "./network.ts";
 
 type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
-type InFlight = { readonly filter: string; readonly records: Map<string, number>; bytes: number; window: Window };
+type Sent = { readonly bytes: number; readonly sentMs: number };
+type InFlight = { readonly filter: string; readonly records: Map<string, Sent>; window: Window };
 type Owner = { owner: number; readonly wire: number; readonly gateway: string };
 
 /** What one client knows of its connection. */
@@ -26,25 +28,32 @@ type View = {
   readonly chains: Map<number, { readonly filter: string; readonly lane: number; readonly flight: InFlight; readonly qos: number }>;
   readonly flights: Map<string, InFlight>;
   readonly acksInTransactions: Map<number, FrameOf<"ack">[]>;
+  /** When a record was handed to the wire first, by chain and seq. */
+  readonly sentMs: Map<string, number>;
 };
 
 /** Which records of a client were delivered and are not processed yet, told by the workload. */
 export type Unprocessed = { seqs(client: string, filter: string, lane: number): ReadonlySet<number> };
 
+/** Jitter may make a retransmission this share of the ack wait earlier. */
+const earliestRetry = 0.89;
+
 /** A production client that is told one of these has a bug, or the gateway has. */
 const peersDisagree = new Set<string | undefined>([
-  "frameTooLarge", "frameTooDeep", "malformedFrame", "unknownFrame", "badFrameShape", "unexpectedFrame", "alreadySubscribed",
-  "notSubscribed", "unknownChain", "badPosition", "publishNumbering", "unknownTransaction", "internal",
+  "frameTooLarge", "frameTooDeep", "malformedFrame", "unknownFrame", "badFrameShape", "unexpectedFrame", "notSubscribed", "unknownChain", "badPosition", "publishNumbering", "unknownTransaction", "internal",
 ]);
 
 export class WireChecker {
   readonly violations: Violation[] = [];
   readonly #views = new Map<number, View>();
   readonly #owners = new Map<string, Owner>();
+  readonly #ackWaitMs = new Map<string, number>();
   readonly #unprocessed: Unprocessed;
+  readonly #nowMs: () => number;
 
-  constructor(unprocessed: Unprocessed) {
+  constructor(unprocessed: Unprocessed, nowMs: () => number) {
     this.#unprocessed = unprocessed;
+    this.#nowMs = nowMs;
   }
 
   frame(wire: Wire, place: Place, frame: Frame): void {
@@ -71,6 +80,10 @@ export class WireChecker {
       this.#owners.set(frame.session, { owner: frame.owner, wire: wire.id, gateway });
       this.#view(wire).session = frame.session;
     }
+    if (frame.type === "deliver") {
+      const { sentMs } = this.#view(wire);
+      for (const { seq } of frame.records) if (!sentMs.has(`${frame.chain}:${seq}`)) sentMs.set(`${frame.chain}:${seq}`, this.#nowMs());
+    }
     if (frame.type !== "deliver" && frame.type !== "published" && frame.type !== "committed") return;
     const session = this.#view(wire).session;
     const owner = session === undefined ? undefined : this.#owners.get(session);
@@ -93,6 +106,9 @@ export class WireChecker {
       case "ack":
         if (frame.tx === undefined) this.#acknowledged(wire, view, frame);
         else view.acksInTransactions.set(frame.tx, [...(view.acksInTransactions.get(frame.tx) ?? []), frame]);
+        break;
+      case "subscribe":
+        this.#ackWaitMs.set(`${wire.client.name} ${frame.filter}`, frame.ackWaitMs ?? limits.ackWaitMs);
         break;
       case "credit": {
         const flight = frame.filter === undefined ? undefined : view.flights.get(frame.filter);
@@ -143,7 +159,7 @@ export class WireChecker {
   }
 
   #subscribed(view: View, frame: FrameOf<"subscribed">): void {
-    const flight: InFlight = { filter: frame.filter, records: new Map(), bytes: 0, window: frame.window };
+    const flight: InFlight = { filter: frame.filter, records: new Map(), window: frame.window };
     view.flights.set(frame.filter, flight);
     for (const { chain, lane } of frame.chains) view.chains.set(chain, { filter: frame.filter, lane, flight, qos: frame.qos });
   }
@@ -155,12 +171,15 @@ export class WireChecker {
     const { flight } = to;
     for (const record of records) {
       const key = `${chain}:${record.seq}`;
-      if (!flight.records.has(key)) flight.bytes += recordBytes(record);
-      flight.records.set(key, recordBytes(record));
+      flight.records.set(key, { bytes: recordBytes(record), sentMs: view.sentMs.get(key) ?? 0 });
     }
-    const past = flight.records.size > flight.window.records || flight.bytes > flight.window.bytes;
-    if (past && flight.records.size > 1) {
-      this.#violation("delivery window", `${named(wire)} ${flight.filter} has ${flight.records.size} records, ${flight.bytes} bytes out; its window is ${text(flight.window)}`);
+    // What was not acknowledged in time counts as lost, and will be sent again: it is out of the window.
+    const ackWaitMs = this.#ackWaitMs.get(`${wire.client.name} ${flight.filter}`) ?? limits.ackWaitMs;
+    const lostBeforeMs = this.#nowMs() - ackWaitMs * earliestRetry;
+    const out = [...flight.records.values()].filter(({ sentMs }) => sentMs > lostBeforeMs);
+    const bytes = sum(out.map((sent) => sent.bytes));
+    if (out.length > 1 && (out.length > flight.window.records || bytes > flight.window.bytes)) {
+      this.#violation("delivery window", `${named(wire)} ${flight.filter} has ${out.length} records, ${bytes} bytes out; its window is ${text(flight.window)}`);
     }
   }
 
@@ -200,7 +219,7 @@ export class WireChecker {
     if (view === undefined) {
       view = {
         session: undefined, credit: { records: 0, bytes: 0 }, publishes: new Map(), inTransactions: new Map(), next: 1,
-        chains: new Map(), flights: new Map(), acksInTransactions: new Map(),
+        chains: new Map(), flights: new Map(), acksInTransactions: new Map(), sentMs: new Map(),
       };
       this.#views.set(wire.id, view);
     }
@@ -214,21 +233,13 @@ export class WireChecker {
 
 function giveBack(view: View, frame: FrameOf<"ack">): void {
   for (const { chain, seq } of frame.upTo ?? []) {
-    const flight = view.chains.get(chain)?.flight;
-    for (const [key, bytes] of flight?.records ?? []) {
+    const records = view.chains.get(chain)?.flight.records ?? new Map<string, Sent>();
+    for (const key of records.keys()) {
       const [of, at] = key.split(":").map(Number) as [number, number];
-      if (of !== chain || at > seq) continue;
-      flight?.records.delete(key);
-      if (flight !== undefined) flight.bytes -= bytes;
+      if (of === chain && at <= seq) records.delete(key);
     }
   }
-  for (const { chain, seq } of frame.only ?? []) {
-    const flight = view.chains.get(chain)?.flight;
-    const bytes = flight?.records.get(`${chain}:${seq}`);
-    if (flight === undefined || bytes === undefined) continue;
-    flight.records.delete(`${chain}:${seq}`);
-    flight.bytes -= bytes;
-  }
+  for (const { chain, seq } of frame.only ?? []) view.chains.get(chain)?.flight.records.delete(`${chain}:${seq}`);
 }
 
 function larger(a: Window, b: Window): Window {

@@ -31,7 +31,7 @@ export class Workload implements Unprocessed {
   start(untilMs: number): void {
     this.untilMs = untilMs;
     const chance = this.#chance;
-    const pace = chance.pick([30, 150, 600]);
+    const pace = chance.pick([100, 300, 1_000]);
     for (let i = 1; i <= chance.int(1, 3); i++) publisher(this, this.#client(`publisher-${i}`, true), pace);
     if (chance.hit(0.6)) transactionWriter(this, this.#client("writer", true), pace * 3);
     if (chance.hit(0.6)) pipeline(this, this.#client("pipeline", chance.hit(0.5)), this.#client("feeder", true), pace * 2);
