@@ -11,7 +11,7 @@ import { limits } from "../protocol/limits.ts";
 import { errorCodes } from "../protocol/error-code.ts";
 import type { Chain, Item } from "./chain.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
-import type { ClientClock } from "./ports.ts";
+import type { ClientClock, ClientTimer } from "./ports.ts";
 import type { LiveSubscription } from "./subscription.ts";
 
 export type SubscriptionsHost = {
@@ -39,6 +39,7 @@ export class Subscriptions {
   readonly #orphans = new Map<string, Subscribed>();
   #epoch: LogEpoch = "";
   #connection = 0;
+  readonly #timers = new Set<ClientTimer>();
 
   constructor(host: SubscriptionsHost) {
     this.#host = host;
