@@ -51,7 +51,8 @@ export async function runCli(words: readonly string[]): Promise<ExitCode> {
   } catch (error) {
     if (!(error instanceof Error) || !isExpected(error)) throw error;
     console.error(`weir: ${error.message}`);
-    return error instanceof CliError ? error.exitCode : exitCodes.failed;
+    if (error instanceof CliError) return error.exitCode;
+    return error.name === "CLIError" ? exitCodes.usage : exitCodes.failed; // citty's: a missing argument
   }
 }
 
