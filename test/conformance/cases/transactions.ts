@@ -195,6 +195,36 @@ export const transactionCases: readonly ConformanceCase[] = [
   },
   {
     section,
+    name: "an ACK of a transaction beyond what was delivered fails it with badPosition",
+    async run(world) {
+      const client = await transactional(world);
+      const [input, output] = [world.topic("in"), world.topic("out")];
+      const received = await client.subscribe(input);
+      const seq = await client.publishOne(input, "1");
+      await received.take(1);
+      begin(client, 1, [{ topic: output, text: "made of what is not there" }]);
+      client.peer.send({ type: "ack", tx: 1, upTo: [{ chain: received.chain(2), seq: seq + 1_000_000 }] });
+      client.peer.send({ type: "commit", tx: 1 });
+      await client.peer.refusal("badPosition", (frame) => frame.tx === 1);
+      await client.peer.fence();
+      equal((await client.history(output)).records.length, 0, "output");
+    },
+  },
+  {
+    section,
+    name: "BEGIN of a transaction that is open is refused and leaves it whole",
+    async run(world) {
+      const client = await transactional(world);
+      const topic = world.topic("t");
+      begin(client, 1, [{ topic, text: "1" }]);
+      client.peer.send({ type: "begin", tx: 1 });
+      await client.peer.refusal("unexpectedFrame", (frame) => frame.tx === 1);
+      await commit(client, 1);
+      equal(texts((await client.history(topic)).records), ["1"], "what the log holds");
+    },
+  },
+  {
+    section,
     name: "ACKs of a transaction that is rolled back have no effect",
     async run(world) {
       const client = await transactional(world);
