@@ -29,7 +29,7 @@ const implementers = [
   /^src\/client\/(platform[a-z-]*|file-store)\.ts$/,
 ];
 const world =
-  /(?<![\w.$"'-])(Date\.now|new Date\(\)|Math\.random|performance\.now|crypto\.(?:randomUUID|getRandomValues)|set(?:Timeout|Interval|Immediate)|queueMicrotask|Bun\.|process\.)/g;
+  /(?<![\w.$"'-])(Date\.now|new Date\(\)|Math\.random|performance\.now|crypto\.(?:randomUUID|getRandomValues)|set(?:Timeout|Interval|Immediate)(?!\s*:)|queueMicrotask|Bun\.\w+|process\.(?:env|argv|on|exit|exitCode|cwd|pid|hrtime|memoryUsage|cpuUsage|nextTick|std\w+))(?!\w)/g;
 
 export function roomViolations(sources: Sources): readonly string[] {
   const violations: string[] = [];

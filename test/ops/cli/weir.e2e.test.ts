@@ -18,7 +18,7 @@ function start(args: readonly string[], input = "") {
     stdin: new Blob([input]),
     stdout: "pipe",
     stderr: "pipe",
-    env: { PATH: process.env["PATH"], NO_COLOR: "1" },
+    env: { PATH: process.env.PATH, NO_COLOR: "1" },
   });
 }
 async function weir(args: readonly string[], input?: string): Promise<Ended> {
