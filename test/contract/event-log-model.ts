@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { matches } from "../../src/protocol/topic.ts";
 import type { AppendRequest, EventLog, LogRecord, NewRecord } from "../../src/runtime/log/event-log.ts";
-import type { OpenLog } from "./event-log.ts";
+import type { OpenLog } from "./event-log-fixture.ts";
 
 type Command =
   | { readonly type: "append"; readonly topics: readonly string[]; readonly producer: number; readonly resent: number; readonly gap: number }
@@ -118,8 +118,8 @@ async function run(model: Model, log: EventLog, step: Command): Promise<void> {
   }
 }
 
-export function eventLogModel(name: string, open: OpenLog): void {
-  describe(`${name}: against an array`, () => {
+export function eventLogModel(open: OpenLog): void {
+  describe("against an array", () => {
     test("any sequence of commands gives the same answers", async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(command, { minLength: 10, maxLength: 60 }), async (steps) => {

@@ -8,7 +8,9 @@ import { appended, type AppendView, planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, JournalKey, KeyValueChange, LogRecord, NewRecord } from "../event-log.ts";
 import { blockBytesTarget, type BlockWriter, type Mark, type TopicDefinition } from "./block.ts";
 import type { JournalTable } from "./journal-table.ts";
-import { float, floats, type LogIndex, type NextState, type Topic } from "./log-index.ts";
+import { float, floats } from "./floats.ts";
+import type { LogIndex, NextState } from "./log-index.ts";
+import type { Topic } from "./topic-entry.ts";
 import { assertKey, type Put, type Store } from "./store.ts";
 import type { HeldValue } from "./key-value.ts";
 
@@ -91,9 +93,12 @@ export class Group implements AppendView {
     if (plan.kind === "answer") return plan.result;
     const first = this.lastSeq + 1;
     for (let i = plan.from; i < records.length; i++) {
-      const number = numbered?.numbers[i];
-      if (number !== undefined && numbered !== undefined) this.#setMark(numbered.producer, number);
       this.#store(records[i] as NewRecord);
+      // A block carries the numbers of its own records; one that is full is finished with them.
+      const last = i === records.length - 1;
+      const full = this.#parts.blocks.bytes >= blockBytesTarget;
+      if (numbered !== undefined && (last || full)) this.#setMark(numbered.producer, numbered.numbers[i] as number);
+      if (full) this.#finishBlock();
     }
     if (once !== undefined) {
       const step = records.length > plan.from ? { first, last: this.lastSeq } : { first: 0, last: 0 };
@@ -152,7 +157,7 @@ export class Group implements AppendView {
 
   #setMark(producer: string, number: number): void {
     this.#marks.set(producer, number);
-    this.#blockMarks.set(producer, { producer, number, seq: this.lastSeq + 1 });
+    this.#blockMarks.set(producer, { producer, number, seq: this.lastSeq });
   }
 
   #store(record: NewRecord): void {
@@ -169,7 +174,6 @@ export class Group implements AppendView {
     const seq = this.lastSeq + 1;
     const base = { seq, time: this.time, topic: topic.name, id, lane, payload };
     this.records.push(headers === undefined ? base : { ...base, headers });
-    if (blocks.bytes >= blockBytesTarget) this.#finishBlock();
   }
 
   #finishBlock(): void {

@@ -3,7 +3,7 @@
  * @module
  */
 import type { JournalEntry, JournalKey, JournalSnapshot } from "../event-log.ts";
-import { float, floats } from "./log-index.ts";
+import { float, floats } from "./floats.ts";
 import { type Key, lastNumber, type Put, type Store } from "./store.ts";
 
 const headsCachedMax = 65_536;

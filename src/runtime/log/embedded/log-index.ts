@@ -8,7 +8,9 @@ import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import { matches } from "../../../protocol/topic.ts";
 import { Block, BlockDamaged } from "./block.ts";
 import { lastNumber, type Put, type Store } from "./store.ts";
+import { float, floats } from "./floats.ts";
 import { indexAfter, lastOfPostings, noPostings, packPostings, type Postings, postingsPerList, unpackPostings } from "./postings.ts";
+import { newTopic, packTopic, type Topic, unpackTopic } from "./topic-entry.ts";
 
 /** Bytes of records that may wait for the tables: with `lagRecords`, what a start folds again at most. */
 const lagBytesMax = 16_777_216;
@@ -16,21 +18,6 @@ export const defaultLagRecords = 8_192;
 const marksCachedMax = 65_536;
 const filtersCachedMax = 1_024;
 
-export type Topic = {
-  readonly id: number;
-  readonly name: string;
-  /** 0: none that is durable. */
-  lastSeq: Seq;
-  lastBlock: Seq;
-  count: number;
-  /** Up to here the postings are in the tables; those above are in `tail`. */
-  indexedTo: Seq;
-  listFirst: Seq;
-  listCount: number;
-  tail: Postings;
-  dirtySince: Seq;
-  dirtySinceBytes: number;
-};
 type DirtyMark = { number: number; readonly sinceSeq: Seq; readonly sinceBytes: number };
 /** The topics that a filter matches, kept up to date as topics appear. */
 export type Matched = { readonly topics: Topic[]; readonly ids: Set<number>; known: number };
@@ -84,7 +71,7 @@ export class LogIndex {
 
   /** The topic of that name; a new one lives in memory alone until a record of it is durable. */
   internTopic(name: string): Topic {
-    return this.#topics.get(name) ?? this.#addTopic(this.nextTopicId++, name);
+    return this.#topics.get(name) ?? this.#addTopic(newTopic(this.nextTopicId++, name));
   }
 
   topicNamed(name: string): Topic | undefined {
@@ -167,7 +154,7 @@ export class LogIndex {
     this.#clear();
     const state = this.#store.get("meta", "state");
     if (state !== undefined) this.#loadState(state);
-    for (const { key, value } of this.#store.walk("topics", { start: 0 })) this.#loadTopic(key as number, value);
+    for (const { key, value } of this.#store.walk("topics", { start: 0 })) this.#addTopic(unpackTopic(key as number, value));
     for (const { key, value } of this.#store.walk("forgotten", { start: "" })) this.forgotten.set(key as string, float(value, 0));
     this.lastSeq = this.firstSeq - 1;
     this.endBytes = this.firstBytes;
@@ -194,7 +181,7 @@ export class LogIndex {
     if (this.lastSeq >= this.firstSeq && block.first > this.lastSeq + 1) throw new BlockDamaged(this.lastSeq + 1);
     const { topics, marks } = block.tail();
     for (const { id, name } of topics) {
-      if (!this.#byId.has(id)) this.#addTopic(id, name);
+      if (!this.#byId.has(id)) this.#addTopic(newTopic(id, name));
       this.nextTopicId = Math.max(this.nextTopicId, id + 1);
     }
     for (let i = 0; i < block.count; i++) {
@@ -349,11 +336,9 @@ export class LogIndex {
     };
   }
 
-  #addTopic(id: number, name: string): Topic {
-    const none = { lastSeq: 0, lastBlock: 0, count: 0, indexedTo: 0, listFirst: 0, listCount: 0, dirtySince: 0, dirtySinceBytes: 0 };
-    const topic: Topic = { id, name, ...none, tail: noPostings };
-    this.#topics.set(name, topic);
-    this.#byId.set(id, topic);
+  #addTopic(topic: Topic): Topic {
+    this.#topics.set(topic.name, topic);
+    this.#byId.set(topic.id, topic);
     this.#list.push(topic);
     return topic;
   }
@@ -366,25 +351,11 @@ export class LogIndex {
     this.lastTime = float(state, 4);
   }
 
-  #loadTopic(id: number, value: Uint8Array): void {
-    const topic = this.#addTopic(id, Buffer.from(value.subarray(40)).toString("utf8"));
-    topic.lastSeq = topic.indexedTo = float(value, 0);
-    topic.lastBlock = float(value, 1);
-    topic.count = float(value, 2);
-    topic.listFirst = float(value, 3);
-    topic.listCount = float(value, 4);
-  }
-
   #clear(): void {
     Object.assign(this, { firstSeq: 1, firstBytes: 0, checkpoint: 0, nextTopicId: 1, lastTime: 0 });
     for (const held of [this.#topics, this.#byId, this.#dirtyTopics, this.#dirtyMarks, this.#marks, this.#filters, this.forgotten]) held.clear();
     this.#list = [];
   }
-}
-
-function packTopic(topic: Topic, listFirst: Seq, listCount: number): Uint8Array {
-  const numbers = floats(topic.lastSeq, topic.lastBlock, topic.count, listFirst, listCount);
-  return Buffer.concat([numbers, Buffer.from(topic.name)]);
 }
 
 function slice(postings: Postings, from: number, to: number): Postings {
@@ -395,12 +366,4 @@ function slice(postings: Postings, from: number, to: number): Postings {
 function nth<T>(values: Iterator<T>, index: number): T | undefined {
   for (let i = 0; i < index; i++) values.next();
   return values.next().value as T | undefined;
-}
-
-export function floats(...numbers: readonly number[]): Uint8Array {
-  return new Uint8Array(Float64Array.from(numbers).buffer);
-}
-
-export function float(bytes: Uint8Array, index: number): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(index * 8, true);
 }

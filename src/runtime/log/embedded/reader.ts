@@ -8,7 +8,8 @@ import type { LogRecord, ReadPage, ReadRequest } from "../event-log.ts";
 import { recordBytes } from "../../../protocol/frame.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { Block } from "./block.ts";
-import type { LogIndex, Matched, Topic } from "./log-index.ts";
+import type { LogIndex, Matched } from "./log-index.ts";
+import type { Topic } from "./topic-entry.ts";
 import type { Postings } from "./postings.ts";
 
 export type ReaderParts = { readonly index: LogIndex; readonly blocks: BlockCache; readonly pause: () => Promise<void> };

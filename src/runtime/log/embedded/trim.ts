@@ -11,7 +11,8 @@ import type { Retention } from "../event-log.ts";
 import type { Block } from "./block.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { Group } from "./group.ts";
-import type { LogIndex, Topic } from "./log-index.ts";
+import type { LogIndex } from "./log-index.ts";
+import type { Topic } from "./topic-entry.ts";
 import { lastOfPostings } from "./postings.ts";
 import { lastNumber, type Store } from "./store.ts";
 
