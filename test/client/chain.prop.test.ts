@@ -24,7 +24,7 @@ test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost
       const seen: number[] = [];
       let frontier = 0; // The furthest that the gateway has sent.
       const start = () => {
-        const client = connect("ws://gateway", { ports: world.ports, store, ack: { records: ackRecords } });
+        const client = connect("ws://gateway", { ports: world.ports, store, ack: { records: ackRecords }, reconnect: { minMs: 1, maxMs: 1 } });
         client.subscribe("orders.>", { qos: 2, start: "all" }, async (record) => {
           await Promise.resolve();
           seen.push(record.seq);
@@ -74,7 +74,7 @@ test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost
       expect(acked.map(({ seq }) => seq)).toEqual([...acked].map(({ seq }) => seq).sort((a, b) => a - b));
       expect(await outcome(client.connected())).toEqual({ value: undefined });
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 }, 30_000);
 
@@ -140,6 +140,6 @@ test("whatever is settled, refused, held back or lost, publishes reach a gateway
       expect(log).toEqual(results.map((_, i) => String(i + 1)));
       expect(all.map(({ n }) => n)).toEqual(results.map((_, i) => i + 1));
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 }, 30_000);
