@@ -50,6 +50,7 @@ export class Connection implements Peer {
   #hello = false;
   #closed = false;
   #paused = false;
+  #congested = false;
   /** Frames that came while the session was being attached. */
   #early: SessionFrame[] | undefined = [];
   #errors = 0;
@@ -87,7 +88,7 @@ export class Connection implements Peer {
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += data.length;
     if (result === "sent") return result;
-    if (result === "congested") this.#parts.signal({ type: "socket.congested" });
+    if (result === "congested") this.#congest();
     // A reader sends again what was dropped; any other frame is owed, and cannot be.
     else if (frame.type !== "deliver") this.close("slowConsumer", "slowConsumer");
     return result;
@@ -122,17 +123,22 @@ export class Connection implements Peer {
     this.#heardAt = this.#now();
     this.#services.counters.framesIn++;
     this.#services.counters.bytesIn += data.length;
-    // The bytes are ours until we return; payloads are views into them, and the log keeps those for longer.
-    const kept = typeof data === "string" ? data : data.slice();
-    const decoded = this.#codec.decode(kept, this.#services.limits);
+    const decoded = this.#codec.decode(data, this.#services.limits);
     if (!decoded.ok) return this.#refuseBytes(decoded);
     const { frame } = decoded;
     if (!fromClient.has(frame.type)) return this.#unexpected(`${frame.type.toUpperCase()} is not sent by clients`);
     this.#parts.guard(() => this.#receive(frame as ClientFrame));
   }
 
+  #congest(): void {
+    if (this.#congested) return;
+    this.#congested = true;
+    this.#parts.signal({ type: "socket.congested" });
+  }
+
   drain(): void {
-    this.#parts.signal({ type: "socket.drained" });
+    if (this.#congested) this.#parts.signal({ type: "socket.drained" });
+    this.#congested = false;
     this.#session?.subscriptions.drained();
   }
 

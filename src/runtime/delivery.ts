@@ -129,6 +129,15 @@ export class Delivery implements LiveReceiver {
     return { records: this.#window.records - records, bytes: this.#window.bytes - bytes };
   }
 
+  /**
+   * May it be fed by the hub? Only with half of its window free: a receiver at the edge of its window would leave
+   * the fan-out again at once, and again.
+   */
+  get mayTurnLive(): boolean {
+    const { records, bytes } = this.#inFlight;
+    return records * 2 <= this.#window.records && bytes * 2 <= this.#window.bytes;
+  }
+
   /** Nothing is in flight: the next record may be sent whatever its size. */
   get empty(): boolean {
     return this.#inFlight.records === 0;

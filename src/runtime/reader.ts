@@ -90,6 +90,7 @@ export class Reader {
   }
 
   #turnLive(): void {
+    if (!this.#delivery.mayTurnLive) return; // acknowledgements will wake it
     this.#running = false;
     this.#delivery.turnLive();
     // The socket took nothing: try again when it has drained.

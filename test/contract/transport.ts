@@ -109,6 +109,15 @@ function messageContract(stage: () => Stage): void {
     expect(gateway.seen.messages()).toEqual(sent);
   });
 
+  test("bytes given to message() stay as they are while later ones arrive", async () => {
+    const { client, gateway } = await stage().pair();
+    const sent = Array.from({ length: 200 }, (_, i) => new Uint8Array(300 + i).fill(i));
+    for (const data of sent) client.send(data);
+    client.send("last");
+    await gateway.seen.until((happening) => happening.kind === "message" && happening.data === "last");
+    expect(gateway.seen.messages().slice(0, -1)).toEqual(sent);
+  });
+
   test("send() has copied its bytes when it returns", async () => {
     const { seen, gateway } = await stage().pair();
     const scratch = new Uint8Array([1, 2, 3]);

@@ -81,13 +81,6 @@ describe("memoryNetwork()", () => {
     expect(w.trace).toEqual(["client got slow", "client got fast"]);
   });
 
-  test("overwrites bytes given to message() when the handler has returned", () => {
-    link.socket.send(new Uint8Array([1, 2]));
-    w.clock.advance(1);
-    expect(w.trace).toEqual(["gateway got 1,2"]);
-    expect(w.kept).toEqual([new Uint8Array([255, 255])]);
-  });
-
   test("halfOpen() tells nobody and lets nothing pass; the client's close ends by its own timeout", () => {
     link.halfOpen();
     link.socket.send("up");

@@ -4,10 +4,11 @@
  */
 import { type AnyStateMachine, initialTransition, transition } from "xstate";
 
+type Signal = { readonly type: string; readonly [field: string]: unknown };
 type Step = { readonly state: unknown; readonly effects: readonly unknown[] };
 
 /** State and "perform effect" parameters after each signal, the initial step first. */
-export function run(machine: AnyStateMachine, input: unknown, signals: readonly { readonly type: string }[]): Step[] {
+export function run(machine: AnyStateMachine, input: unknown, signals: readonly Signal[]): Step[] {
   let [snapshot, actions] = initialTransition(machine, input as never);
   const steps: Step[] = [{ state: snapshot.value, effects: effectsOf(actions) }];
   for (const signal of signals) {

@@ -133,7 +133,7 @@ export class Stage {
     this.#opened?.(end);
     return {
       message: (data: Uint8Array | string) => {
-        seen.add({ kind: "message", data: typeof data === "string" ? data : data.slice() });
+        seen.add({ kind: "message", data });
         this.onMessage(socket, data);
       },
       drain: () => seen.add({ kind: "drain" }),

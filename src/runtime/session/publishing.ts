@@ -55,11 +55,14 @@ export class Publishing {
     this.#check = check;
   }
 
-  /** A new connection begins: numbers go on after `mark`. Only when `settled()` has resolved. */
-  begin(mark: number): void {
-    this.publishedUpTo = Math.max(this.publishedUpTo, mark);
+  /**
+   * A new connection begins: numbers go on after what the journal and the log's `mark` say is settled (a refused
+   * number may be above the mark). Only when `settled()` has resolved.
+   */
+  begin(upTo: number, mark: number): void {
+    this.publishedUpTo = Math.max(this.publishedUpTo, upTo, mark);
     this.#received = this.publishedUpTo;
-    this.#appended = this.publishedUpTo;
+    this.#appended = mark;
     this.#stalledFrom = undefined;
   }
 
@@ -139,12 +142,15 @@ export class Publishing {
   }
 
   async #storeRefusals(batch: Batch): Promise<void> {
+    // One before it failed while it waited: its numbers must not be stored before those come again.
+    if (!this.#batches.includes(batch)) return this.#leave(batch);
     if (batch.refused.length > 0) {
       // Before the records: a crash in between must not leave a refused number below the log's mark untold.
       const recorded = await this.#context.record({ type: "RefusePublishes", at: this.#now(), refused: batch.refused });
       if (!recorded.ok) {
         this.#context.peer?.close("tooManyRefused", "tooManyRefused");
-        return this.#finish(batch);
+        this.#drop(batch);
+        return;
       }
     }
     this.#store(batch);
@@ -185,12 +191,18 @@ export class Publishing {
     this.#flushSoon();
   }
 
-  /** The log refused it: everything from here on is to be sent again. */
-  #fail(batch: Batch, failure: LogFailure, after: number): void {
+  /** Nothing of it and of what came after it is settled. False: it was dropped with an earlier one. */
+  #drop(batch: Batch): boolean {
     this.#leave(batch);
     const at = this.#batches.indexOf(batch);
-    if (at === -1) return; // an earlier one failed before it
+    if (at === -1) return false;
     for (const dropped of this.#batches.splice(at)) this.release(dropped.last - dropped.first + 1, dropped.bytes);
+    return true;
+  }
+
+  /** The log refused it: everything from here on is to be sent again. */
+  #fail(batch: Batch, failure: LogFailure, after: number): void {
+    if (!this.#drop(batch)) return;
     this.#stalledFrom = batch.first;
     this.#received = batch.first - 1;
     this.#appended = after;
@@ -245,8 +257,8 @@ export class Publishing {
 }
 
 export function newRecord(record: PublishRecord, id: string): NewRecord {
-  const { topic, payload, lane, headers } = record;
-  return { topic, id, lane: lane ?? normalLane, payload, ...(headers === undefined ? {} : { headers }) };
+  const { topic, payload, lane = normalLane, headers } = record;
+  return headers === undefined ? { topic, id, lane, payload } : { topic, id, lane, payload, headers };
 }
 
 /** Consecutive numbers at consecutive seqs become one run. */

@@ -98,7 +98,7 @@ export class Sessions {
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
     if (!recorded.ok) return this.#notAttached(session);
     if (hello.settled !== undefined) await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
-    session.publishing.begin(Math.max(session.state.publishedUpTo, (await ports.log.producerMark(id)) ?? 0));
+    session.publishing.begin(session.state.publishedUpTo, (await ports.log.producerMark(id)) ?? 0);
     this.#held.get(id)?.actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
   }

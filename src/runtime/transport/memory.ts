@@ -1,7 +1,6 @@
 /**
  * The transport without sockets, for the simulator and for tests: deterministic, in one process, with the
- * faults that a network has. Behaves as the Bun adapter does (the same contract suite), and more strictly
- * in one point: bytes given to `message` are overwritten once the handler has returned.
+ * faults that a network has. Behaves as the Bun adapter does (the same contract suite).
  *
  * All waiting goes through the clock, all chance through `random`. Order is kept within a connection, not across.
  * @module
@@ -213,7 +212,6 @@ class MemorySocket implements Socket {
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
     if (bytes > this.#listener.options.messageBytesMax) return this.#shut(1009, "Received too big message");
     this.#handler?.message(data);
-    if (typeof data !== "string") data.fill(0xff);
   }
   drained(): void {
     if (this.#closing !== undefined) this.#shut(this.#closing.code, this.#closing.reason);

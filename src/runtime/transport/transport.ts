@@ -40,7 +40,7 @@ export type UpgradeDecision =
 
 /** What one socket's events go to; made by `open`. Handlers must not throw. */
 export type SocketHandler = {
-  /** `data` is valid until the handler returns; copy to keep. */
+  /** `data` is the handler's to keep: an adapter whose host uses its buffer again copies first. */
   message(data: Uint8Array | string): void;
   /** The socket's buffer is empty again. */
   drain(): void;
