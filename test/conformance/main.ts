@@ -1,12 +1,12 @@
 /**
  * `bun test/conformance/main.ts ws://host:port [--codec name] [--filter text] [--token jwt] [--handshake-ms n]`
- * holds any gateway to docs/protocol/v1.md: TAP lines, a summary, exit code 1 when a case fails, 2 for bad usage.
+ * holds any gateway to docs/protocol/v1.md: TAP lines, a summary, exit code 1 when a case fails, 2 when it cannot run.
  * @module
  */
 import { parseArgs } from "node:util";
 import { codecs } from "../../src/protocol/codecs.ts";
 import { limits } from "../../src/protocol/limits.ts";
-import { CaseSkipped } from "./peer.ts";
+import { CaseSkipped, upgradeStatus } from "./peer.ts";
 import { cases } from "./suite.ts";
 import { runCase, type Target } from "./world.ts";
 
@@ -55,6 +55,9 @@ async function runOne(index: number, title: string, run: () => Promise<void>, ta
 
 async function main(): Promise<number> {
   const { url, chosen, wanted, handshakeMs, token } = readArguments();
+  await upgradeStatus(url, [], 10_000).catch((thrown: unknown) => {
+    throw new Error(`Cannot reach ${url}: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
+  });
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   console.log(`TAP version 13\n1..${chosen.length * wanted.length}`);
   let index = 0;
