@@ -21,7 +21,7 @@ export function welcomeText(listening: Listening, config: Config): string {
     `  health     ${secure ? "https" : "http"}://${host}/health`,
     `  receive    npm run weir -- tail 'orders.>'${to}`,
     `  publish    npm run weir -- publish orders.eu.42 '{"total": 7}'${to}`,
-    `  by hand    npx wscat -c ${socketUrl} -s weir.v1.json -x '{"type":"hello"}'`,
+    `  by hand    npx wscat -c ${socketUrl} -s weir.v1.json    then type {"type":"hello"}`,
     "",
     "Ctrl-C stops it.",
   ].join("\n");
