@@ -53,6 +53,13 @@ export function appendContract(at: LogUnderTest): void {
       await at.log.close();
       expect(refused(await at.log.append({ records: [newRecord("a")] })).code).toBe("closed");
     });
+    test("close() lets a read and a follow that are under way end in peace", async () => {
+      await at.log.append({ records: Array.from({ length: 3_000 }, (_, i) => newRecord(`t.${i % 9}`, String(i))) });
+      at.log.follow(0, () => {});
+      const read = at.log.read({ filter: "t.*", after: 0, recordsMax: 5_000, bytesMax: 1 << 30 });
+      await at.reopen();
+      expect((await read).records.length).toBe(3_000);
+    });
     test("flushes what was accepted before close", async () => {
       const accepted = at.log.append({ records: [newRecord("a", "kept")] });
       await at.reopen();

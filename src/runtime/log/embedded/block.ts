@@ -1,5 +1,5 @@
 /**
- * How records lie on disk: the records of one group commit in blocks of about 64 KiB, each with all that is needed to
+ * How records lie on disk: the records of one group commit in blocks of about 32 KiB, each with all that is needed to
  * rebuild the index over it (new topics, producers' numbers). Payloads are copied in and handed out untouched.
  *
  * Layout, little endian: header (48 bytes) · records · their offsets (u32 each) · topics · marks. Record: topic u32,
@@ -15,7 +15,7 @@ import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import type { Lane } from "../../../protocol/lane.ts";
 import type { NewRecord } from "../event-log.ts";
 
-export const blockBytesTarget = 65_536;
+export const blockBytesTarget = 32_768;
 const headerBytes = 48;
 const at = { crc: 0, version: 4, count: 8, offsets: 12, first: 16, time: 24, before: 32, definitions: 40, marks: 44 } as const;
 const version = 1;

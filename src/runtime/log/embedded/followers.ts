@@ -22,10 +22,6 @@ export class Followers {
     this.#parts = parts;
   }
 
-  get size(): number {
-    return this.#followers.size;
-  }
-
   add(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
     const follower: Follower = { cursor: after, reading: true, onRecords };
     this.#followers.add(follower);
@@ -39,9 +35,9 @@ export class Followers {
     const last = records.at(-1)?.seq;
     if (first === undefined || last === undefined) return;
     for (const follower of this.#followers) {
-      if (follower.reading) continue;
-      if (follower.cursor >= last) continue;
-      follower.cursor < first ? this.#hand(follower, records, last) : this.#hand(follower, records.slice(follower.cursor - first + 1), last);
+      if (follower.reading || follower.cursor >= last) continue;
+      const known = Math.max(0, follower.cursor - first + 1);
+      this.#hand(follower, known === 0 ? records : records.slice(known), last);
     }
   }
 
@@ -68,8 +64,7 @@ export class Followers {
       }
       follower.reading = false;
     } catch (cause) {
-      this.#followers.delete(follower);
-      this.#parts.onError(cause);
+      if (this.#followers.delete(follower)) this.#parts.onError(cause);
     }
   }
 

@@ -12,7 +12,6 @@ import { float, floats } from "./floats.ts";
 import type { LogIndex, NextState } from "./log-index.ts";
 import type { Topic } from "./topic-entry.ts";
 import { assertKey, type Put, type Store } from "./store.ts";
-import type { HeldValue } from "./key-value.ts";
 
 export type GroupParts = {
   readonly store: Store;
@@ -20,6 +19,8 @@ export type GroupParts = {
   readonly journals: JournalTable;
   readonly blocks: BlockWriter;
 };
+/** `expiresAt` 0: never. */
+export type HeldValue = { readonly value: Uint8Array; readonly revision: number; readonly expiresAt: number };
 type Step = { readonly first: Seq; readonly last: Seq };
 /** What waits for the tables does not get larger than what comes in. */
 const stagedMin = 64;

@@ -8,11 +8,10 @@
 import type { Clock, Timer } from "../../ports.ts";
 import { keyConflict } from "../append-plan.ts";
 import type { Follow, KeyValue, KeyValueChange, KeyValueEntry, LogFailure } from "../event-log.ts";
-import type { Group } from "./group.ts";
+import type { Group, HeldValue } from "./group.ts";
 import { float, floats } from "./floats.ts";
 import { assertKey, type Store } from "./store.ts";
 
-export type HeldValue = { readonly value: Uint8Array; readonly revision: number; readonly expiresAt: number };
 export type KeyValueParts = {
   readonly store: Store;
   readonly clock: Clock;

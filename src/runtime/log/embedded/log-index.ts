@@ -61,10 +61,6 @@ export class LogIndex {
     return this.endBytes - this.firstBytes;
   }
 
-  get topicsCount(): number {
-    return this.#list.length;
-  }
-
   topic(id: number): Topic | undefined {
     return this.#byId.get(id);
   }
@@ -72,10 +68,6 @@ export class LogIndex {
   /** The topic of that name; a new one lives in memory alone until a record of it is durable. */
   internTopic(name: string): Topic {
     return this.#topics.get(name) ?? this.#addTopic(newTopic(this.nextTopicId++, name));
-  }
-
-  topicNamed(name: string): Topic | undefined {
-    return this.#topics.get(name);
   }
 
   matched(filter: string): Matched {
@@ -307,7 +299,7 @@ export class LogIndex {
         count = 0;
       }
       const to = Math.min(seqs.length, from + postingsPerList - count);
-      puts.push({ table: "postings", key: [topic.id, first], value: packPostings(first, held, topic.tail, from, to) });
+      puts.push({ table: "postings", key: [topic.id, first], value: packPostings({ first, held }, topic.tail, { from, to }) });
       count += to - from;
       from = to;
     }

@@ -51,6 +51,7 @@ export class EmbeddedLog implements EventLog {
   readonly #writer: Writer;
   readonly #followers: Followers;
   readonly #pause: () => Promise<void>;
+  readonly #reads = new Set<Promise<ReadPage>>();
   #poll: Timer | undefined;
   #closed = false;
 
@@ -91,7 +92,13 @@ export class EmbeddedLog implements EventLog {
 
   async read(request: ReadRequest): Promise<ReadPage> {
     this.#refresh();
-    return readPage({ index: this.#index, blocks: this.#blocks, pause: this.#pause }, request);
+    const page = readPage({ index: this.#index, blocks: this.#blocks, pause: this.#pause }, request);
+    this.#reads.add(page);
+    try {
+      return await page;
+    } finally {
+      this.#reads.delete(page);
+    }
   }
 
   follow(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
@@ -137,9 +144,10 @@ export class EmbeddedLog implements EventLog {
     if (this.#closed) return;
     this.#closed = true;
     this.keyValue.stop();
-    await this.#writer.close();
     this.#followers.stop();
     this.#poll?.cancel();
+    await this.#writer.close();
+    await Promise.allSettled(this.#reads);
     await this.#store.close();
     this.#parts.release();
   }

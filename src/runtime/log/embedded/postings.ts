@@ -16,8 +16,10 @@ const lastBytes = 8;
 export type Postings = { readonly seqs: Seq[]; readonly blocks: Seq[] };
 export const noPostings: Postings = { seqs: [], blocks: [] };
 
-/** A list that begins at `first`, after `held` (what is stored of it), with the postings [from, to) added. */
-export function packPostings(first: Seq, held: Uint8Array | undefined, added: Postings, from: number, to: number): Uint8Array {
+export type PostingsList = { readonly first: Seq; readonly held: Uint8Array | undefined };
+
+/** The list that begins at `first`, of which `held` is stored, with those of `added` at [from, to). */
+export function packPostings({ first, held }: PostingsList, added: Postings, { from, to }: { from: number; to: number }): Uint8Array {
   const bytes = new Uint8Array((held?.byteLength ?? lastBytes) + (to - from) * 16);
   let end = lastBytes;
   let last = first;

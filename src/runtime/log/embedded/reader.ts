@@ -157,7 +157,8 @@ async function mergeTopics(parts: ReaderParts, topics: readonly Topic[], bounds:
   for (const topic of topics) {
     const cursor = new Cursor(parts.index, topic, bounds);
     if (cursor.advance()) push(heap, cursor, sign);
-    if ((steps += openTopicSteps) > stepsPerPause) await pause();
+    steps += openTopicSteps;
+    if (steps > stepsPerPause) await pause();
   }
   while (heap.length > 0) {
     const cursor = heap[0] as Cursor;
@@ -166,7 +167,8 @@ async function mergeTopics(parts: ReaderParts, topics: readonly Topic[], bounds:
     if (block !== undefined && !page.add(recordOf(block, cursor.seq, cursor.topic.name))) return true;
     if (cursor.advance()) sink(heap, sign);
     else pop(heap, sign);
-    if ((steps += lookupSteps) > stepsPerPause) await pause();
+    steps += lookupSteps;
+    if (steps > stepsPerPause) await pause();
   }
   return false;
 }

@@ -92,11 +92,10 @@ export class Store {
 
   /** LMDB reports a short write as an input/output error, so the file system is asked. */
   async #failure(puts: readonly Put[], thrown: unknown): Promise<LogFailure> {
-    let cause = thrown;
-    const commitError = (thrown as { commitError?: Promise<unknown> }).commitError;
-    const told = commitError?.catch((error: unknown) => void (cause = error));
+    const told = (thrown as { commitError?: Promise<unknown> }).commitError?.catch((error: unknown) => error);
     // The binding rejects it in the same turn of the loop; should it ever not, the answer must still come.
-    await Promise.race([told, new Promise((resolve) => setImmediate(resolve))]);
+    const nothing = new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
+    const cause = (await Promise.race([told, nothing])) ?? thrown;
     const needed = puts.reduce((bytes, put) => bytes + (put.value?.byteLength ?? 0), freeBytesMin);
     const { bavail, bsize } = statfsSync(dirname(this.file));
     const why = cause instanceof Error ? cause.message : String(cause);
