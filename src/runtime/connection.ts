@@ -264,7 +264,7 @@ export class Connection implements Peer {
     const { ports, limits, node, version } = this.#services;
     const { session, outcome, cause, resumeKey, resumeWindowMs } = attached;
     const { epoch, tier, transactions } = ports.log.info();
-    const refused = [...session.state.refused.values()];
+    const refused = [...session.state.refused.values()].filter(({ n }) => n <= session.publishing.publishedUpTo);
     return {
       type: "welcome",
       session: session.id,

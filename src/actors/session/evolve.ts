@@ -46,7 +46,8 @@ export function evolve(state: SessionState, event: SessionEvent): SessionState {
     case "PublishRefused": {
       const refused = new Map(state.refused);
       refused.set(event.n, { n: event.n, code: event.code, cause: event.cause, message: event.message });
-      return { ...state, refused, publishedUpTo: Math.max(state.publishedUpTo, event.n) };
+      // It settles nothing below it: those may not be in the log yet.
+      return { ...state, refused };
     }
     case "RefusalsSettled":
       return { ...state, refused: new Map([...state.refused].filter(([n]) => n > event.upTo)) };

@@ -142,9 +142,7 @@ export class Publishing {
   }
 
   async #storeRefusals(batch: Batch): Promise<void> {
-    // One before it failed while it waited: its numbers must not be stored before those come again.
-    if (!this.#batches.includes(batch)) return this.#leave(batch);
-    if (batch.refused.length > 0) {
+    if (batch.refused.length > 0 && this.#batches.includes(batch)) {
       // Before the records: a crash in between must not leave a refused number below the log's mark untold.
       const recorded = await this.#context.record({ type: "RefusePublishes", at: this.#now(), refused: batch.refused });
       if (!recorded.ok) {
@@ -153,7 +151,9 @@ export class Publishing {
         return;
       }
     }
-    this.#store(batch);
+    // One before it failed while it waited: its numbers must not be stored before those come again.
+    if (this.#batches.includes(batch)) this.#store(batch);
+    else this.#leave(batch);
   }
 
   #store(batch: Batch): void {
