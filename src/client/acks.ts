@@ -23,7 +23,11 @@ export class AckQueue {
   #bytes = 0;
   #timer: ClientTimer | undefined;
 
-  constructor(options: { readonly records: number; readonly ms: number }, clock: ClientClock, send: (frame: Ack) => void) {
+  constructor(
+    options: { readonly records: number; readonly ms: number },
+    clock: ClientClock,
+    send: (frame: Ack) => void,
+  ) {
     this.#options = options;
     this.#clock = clock;
     this.#send = send;
@@ -65,6 +69,7 @@ export class AckQueue {
     }
     // Without its ACK a redelivered record comes again; those of a lost connection go out on the next one.
     this.#only = unbound.slice(-limits.naksPerSessionMax);
-    if (upTo.length + only.length > 0) this.#send({ type: "ack", ...(upTo.length > 0 ? { upTo } : {}), ...(only.length > 0 ? { only } : {}) });
+    if (upTo.length + only.length > 0)
+      this.#send({ type: "ack", ...(upTo.length > 0 ? { upTo } : {}), ...(only.length > 0 ? { only } : {}) });
   }
 }

@@ -151,7 +151,15 @@ export class Chain {
   }
 
   item(record: DeliveredRecord, attempt: number, via: Item["via"]): Item {
-    return { chain: this, record, bytes: recordBytes(record), attempt, via, generation: this.generation, state: "open" };
+    return {
+      chain: this,
+      record,
+      bytes: recordBytes(record),
+      attempt,
+      via,
+      generation: this.generation,
+      state: "open",
+    };
   }
 
   /** The position that acknowledging these records would give, or `undefined` when an unsettled one lies before them. */

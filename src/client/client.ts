@@ -5,9 +5,10 @@
  * Owns: nothing is sent in a session before the store knows the session; the end of a connection loses nothing.
  * @module
  */
+
+import { closeCodes } from "../protocol/close-code.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ErrorFrame, Frame, Hello, PublishRecord, Welcome } from "../protocol/frame.ts";
-import { closeCodes } from "../protocol/close-code.ts";
 import { limits } from "../protocol/limits.ts";
 import { filterProblem } from "../protocol/topic.ts";
 import { AckQueue } from "./acks.ts";
@@ -17,19 +18,31 @@ import { CreditWindow } from "./credit.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import { Emitter, type Unlisten } from "./events.ts";
 import { type History, HistoryReader } from "./history.ts";
-import { checkHistory, checkPublish, checkSubscribe, type ConnectOptions, type HistoryOptions, type PublishOptions, type Settings, settings, startAt, type SubscribeOptions } from "./options.ts";
+import {
+  type ConnectOptions,
+  checkHistory,
+  checkPublish,
+  checkSubscribe,
+  type HistoryOptions,
+  type PublishOptions,
+  type Settings,
+  type SubscribeOptions,
+  settings,
+  startAt,
+} from "./options.ts";
 import type { PublishResult } from "./outbox.ts";
 import { Persistence, type SavedSession } from "./persistence.ts";
 import { platformPorts } from "./platform.ts";
 import type { ClientPorts } from "./ports.ts";
-import { itemOf, type ReceivedRecord } from "./record.ts";
 import { Publisher } from "./publisher.ts";
+import { itemOf, type ReceivedRecord } from "./record.ts";
 import { StoreWriter } from "./store.ts";
 import { type Handler, LiveSubscription, type Subscription, type SubscriptionOwner } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TokenSource } from "./token.ts";
 import { type Acked, Gathering, type TransactionResult, Transactions } from "./transaction.ts";
 import { makeRecord } from "./value.ts";
+import { Waiters } from "./waiters.ts";
 
 const retryMs = 1_000;
 
@@ -47,6 +60,7 @@ export class LiveClient implements Client {
   readonly #history: HistoryReader;
   readonly #tokens: TokenSource;
   readonly #owner: SubscriptionOwner;
+  readonly #waiters = new Waiters();
   readonly #connector: Connector;
   #session: SavedSession | undefined;
   #welcome: Welcome | undefined;
@@ -55,7 +69,6 @@ export class LiveClient implements Client {
   #loaded = false;
   /** False: the gateway ended the session that we hold. */
   #mayResume = true;
-  #waiters: { readonly met: () => boolean; resolve(): void; reject(error: WeirError): void }[] = [];
   #beforeLoad: (() => void)[] = [];
 
   constructor(url: string, options: ConnectOptions, codec: Codec) {
@@ -66,7 +79,9 @@ export class LiveClient implements Client {
     const { clock } = this.#ports;
     const send = (frame: Frame): void => this.#connector.send(frame);
     if (options.store !== undefined) {
-      const writer = new StoreWriter(options.store, clock, (error) => this.#report(clientError("storeFailed", `The store refused a write: ${String(error)}`, error)));
+      const writer = new StoreWriter(options.store, clock, (error) =>
+        this.#report(clientError("storeFailed", `The store refused a write: ${String(error)}`, error)),
+      );
       this.#persistence = new Persistence(options.store, writer);
     }
     const client = this;
@@ -90,7 +105,14 @@ export class LiveClient implements Client {
     this.#history = new HistoryReader(host);
     this.#tokens = new TokenSource(options.token, { clock, send, report: host.report });
     this.#connector = new Connector(
-      { url, codec, ports: this.#ports, tokens: this.#tokens, reconnect: this.#settings.reconnect, ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }) },
+      {
+        url,
+        codec,
+        ports: this.#ports,
+        tokens: this.#tokens,
+        reconnect: this.#settings.reconnect,
+        ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
+      },
       {
         hello: (token) => this.#hello(token),
         welcome: (frame) => this.#welcomed(frame),
@@ -130,22 +152,23 @@ export class LiveClient implements Client {
   }
 
   connected(): Promise<void> {
-    return this.#until(() => this.#connector.connected);
+    return this.#waiters.until(() => this.#connector.connected);
   }
   writable(): Promise<void> {
     const { recordsMax, bytesMax } = this.#settings.outbox;
-    return this.#until(() => this.#publisher.records < recordsMax / 2 && this.#publisher.bytes < bytesMax / 2);
+    return this.#waiters.until(() => this.#publisher.records < recordsMax / 2 && this.#publisher.bytes < bytesMax / 2);
   }
   flush(): Promise<void> {
     this.#acks.flush();
-    return this.#until(() => this.#loaded && this.#publisher.records === 0 && this.#transactions.size === 0);
+    return this.#waiters.until(() => this.#loaded && this.#publisher.records === 0 && this.#transactions.size === 0);
   }
 
   // biome-ignore lint/suspicious/useAwait: a bad argument is a rejection, like every other failure of a publish
   async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishResult> {
     this.#mustRun();
     const record = this.#record(topic, value, options);
-    if (options.signal?.aborted === true) throw clientError("aborted", `Publish on ${topic} was aborted before it began`, options.signal.reason);
+    if (options.signal?.aborted === true)
+      throw clientError("aborted", `Publish on ${topic} was aborted before it began`, options.signal.reason);
     if (!this.#loaded) await this.#whenLoaded();
     return this.#publisher.add(record, options.ordered ?? false, options.signal);
   }
@@ -157,7 +180,8 @@ export class LiveClient implements Client {
     const problem = filterProblem(filter);
     if (problem !== undefined) throw wireError({ code: 301, cause: "badFilter", message: problem });
     this.#mustRun();
-    if (this.#subscriptions.get(filter) !== undefined) throw wireError({ code: 303, cause: "alreadySubscribed", message: `This client holds ${filter} already` });
+    if (this.#subscriptions.get(filter) !== undefined)
+      throw wireError({ code: 303, cause: "alreadySubscribed", message: `This client holds ${filter} already` });
     const subscription = new LiveSubscription(filter, options, { owner: this.#owner, handler });
     if (this.#loaded) subscription.intake.restore();
     else this.#beforeLoad.push(() => subscription.intake.restore());
@@ -184,7 +208,7 @@ export class LiveClient implements Client {
       gathered.rollback();
       throw error;
     } finally {
-      this.#wake();
+      this.#waiters.wake();
     }
   }
 
@@ -263,7 +287,7 @@ export class LiveClient implements Client {
     if (outcome === "resumed") this.#emitter.emit("resumed", { session, publishedUpTo: frame.publishedUpTo });
     this.#transactions.pump();
     this.#publisher.flushSoon();
-    this.#wake();
+    this.#waiters.wake();
   }
 
   #newSession(before: SavedSession | undefined, frame: Welcome): void {
@@ -294,7 +318,7 @@ export class LiveClient implements Client {
     if (failed) this.#report(error);
     this.#connector.stop();
     for (const run of this.#beforeLoad) run();
-    this.#wake();
+    this.#waiters.end(error);
   }
 
   // --- frames ---
@@ -304,7 +328,7 @@ export class LiveClient implements Client {
       case "published":
         this.#publisher.published(frame);
         this.#transactions.pump();
-        return this.#wake();
+        return this.#waiters.wake();
       case "deliver":
         this.#subscriptions.deliver(frame);
         return this.#transactions.pump();
@@ -319,7 +343,7 @@ export class LiveClient implements Client {
       case "committed":
         this.#transactions.committed(frame);
         this.#publisher.flushSoon();
-        return this.#wake();
+        return this.#waiters.wake();
       case "page":
         return this.#history.page(frame);
       case "authenticated":
@@ -351,7 +375,10 @@ export class LiveClient implements Client {
     const item = itemOf(record);
     const intake = item === undefined ? undefined : this.#subscriptions.holding(item)?.intake;
     if (item === undefined || intake === undefined || item.state !== "open") {
-      throw clientError("badArgument", `Record ${record.seq} on ${record.topic} is settled already, or its subscription has ended`);
+      throw clientError(
+        "badArgument",
+        `Record ${record.seq} on ${record.topic} is settled already, or its subscription has ended`,
+      );
     }
     item.state = "inTransaction";
     return { intake, item };
@@ -374,7 +401,10 @@ export class LiveClient implements Client {
 
   #record(topic: string, value: unknown, options: PublishOptions): PublishRecord {
     checkPublish(options);
-    return makeRecord(topic, value, { ...options, payloadBytesMax: this.#welcome?.payloadBytesMax ?? limits.payloadBytesMax });
+    return makeRecord(topic, value, {
+      ...options,
+      payloadBytesMax: this.#welcome?.payloadBytesMax ?? limits.payloadBytesMax,
+    });
   }
 
   async #whenLoaded(): Promise<void> {
@@ -384,23 +414,6 @@ export class LiveClient implements Client {
 
   #mustRun(): void {
     if (this.#ended !== undefined) throw this.#ended;
-  }
-
-  #until(met: () => boolean): Promise<void> {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
-    if (met()) return Promise.resolve();
-    return new Promise((resolve, reject) => this.#waiters.push({ met, resolve, reject }));
-  }
-
-  #wake(): void {
-    if (this.#waiters.length === 0) return;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) {
-      if (this.#ended !== undefined) waiter.reject(this.#ended);
-      else if (waiter.met()) waiter.resolve();
-      else this.#waiters.push(waiter);
-    }
   }
 
   #report(error: WeirError): void {

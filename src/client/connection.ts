@@ -52,7 +52,9 @@ export class Connection {
     this.#options = options;
     this.#events = events;
     const { ports, codec, url } = options;
-    this.#timer = ports.clock.after(limits.handshakeMs, () => this.#fail("handshakeTimeout", `No WELCOME within ${limits.handshakeMs} ms`));
+    this.#timer = ports.clock.after(limits.handshakeMs, () =>
+      this.#fail("handshakeTimeout", `No WELCOME within ${limits.handshakeMs} ms`),
+    );
     try {
       this.#socket = ports.openSocket(url, subprotocolOf(codec.name), {
         open: () => this.#opened(),

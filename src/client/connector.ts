@@ -24,7 +24,10 @@ export type ConnectorEvents = {
   stopped(error: WeirError): void;
   report(error: WeirError): void;
 };
-export type ConnectorOptions = ConnectionOptions & { readonly reconnect: ReconnectOptions; readonly tokens: TokenSource };
+export type ConnectorOptions = ConnectionOptions & {
+  readonly reconnect: ReconnectOptions;
+  readonly tokens: TokenSource;
+};
 
 /** A connection that lasted this long was a good one: the next failure is a first failure again. */
 const stableMs = 5_000;
@@ -105,7 +108,10 @@ export class Connector {
     const { code, goaway } = end;
     const reason = goaway === undefined ? end.reason : `${goaway.cause}: ${goaway.message}`;
     const retryAfter = goaway?.retryAfterMs === undefined ? {} : { retryAfterMs: goaway.retryAfterMs };
-    const afterwards = afterEnding({ code, attempt: this.#attempt++, freshToken: tokens.renewable, chance: ports.random.next(), ...retryAfter }, reconnect);
+    const afterwards = afterEnding(
+      { code, attempt: this.#attempt++, freshToken: tokens.renewable, chance: ports.random.next(), ...retryAfter },
+      reconnect,
+    );
     if (afterwards.action === "stop") return this.#events.stopped(closeError(code, reason));
     this.#setStatus("waiting");
     this.#events.lost({ code, reason, retryInMs: afterwards.delayMs }, afterwards.dropSession ? "ended" : "kept");

@@ -4,23 +4,38 @@
  * Pure. Codes of the wire keep their names (src/protocol/error-code.ts, close-code.ts); the SDK adds its own below.
  * @module
  */
-import { closeCodes, closeName, type CloseName } from "../protocol/close-code.ts";
+import { type CloseName, closeCodes, closeName } from "../protocol/close-code.ts";
 import { type ErrorName, errorCodes, errorName } from "../protocol/error-code.ts";
 
 /** Errors that the SDK itself finds. */
 export const clientErrors = {
   badOption: { retryable: false, advice: "Correct the option that the message names" },
   badArgument: { retryable: false, advice: "Correct the argument that the message names" },
-  outboxFull: { retryable: true, advice: "Await client.writable() before publishing more, or raise outbox.recordsMax and outbox.bytesMax" },
-  outcomeUnknown: { retryable: false, advice: "It may or may not be in the log; look with history(), or set onSessionLost to resend" },
-  aborted: { retryable: false, advice: "Its signal was aborted; a record that had been numbered may still reach the log" },
+  outboxFull: {
+    retryable: true,
+    advice: "Await client.writable() before publishing more, or raise outbox.recordsMax and outbox.bytesMax",
+  },
+  outcomeUnknown: {
+    retryable: false,
+    advice: "It may or may not be in the log; look with history(), or set onSessionLost to resend",
+  },
+  aborted: {
+    retryable: false,
+    advice: "Its signal was aborted; a record that had been numbered may still reach the log",
+  },
   closed: { retryable: false, advice: "Open a new client" },
   superseded: { retryable: false, advice: "Another connection took the session over; give each client its own store" },
   ackOutOfOrder: { retryable: false, advice: "Acknowledge the records of a chain in their order" },
-  subscriptionEnded: { retryable: false, advice: "Subscribe again; the gateway ended it with the cause in the message" },
+  subscriptionEnded: {
+    retryable: false,
+    advice: "Subscribe again; the gateway ended it with the cause in the message",
+  },
   connectionFailed: { retryable: true, advice: "The SDK tries again by itself" },
   tokenFailed: { retryable: true, advice: "The token function failed; the SDK calls it again by itself" },
-  storeFailed: { retryable: true, advice: "The store refused a write; nothing that depends on it is sent until it works" },
+  storeFailed: {
+    retryable: true,
+    advice: "The store refused a write; nothing that depends on it is sent until it works",
+  },
   handlerFailed: { retryable: true, advice: "The record was given back with NAK and comes again" },
 } as const satisfies Record<string, { retryable: boolean; advice: string }>;
 export type ClientErrorName = keyof typeof clientErrors;
@@ -36,7 +51,11 @@ export class WeirError extends Error {
   readonly advice?: string;
   /** The wire's cause in its own words, or the error that was thrown underneath. */
   override readonly cause?: unknown;
-  constructor(code: WeirError["code"], message: string, details: { retryable: boolean; advice?: string; cause?: unknown }) {
+  constructor(
+    code: WeirError["code"],
+    message: string,
+    details: { retryable: boolean; advice?: string; cause?: unknown },
+  ) {
     super(message);
     this.code = code;
     this.retryable = details.retryable;

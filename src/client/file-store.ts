@@ -57,7 +57,10 @@ class FileStore implements ClientStore {
   }
 
   async write(changes: readonly StoreChange[]): Promise<void> {
-    const batch = changes.map(({ key, value }): [string, string | null] => [key, value === undefined ? null : JSON.stringify(value, replace)]);
+    const batch = changes.map(({ key, value }): [string, string | null] => [
+      key,
+      value === undefined ? null : JSON.stringify(value, replace),
+    ]);
     const line = `${JSON.stringify(batch)}\n`;
     const file = await this.#opened();
     await file.appendFile(line).catch(async (error: unknown) => {

@@ -20,8 +20,18 @@ export type HistoryPage = {
 /** Await it for one page, or iterate over all pages. */
 export type History = PromiseLike<HistoryPage> & AsyncIterable<HistoryPage>;
 
-export type Query = { readonly filter: string; readonly start?: StartAt; readonly backward?: boolean; readonly limit?: number };
-export type ReaderHost = { readonly clock: ClientClock; readonly connected: boolean; nextRef(): number; send(frame: Frame): void };
+export type Query = {
+  readonly filter: string;
+  readonly start?: StartAt;
+  readonly backward?: boolean;
+  readonly limit?: number;
+};
+export type ReaderHost = {
+  readonly clock: ClientClock;
+  readonly connected: boolean;
+  nextRef(): number;
+  send(frame: Frame): void;
+};
 
 type Asked = { readonly query: Query; resolve(page: HistoryPage): void; reject(error: WeirError): void };
 

@@ -6,13 +6,25 @@
  * forgotten, whatever happens to connection and session.
  * @module
  */
-import type { ChainSeq, Credit, Deliver, DeliveredRecord, HeldPosition, Nak, Qos, StartAt, Subscribe, Subscribed, Window } from "../protocol/frame.ts";
+import type {
+  ChainSeq,
+  Credit,
+  Deliver,
+  DeliveredRecord,
+  HeldPosition,
+  Nak,
+  Qos,
+  StartAt,
+  Subscribe,
+  Subscribed,
+  Window,
+} from "../protocol/frame.ts";
 import type { ChainId, LogEpoch, Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
 import { limits } from "../protocol/limits.ts";
 import type { AckQueue } from "./acks.ts";
 import { Chain, type Item } from "./chain.ts";
-import { startAt, type SubscribeOptions } from "./options.ts";
+import { type SubscribeOptions, startAt } from "./options.ts";
 import type { Persistence } from "./persistence.ts";
 import type { ClientClock } from "./ports.ts";
 import type { NakOptions } from "./record.ts";
@@ -32,7 +44,14 @@ export type IntakeEvents = {
   skipped(stretch: { readonly lane: Lane; readonly after: Seq; readonly upTo: Seq }): void;
 };
 
-type HeldNak = { readonly chain: Chain; readonly seq: Seq; options: NakOptions; attempt: number; sent: "never" | "before" | "here"; running: boolean };
+type HeldNak = {
+  readonly chain: Chain;
+  readonly seq: Seq;
+  options: NakOptions;
+  attempt: number;
+  sent: "never" | "before" | "here";
+  running: boolean;
+};
 
 /** A head that is ahead of us may only be on its way. */
 const headCheckMs = 250;
@@ -60,7 +79,10 @@ export class Intake {
     this.#events = events;
     this.#storing = this.qos === 2 && host.persistence !== undefined;
     this.chains = lanes.map((lane) => new Chain(lane, this.#storing));
-    this.#window = { records: options.window?.records ?? limits.deliverWindowRecords, bytes: options.window?.bytes ?? limits.deliverWindowBytes };
+    this.#window = {
+      records: options.window?.records ?? limits.deliverWindowRecords,
+      bytes: options.window?.bytes ?? limits.deliverWindowBytes,
+    };
   }
 
   /** Positions of an earlier run: from the store, or the application's own. Called once the store is loaded. */
@@ -95,7 +117,9 @@ export class Intake {
   /** For HELLO: at QoS 2 what the client has processed is what counts. */
   heldPositions(epoch: LogEpoch): readonly HeldPosition[] {
     if (this.qos !== 2) return [];
-    return this.chains.filter((chain) => chain.known && chain.epoch === epoch).map(({ lane, processed }) => ({ filter: this.filter, lane, seq: processed }));
+    return this.chains
+      .filter((chain) => chain.known && chain.epoch === epoch)
+      .map(({ lane, processed }) => ({ filter: this.filter, lane, seq: processed }));
   }
   get epoch(): LogEpoch | undefined {
     return this.chains.find((chain) => chain.known)?.epoch;
@@ -178,7 +202,14 @@ export class Intake {
     if (!chain.settle(item) || this.qos === 0) return;
     const held = this.#naks.get(key(chain, item.record.seq));
     if (outcome !== "ack") {
-      const nak: HeldNak = held ?? { chain, seq: item.record.seq, options: outcome, attempt: 1, sent: "never", running: false };
+      const nak: HeldNak = held ?? {
+        chain,
+        seq: item.record.seq,
+        options: outcome,
+        attempt: 1,
+        sent: "never",
+        running: false,
+      };
       Object.assign(nak, { options: outcome, attempt: item.attempt, sent: "never", running: false });
       this.#naks.set(key(chain, nak.seq), nak);
       this.#nakWaits = true;
@@ -187,7 +218,8 @@ export class Intake {
       this.#naks.delete(key(chain, held.seq));
       this.#saveNak(held, false);
     }
-    if (outcome === "ack" && item.via === "redelivery" && !committed) this.#whenStored(() => this.#host.acks.only(item));
+    if (outcome === "ack" && item.via === "redelivery" && !committed)
+      this.#whenStored(() => this.#host.acks.only(item));
     this.#moved(chain, item.via === "turn" ? item.bytes : 0);
   }
 
@@ -279,7 +311,8 @@ export class Intake {
     for (const record of frame.records) {
       if (record.seq > chain.last) break;
       const nak = this.#naks.get(key(chain, record.seq));
-      if (nak !== undefined && !nak.running && nak.sent !== "here") this.#queueAgain(nak, chain.item(record, nak.attempt + 1, "repeat"));
+      if (nak !== undefined && !nak.running && nak.sent !== "here")
+        this.#queueAgain(nak, chain.item(record, nak.attempt + 1, "repeat"));
     }
   }
 
@@ -321,10 +354,18 @@ export class Intake {
 
   #save(every: number): void {
     this.#saving = "yes";
-    const moved = this.chains.filter((chain) => chain.known && (chain.processed !== chain.stored || chain.ackable > chain.ackedHere));
-    const positions = moved.map((chain) => ({ chain, generation: chain.generation, seq: chain.processed, grown: chain.processed - chain.stored }));
+    const moved = this.chains.filter(
+      (chain) => chain.known && (chain.processed !== chain.stored || chain.ackable > chain.ackedHere),
+    );
+    const positions = moved.map((chain) => ({
+      chain,
+      generation: chain.generation,
+      seq: chain.processed,
+      grown: chain.processed - chain.stored,
+    }));
     for (const { chain, seq } of positions) {
-      if (seq !== chain.stored) this.#host.persistence?.putPosition(this.filter, chain.lane, { epoch: chain.epoch, seq });
+      if (seq !== chain.stored)
+        this.#host.persistence?.putPosition(this.filter, chain.lane, { epoch: chain.epoch, seq });
     }
     this.#whenStored(() => {
       this.#sendNaks();
@@ -358,7 +399,13 @@ export class Intake {
     if (nak.running || nak.chain.id === undefined) return; // Bound again, it is sent then.
     nak.sent = "here";
     const { delayMs, reason } = nak.options;
-    this.#host.send({ type: "nak", chain: nak.chain.id, seq: nak.seq, ...(delayMs === undefined ? {} : { delayMs }), ...(reason === undefined ? {} : { reason }) });
+    this.#host.send({
+      type: "nak",
+      chain: nak.chain.id,
+      seq: nak.seq,
+      ...(delayMs === undefined ? {} : { delayMs }),
+      ...(reason === undefined ? {} : { reason }),
+    });
   }
 }
 

@@ -19,12 +19,28 @@ export type { Client, ClientEvents, ClientStatus, SessionInfo, Transaction } fro
 export { WeirError, type WeirErrorCode } from "./errors.ts";
 export type { Unlisten } from "./events.ts";
 export type { History, HistoryPage } from "./history.ts";
-export type { ConnectOptions, HistoryOptions, ProcessedPosition, PublishOptions, StartOption, SubscribeOptions, TokenOption } from "./options.ts";
+export type {
+  ConnectOptions,
+  HistoryOptions,
+  ProcessedPosition,
+  PublishOptions,
+  StartOption,
+  SubscribeOptions,
+  TokenOption,
+} from "./options.ts";
 export type { PublishResult } from "./outbox.ts";
 export type { WebSocketClass, WebSocketLike } from "./platform.ts";
-export type { ClientClock, ClientPorts, ClientRandom, ClientSocket, ClientSocketEvents, ClientTimer, OpenSocket } from "./ports.ts";
-export type { HistoryRecord, NakOptions, ReceivedRecord } from "./record.ts";
+export type {
+  ClientClock,
+  ClientPorts,
+  ClientRandom,
+  ClientSocket,
+  ClientSocketEvents,
+  ClientTimer,
+  OpenSocket,
+} from "./ports.ts";
 export type { ReconnectOptions } from "./reconnect.ts";
+export type { HistoryRecord, NakOptions, ReceivedRecord } from "./record.ts";
 export type { ClientStore, StoreChange, StoredValue } from "./store.ts";
 export { type IndexedDbStoreOptions, indexedDbStore } from "./store-indexeddb.ts";
 export { memoryStore } from "./store-memory.ts";

@@ -56,7 +56,12 @@ export type PublishOptions = {
   readonly signal?: AbortSignal;
 };
 
-export type StartOption = "new" | "all" | "last" | { readonly seq: number; readonly epoch: string } | { readonly time: number | Date };
+export type StartOption =
+  | "new"
+  | "all"
+  | "last"
+  | { readonly seq: number; readonly epoch: string }
+  | { readonly time: number | Date };
 
 /** A position of the application's own: everything of the lane up to `seq` is processed. */
 export type ProcessedPosition = { readonly epoch: LogEpoch; readonly lane: Lane; readonly seq: Seq };
@@ -111,7 +116,9 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 const whole =
   (min: number, max = Number.MAX_SAFE_INTEGER): Check =>
   (value) =>
-    typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max ? undefined : `a whole number from ${min} to ${max}`;
+    typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max
+      ? undefined
+      : `a whole number from ${min} to ${max}`;
 const oneOf =
   (...values: unknown[]): Check =>
   (value) =>
@@ -156,17 +163,22 @@ const subscribeShape: Shape = {
   autoAck: boolean,
   concurrency: whole(1, limits.deliverWindowRecordsMax),
 };
-const windowShape: Shape = { records: whole(1, limits.deliverWindowRecordsMax), bytes: whole(1, limits.deliverWindowBytesMax) };
+const windowShape: Shape = {
+  records: whole(1, limits.deliverWindowRecordsMax),
+  bytes: whole(1, limits.deliverWindowBytesMax),
+};
 const historyShape: Shape = { limit: whole(1, limits.pageRecordsMax), backward: boolean, from: start };
 
 function check(what: string, options: object, shape: Shape): void {
   if (!isObject(options)) throw clientError("badOption", `Options of ${what} are an object, not ${typeof options}`);
   for (const name of Object.keys(options)) {
     const test = shape[name];
-    if (test === undefined) throw clientError("badOption", `Unknown option "${name}" of ${what}; known: ${Object.keys(shape).join(", ")}`);
+    if (test === undefined)
+      throw clientError("badOption", `Unknown option "${name}" of ${what}; known: ${Object.keys(shape).join(", ")}`);
     const value = options[name];
     const wanted = value === undefined ? undefined : test(value);
-    if (wanted !== undefined) throw clientError("badOption", `Option "${name}" of ${what} is ${describe(value)}, not ${wanted}`);
+    if (wanted !== undefined)
+      throw clientError("badOption", `Option "${name}" of ${what} is ${describe(value)}, not ${wanted}`);
   }
 }
 

@@ -6,7 +6,7 @@
  * is sent past `sendable`; records and bytes stay within their bounds.
  * @module
  */
-import { type Published, type PublishRecord, recordBytes, type RefusedPublish } from "../protocol/frame.ts";
+import { type Published, type PublishRecord, type RefusedPublish, recordBytes } from "../protocol/frame.ts";
 import type { LogEpoch } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Position } from "../protocol/position.ts";
@@ -84,7 +84,12 @@ export class Outbox {
     const bytes = recordBytes(record);
     if (this.#records + 1 > this.#bounds.recordsMax || this.#bytes + bytes > this.#bounds.bytesMax) {
       const { recordsMax, bytesMax } = this.#bounds;
-      return Promise.reject(clientError("outboxFull", `${this.#records} records and ${this.#bytes} bytes wait unsettled; the bounds are ${recordsMax} and ${bytesMax}`));
+      return Promise.reject(
+        clientError(
+          "outboxFull",
+          `${this.#records} records and ${this.#bytes} bytes wait unsettled; the bounds are ${recordsMax} and ${bytesMax}`,
+        ),
+      );
     }
     return new Promise((resolve, reject) => {
       const entry: Entry = { record, bytes, n: 0, sent: false, resolve, reject };
@@ -170,7 +175,14 @@ export class Outbox {
       this.#number(entry);
     }
     if (policy === "fail") {
-      for (const entry of unknown) this.#leave(entry, clientError("outcomeUnknown", `The session was lost after publish ${entry.n} on ${entry.record.topic} had been sent`));
+      for (const entry of unknown)
+        this.#leave(
+          entry,
+          clientError(
+            "outcomeUnknown",
+            `The session was lost after publish ${entry.n} on ${entry.record.topic} had been sent`,
+          ),
+        );
     }
     return unknown.map((entry) => entry.record);
   }
@@ -180,7 +192,14 @@ export class Outbox {
     const lines = [...this.#lines.values()];
     const entries = [...(this.#entries.slice(this.#head) as Entry[]), ...lines.flatMap((line) => line.waiting)];
     for (const entry of entries) {
-      entry.reject(entry.sent ? clientError("outcomeUnknown", `The client ended (${reason.message}) before publish ${entry.n} was confirmed`) : reason);
+      entry.reject(
+        entry.sent
+          ? clientError(
+              "outcomeUnknown",
+              `The client ended (${reason.message}) before publish ${entry.n} was confirmed`,
+            )
+          : reason,
+      );
     }
     this.#lines.clear();
   }
@@ -198,7 +217,11 @@ export class Outbox {
     }
     if (!ordered) return this.#number(entry);
     const before = this.#newestOf(entry.record.topic);
-    const made: Line = { topic: entry.record.topic, last: before ?? entry, waiting: before === undefined ? [] : [entry] };
+    const made: Line = {
+      topic: entry.record.topic,
+      last: before ?? entry,
+      waiting: before === undefined ? [] : [entry],
+    };
     made.last.line = made;
     this.#lines.set(made.topic, made);
     if (before === undefined) this.#number(entry);
@@ -218,7 +241,12 @@ export class Outbox {
     this.#journal.numbered(entry.n, entry.record);
   }
 
-  #settle(upTo: number, seqs: ReadonlyMap<number, number>, refused: readonly RefusedPublish[], credit: CreditWindow): void {
+  #settle(
+    upTo: number,
+    seqs: ReadonlyMap<number, number>,
+    refused: readonly RefusedPublish[],
+    credit: CreditWindow,
+  ): void {
     const refusals = new Map(refused.map((each) => [each.n, each]));
     while (this.settled < upTo && this.#head < this.#entries.length) {
       const entry = this.#entries[this.#head] as Entry;
@@ -264,7 +292,13 @@ export class Outbox {
     const abort = (): void => {
       const line = this.#lines.get(entry.record.topic);
       const at = entry.n === 0 ? (line?.waiting.indexOf(entry) ?? -1) : -1;
-      const error = clientError("aborted", at === -1 ? `Publish ${entry.n} on ${entry.record.topic} was aborted; it may still reach the log` : `Publish on ${entry.record.topic} was withdrawn`, signal.reason);
+      const error = clientError(
+        "aborted",
+        at === -1
+          ? `Publish ${entry.n} on ${entry.record.topic} was aborted; it may still reach the log`
+          : `Publish on ${entry.record.topic} was withdrawn`,
+        signal.reason,
+      );
       if (at !== -1) {
         line?.waiting.splice(at, 1);
         this.#leave(entry, error);
@@ -272,9 +306,14 @@ export class Outbox {
     };
     if (signal.aborted) return abort();
     const { resolve, reject } = entry;
-    const done = (): void => signal.removeEventListener("abort", abort);
-    entry.resolve = (result) => (done(), resolve(result));
-    entry.reject = (error) => (done(), reject(error));
+    entry.resolve = (result) => {
+      signal.removeEventListener("abort", abort);
+      resolve(result);
+    };
+    entry.reject = (error) => {
+      signal.removeEventListener("abort", abort);
+      reject(error);
+    };
     signal.addEventListener("abort", abort, { once: true });
   }
 }

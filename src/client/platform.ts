@@ -56,7 +56,8 @@ function soonest(): (run: () => void) => void {
 function webSocketOpener(given: WebSocketClass | undefined): OpenSocket {
   return (url, subprotocol, events) => {
     const Class = given ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
-    if (Class === undefined) throw new TypeError("No global WebSocket here: give the option webSocket, such as the class of the ws package");
+    if (Class === undefined)
+      throw new TypeError("No global WebSocket here: give the option webSocket, such as the class of the ws package");
     return adopt(new Class(url, [subprotocol]), events);
   };
 }

@@ -29,4 +29,8 @@ export type ClientSocket = {
 };
 export type OpenSocket = (url: string, subprotocol: string, events: ClientSocketEvents) => ClientSocket;
 
-export type ClientPorts = { readonly clock: ClientClock; readonly random: ClientRandom; readonly openSocket: OpenSocket };
+export type ClientPorts = {
+  readonly clock: ClientClock;
+  readonly random: ClientRandom;
+  readonly openSocket: OpenSocket;
+};

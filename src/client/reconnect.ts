@@ -43,7 +43,8 @@ export function afterEnding(ending: Ending, options: ReconnectOptions): Afterwar
     case "reopen":
       return { action: "reconnect", delayMs, dropSession: true };
     case "wait": {
-      const tokenProblem = ending.code === closeCodes.unauthenticated.code || ending.code === closeCodes.tokenExpired.code;
+      const tokenProblem =
+        ending.code === closeCodes.unauthenticated.code || ending.code === closeCodes.tokenExpired.code;
       if (!tokenProblem || !ending.freshToken || ending.attempt >= tokenAttemptsMax) return { action: "stop" };
       return { action: "reconnect", delayMs, dropSession: false };
     }

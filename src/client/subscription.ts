@@ -75,7 +75,11 @@ export class LiveSubscription implements Subscription {
   #handed: Item | undefined;
   #waiting: Waiting | undefined;
 
-  constructor(filter: string, options: SubscribeOptions, wiring: { readonly owner: SubscriptionOwner; readonly handler: Handler | undefined }) {
+  constructor(
+    filter: string,
+    options: SubscribeOptions,
+    wiring: { readonly owner: SubscriptionOwner; readonly handler: Handler | undefined },
+  ) {
     this.filter = filter;
     this.#owner = wiring.owner;
     this.#handler = wiring.handler;
@@ -99,14 +103,17 @@ export class LiveSubscription implements Subscription {
   async unsubscribe(options: { readonly forget?: boolean } = {}): Promise<void> {
     if (this.#state !== "running") return;
     this.#state = "left";
-    this.#settleReady?.reject(clientError("subscriptionEnded", `Unsubscribed ${this.filter} before the gateway had answered`));
+    this.#settleReady?.reject(
+      clientError("subscriptionEnded", `Unsubscribed ${this.filter} before the gateway had answered`),
+    );
     this.#waiting?.resolve({ done: true, value: undefined });
     this.#waiting = undefined;
     await this.#owner.leave(this, options.forget ?? false);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<ReceivedRecord, undefined> {
-    if (this.#handler !== undefined) throw clientError("badArgument", `Subscription ${this.filter} has a callback; it cannot be iterated as well`);
+    if (this.#handler !== undefined)
+      throw clientError("badArgument", `Subscription ${this.filter} has a callback; it cannot be iterated as well`);
     if (this.#iterating) throw clientError("badArgument", `Subscription ${this.filter} is being iterated already`);
     this.#iterating = true;
     return {
@@ -156,7 +163,8 @@ export class LiveSubscription implements Subscription {
   #next(): Promise<IteratorResult<ReceivedRecord>> {
     this.#ackHanded();
     if (this.#state === "left") return Promise.resolve({ done: true, value: undefined });
-    if (this.#waiting !== undefined) return Promise.reject(clientError("badArgument", "Ask for the next record after the one before has come"));
+    if (this.#waiting !== undefined)
+      return Promise.reject(clientError("badArgument", "Ask for the next record after the one before has come"));
     const item = this.intake.take();
     if (item !== undefined) return Promise.resolve({ done: false, value: this.#hand(item) });
     if (this.#state !== "running") return Promise.reject(this.#state);
@@ -230,7 +238,13 @@ export class LiveSubscription implements Subscription {
   #failed(item: Item, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     const { topic, seq } = item.record;
-    this.#owner.report(clientError("handlerFailed", `Handler of ${this.filter} failed on ${topic} at seq ${seq} (try ${item.attempt}): ${message}`, error));
+    this.#owner.report(
+      clientError(
+        "handlerFailed",
+        `Handler of ${this.filter} failed on ${topic} at seq ${seq} (try ${item.attempt}): ${message}`,
+        error,
+      ),
+    );
     this.intake.settle(item, { reason: message.slice(0, limits.textBytesMax / 4) }); // At most 4 bytes a character.
   }
 }

@@ -5,10 +5,19 @@
  * Owns: a filter is held once; after every reconnect each subscription is bound again, or asked for again.
  * @module
  */
-import type { ChainSeq, Deliver, ErrorFrame, Frame, HeldPosition, Subscribed, Unsubscribed } from "../protocol/frame.ts";
+
+import { errorCodes } from "../protocol/error-code.ts";
+import type {
+  ChainSeq,
+  Deliver,
+  ErrorFrame,
+  Frame,
+  HeldPosition,
+  Subscribed,
+  Unsubscribed,
+} from "../protocol/frame.ts";
 import type { ChainId, LogEpoch } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
-import { errorCodes } from "../protocol/error-code.ts";
 import type { Chain, Item } from "./chain.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import type { ClientClock, ClientTimer } from "./ports.ts";
@@ -125,7 +134,11 @@ export class Subscriptions {
     if (subscription === undefined) return;
     this.#byFilter.delete(frame.filter);
     this.#unroute(subscription);
-    const error = clientError("subscriptionEnded", `The gateway ended the subscription ${frame.filter}: ${frame.cause ?? "no cause given"}`, frame.cause);
+    const error = clientError(
+      "subscriptionEnded",
+      `The gateway ended the subscription ${frame.filter}: ${frame.cause ?? "no cause given"}`,
+      frame.cause,
+    );
     subscription.end(error);
     this.#host.report(error);
   }

@@ -38,7 +38,11 @@ export class TokenSource {
     try {
       return await this.#option();
     } catch (error) {
-      return clientError("tokenFailed", `The token function failed: ${error instanceof Error ? error.message : String(error)}`, error);
+      return clientError(
+        "tokenFailed",
+        `The token function failed: ${error instanceof Error ? error.message : String(error)}`,
+        error,
+      );
     }
   }
 

@@ -5,8 +5,17 @@
  * Owns: a transaction number is durable in the store before it is used, and never used for another transaction.
  * @module
  */
-import { type Ack, type ChainSeq, type Committed, type ErrorFrame, type Frame, type PublishRecord, recordBytes } from "../protocol/frame.ts";
+
 import { errorCodes } from "../protocol/error-code.ts";
+import {
+  type Ack,
+  type ChainSeq,
+  type Committed,
+  type ErrorFrame,
+  type Frame,
+  type PublishRecord,
+  recordBytes,
+} from "../protocol/frame.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Transaction } from "./api.ts";
 import type { Chain, Item } from "./chain.ts";
@@ -121,12 +130,27 @@ export class Transactions {
     let bytes = 0;
     for (const record of records) bytes += recordBytes(record);
     if (records.length > limits.transactionRecordsMax || bytes > limits.transactionBytesMax) {
-      throw wireError({ code: errorCodes.transactionTooLarge.code, cause: "transactionTooLarge", message: `Transaction of ${records.length} records and ${bytes} bytes; the limits are ${limits.transactionRecordsMax} and ${limits.transactionBytesMax}` });
+      throw wireError({
+        code: errorCodes.transactionTooLarge.code,
+        cause: "transactionTooLarge",
+        message: `Transaction of ${records.length} records and ${bytes} bytes; the limits are ${limits.transactionRecordsMax} and ${limits.transactionBytesMax}`,
+      });
     }
     // The same bound as on the gateway's side keeps what waits here bounded too.
-    if (this.#pending.length >= limits.refusedPublishesMax) throw clientError("outboxFull", `${this.#pending.length} transactions wait unsettled`);
+    if (this.#pending.length >= limits.refusedPublishesMax)
+      throw clientError("outboxFull", `${this.#pending.length} transactions wait unsettled`);
     return await new Promise<TransactionResult>((resolve, reject) => {
-      const pending: Pending = { tx: 0, records, bytes, acked, state: "reserving", everSent: false, tries: 0, resolve, reject };
+      const pending: Pending = {
+        tx: 0,
+        records,
+        bytes,
+        acked,
+        state: "reserving",
+        everSent: false,
+        tries: 0,
+        resolve,
+        reject,
+      };
       this.#pending.push(pending);
       this.#reserve(pending);
     });
@@ -184,7 +208,10 @@ export class Transactions {
     for (const pending of [...this.#pending]) {
       if (pending.everSent && policy === "fail") {
         this.#take(pending.tx);
-        this.#fail(pending, clientError("outcomeUnknown", `The session was lost after COMMIT of transaction ${pending.tx} had been sent`));
+        this.#fail(
+          pending,
+          clientError("outcomeUnknown", `The session was lost after COMMIT of transaction ${pending.tx} had been sent`),
+        );
       } else if (pending.everSent) this.#reserve(pending);
     }
   }
@@ -192,7 +219,13 @@ export class Transactions {
   rejectAll(reason: WeirError): void {
     const pending = this.#pending;
     this.#pending = [];
-    for (const each of pending) this.#fail(each, each.everSent ? clientError("outcomeUnknown", `The client ended before transaction ${each.tx} was confirmed`) : reason);
+    for (const each of pending)
+      this.#fail(
+        each,
+        each.everSent
+          ? clientError("outcomeUnknown", `The client ended before transaction ${each.tx} was confirmed`)
+          : reason,
+      );
   }
 
   #reserve(pending: Pending): void {
@@ -229,7 +262,11 @@ export class Transactions {
     const byChain = new Map<Chain, Set<Item>>();
     for (const { item } of acked) {
       const { chain, record } = item;
-      if (item.generation !== chain.generation) return clientError("outcomeUnknown", `The log was made anew; record ${record.seq} on ${record.topic} is not there any more`);
+      if (item.generation !== chain.generation)
+        return clientError(
+          "outcomeUnknown",
+          `The log was made anew; record ${record.seq} on ${record.topic} is not there any more`,
+        );
       if (chain.id === undefined || (item.via !== "redelivery" && chain.seenHere < record.seq)) return "notYet";
       if (item.via === "redelivery") only.push({ chain: chain.id, seq: record.seq });
       else if (item.via === "turn") byChain.set(chain, (byChain.get(chain) ?? new Set()).add(item));
@@ -237,7 +274,11 @@ export class Transactions {
     const upTo: ChainSeq[] = [];
     for (const [chain, items] of byChain) {
       const seq = chain.positionWith(items);
-      if (seq === undefined) return clientError("ackOutOfOrder", `A record before seq ${Math.max(...[...items].map((item) => item.record.seq))} of the same chain is not settled`);
+      if (seq === undefined)
+        return clientError(
+          "ackOutOfOrder",
+          `A record before seq ${Math.max(...[...items].map((item) => item.record.seq))} of the same chain is not settled`,
+        );
       upTo.push({ chain: chain.id ?? 0, seq });
     }
     return { type: "ack", tx, ...(upTo.length > 0 ? { upTo } : {}), ...(only.length > 0 ? { only } : {}) };

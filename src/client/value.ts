@@ -4,27 +4,40 @@
  * Pure. Bytes stay bytes; anything else becomes JSON.
  * @module
  */
+
+import { errorCodes } from "../protocol/error-code.ts";
 import type { Headers, PublishRecord } from "../protocol/frame.ts";
-import { type LaneName } from "../protocol/lane.ts";
+import type { LaneName } from "../protocol/lane.ts";
 import { limits } from "../protocol/limits.ts";
 import { topicProblem } from "../protocol/topic.ts";
 import { fitsUtf8, utf8Length } from "../protocol/utf8.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
-import { errorCodes } from "../protocol/error-code.ts";
 import { laneOf } from "./options.ts";
 
 const utf8 = new TextEncoder();
 
-export function makeRecord(topic: string, value: unknown, options: { headers?: Headers; priority?: LaneName; payloadBytesMax: number }): PublishRecord {
+export function makeRecord(
+  topic: string,
+  value: unknown,
+  options: { headers?: Headers; priority?: LaneName; payloadBytesMax: number },
+): PublishRecord {
   const problem = typeof topic === "string" ? topicProblem(topic) : `Topic is ${typeof topic}, not text`;
   if (problem !== undefined) throw refusal("badTopic", problem);
   const payload = payloadOf(value);
   if (payload.byteLength > options.payloadBytesMax) {
-    throw refusal("payloadTooLarge", `Payload of ${topic} is ${payload.byteLength} bytes, the limit is ${options.payloadBytesMax}`);
+    throw refusal(
+      "payloadTooLarge",
+      `Payload of ${topic} is ${payload.byteLength} bytes, the limit is ${options.payloadBytesMax}`,
+    );
   }
   const { headers, priority } = options;
   if (headers !== undefined) checkHeaders(topic, headers);
-  return { topic, payload, ...(priority === undefined ? {} : { lane: laneOf(priority) }), ...(headers === undefined ? {} : { headers: { ...headers } }) };
+  return {
+    topic,
+    payload,
+    ...(priority === undefined ? {} : { lane: laneOf(priority) }),
+    ...(headers === undefined ? {} : { headers: { ...headers } }),
+  };
 }
 
 function payloadOf(value: unknown): Uint8Array {
@@ -39,12 +52,17 @@ function checkHeaders(topic: string, headers: Headers): void {
   let bytes = 0;
   const entries = Object.entries(headers);
   for (const [name, value] of entries) {
-    if (typeof value !== "string") throw clientError("badArgument", `Header "${name}" of ${topic} is ${typeof value}, not text`);
-    if (!fitsUtf8(name, limits.textBytesMax)) throw refusal("headersTooLarge", `A header name of ${topic} is longer than ${limits.textBytesMax} bytes`);
+    if (typeof value !== "string")
+      throw clientError("badArgument", `Header "${name}" of ${topic} is ${typeof value}, not text`);
+    if (!fitsUtf8(name, limits.textBytesMax))
+      throw refusal("headersTooLarge", `A header name of ${topic} is longer than ${limits.textBytesMax} bytes`);
     bytes += utf8Length(name) + utf8Length(value);
   }
   if (entries.length > limits.headersPerRecordMax || bytes > limits.headersBytesMax) {
-    throw refusal("headersTooLarge", `Headers of ${topic} are ${entries.length} with ${bytes} bytes, the limits are ${limits.headersPerRecordMax} and ${limits.headersBytesMax}`);
+    throw refusal(
+      "headersTooLarge",
+      `Headers of ${topic} are ${entries.length} with ${bytes} bytes, the limits are ${limits.headersPerRecordMax} and ${limits.headersBytesMax}`,
+    );
   }
 }
 

@@ -10,10 +10,29 @@ const matching = Array.from({ length: logLength }, (_, i) => i + 1).filter((seq)
 
 /** What a lossy gateway does next: deliver an interval from somewhere, redeliver, lose the connection or the session. */
 const step = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant("deliver" as const), back: fc.integer({ min: -3, max: 8 }), length: fc.integer({ min: 0, max: 9 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant("deliver" as const),
+      back: fc.integer({ min: -3, max: 8 }),
+      length: fc.integer({ min: 0, max: 9 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("time" as const), ms: fc.integer({ min: 1, max: 500 }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("drop" as const), outcome: fc.constantFrom("opened" as const, "resumed" as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("restart" as const), outcome: fc.constantFrom("opened" as const, "resumed" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("drop" as const),
+      outcome: fc.constantFrom("opened" as const, "resumed" as const),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("restart" as const),
+      outcome: fc.constantFrom("opened" as const, "resumed" as const),
+    }),
+  },
 );
 
 test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost connections, sessions and restarts processes each record once, in order", async () => {
@@ -24,7 +43,12 @@ test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost
       const seen: number[] = [];
       let frontier = 0; // The furthest that the gateway has sent.
       const start = () => {
-        const client = connect("ws://gateway", { ports: world.ports, store, ack: { records: ackRecords }, reconnect: { minMs: 1, maxMs: 1 } });
+        const client = connect("ws://gateway", {
+          ports: world.ports,
+          store,
+          ack: { records: ackRecords },
+          reconnect: { minMs: 1, maxMs: 1 },
+        });
         client.subscribe("orders.>", { qos: 2, start: "all" }, async (record) => {
           await Promise.resolve();
           seen.push(record.seq);
@@ -39,10 +63,20 @@ test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost
         const told = world.peer.last("hello").positions?.find(({ lane }) => lane === 2)?.seq ?? 0;
         const last = asked?.kind === "position" ? asked.seq : kind === "resumed" ? told : 0;
         frontier = last;
-        world.peer.subscribed({ filter: "orders.>", qos: 2, resume: { kind: "replay", from: last + 1 }, ...(asked === undefined ? { ref: 0 } : {}) }, last);
+        world.peer.subscribed(
+          {
+            filter: "orders.>",
+            qos: 2,
+            resume: { kind: "replay", from: last + 1 },
+            ...(asked === undefined ? { ref: 0 } : {}),
+          },
+          last,
+        );
       };
       const deliver = (prev: number, upTo: number) => {
-        const inside = matching.filter((seq) => seq > prev && seq <= upTo).map((seq) => records(seq, 1)[0] as ReturnType<typeof records>[number]);
+        const inside = matching
+          .filter((seq) => seq > prev && seq <= upTo)
+          .map((seq) => records(seq, 1)[0] as ReturnType<typeof records>[number]);
         world.peer.send({ type: "deliver", chain: normal, prev, upTo, records: inside });
       };
       let client = start();
@@ -69,7 +103,10 @@ test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost
       deliver(0, logLength);
       await world.clock.advance(1_000);
       expect(seen).toEqual(matching);
-      const acked = world.peer.all("ack").flatMap(({ upTo }) => upTo ?? []).filter(({ chain }) => chain === normal);
+      const acked = world.peer
+        .all("ack")
+        .flatMap(({ upTo }) => upTo ?? [])
+        .filter(({ chain }) => chain === normal);
       expect(acked.at(-1)?.seq).toBe(logLength);
       expect(acked.map(({ seq }) => seq)).toEqual([...acked].map(({ seq }) => seq).sort((a, b) => a - b));
       expect(await outcome(client.connected())).toEqual({ value: undefined });
@@ -80,8 +117,14 @@ test("at QoS 2 any sequence of repeated, overlapping and missing intervals, lost
 
 test("whatever is settled, refused, held back or lost, publishes reach a gateway in order and without gaps", async () => {
   const act = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ kind: fc.constant("publish" as const), count: fc.integer({ min: 1, max: 6 }) }) },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant("settle" as const), count: fc.integer({ min: 1, max: 6 }) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constant("publish" as const), count: fc.integer({ min: 1, max: 6 }) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({ kind: fc.constant("settle" as const), count: fc.integer({ min: 1, max: 6 }) }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("holdBack" as const) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("drop" as const), kept: fc.integer({ min: 0, max: 6 }) }) },
   );
@@ -110,17 +153,30 @@ test("whatever is settled, refused, held back or lost, publishes reach a gateway
       const settle = (count: number) => {
         const upTo = Math.min(log.length, settled + count);
         if (upTo === settled) return;
-        world.peer.send({ type: "published", upTo, runs: [{ n: settled + 1, seq: settled + 1, count: upTo - settled }] });
+        world.peer.send({
+          type: "published",
+          upTo,
+          runs: [{ n: settled + 1, seq: settled + 1, count: upTo - settled }],
+        });
         settled = upTo;
       };
       attach();
       for (const each of acts) {
-        if (each.kind === "publish") for (let i = 0; i < each.count; i++) results.push(client.publish("a", results.length + 1));
+        if (each.kind === "publish")
+          for (let i = 0; i < each.count; i++) results.push(client.publish("a", results.length + 1));
         else if (each.kind === "settle") settle(each.count);
         else if (each.kind === "holdBack" && log.length > settled) {
           log.length = settled; // Nothing above was stored.
           dropping = true;
-          world.peer.send({ type: "error", code: 600, cause: "logUnavailable", message: "later", retryable: true, n: settled + 1, retryAfterMs: 10 });
+          world.peer.send({
+            type: "error",
+            code: 600,
+            cause: "logUnavailable",
+            message: "later",
+            retryable: true,
+            n: settled + 1,
+            retryAfterMs: 10,
+          });
         } else if (each.kind === "drop") {
           log.length = Math.min(log.length, settled + each.kept);
           dropping = false;

@@ -19,7 +19,16 @@ class Place {
 
   async start(): Promise<void> {
     const authenticator = anonymousAuthenticator({ publish: [">"], subscribe: [">"] });
-    const ports = { clock: systemClock(), random: systemRandom(), digest: sha256, log: this.#log, transport: bunTransport(), authenticator, logger: { log: () => undefined }, probe: systemProcess() };
+    const ports = {
+      clock: systemClock(),
+      random: systemRandom(),
+      digest: sha256,
+      log: this.#log,
+      transport: bunTransport(),
+      authenticator,
+      logger: { log: () => undefined },
+      probe: systemProcess(),
+    };
     this.#gateway = createGateway(ports, { port: this.port });
     this.port = (await this.#gateway.start()).port;
   }
@@ -58,18 +67,23 @@ function gathered<T>(count: number): { readonly items: T[]; add(item: T): void; 
 }
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
 
-test.each(Object.values(codecs))("publish and subscribe carry every record once and in order (codec $name)", async (codec) => {
-  await open();
-  const got = gathered<number>(2_000);
-  const subscriber = place.connect({ codec });
-  await subscriber.subscribe("orders.>", { qos: 2 }, (record) => got.add(record.json<number>())).ready;
-  const publisher = place.connect({ codec });
-  const results = await Promise.all(numbers(2_000).map((value) => publisher.publish("orders.eu", value, { headers: { k: "v" } })));
-  await got.full;
-  expect(got.items).toEqual(numbers(2_000));
-  expect(results.map(({ n }) => n)).toEqual(numbers(2_000));
-  expect(results.every(({ seq }) => seq !== undefined)).toBe(true);
-});
+test.each(Object.values(codecs))(
+  "publish and subscribe carry every record once and in order (codec $name)",
+  async (codec) => {
+    await open();
+    const got = gathered<number>(2_000);
+    const subscriber = place.connect({ codec });
+    await subscriber.subscribe("orders.>", { qos: 2 }, (record) => got.add(record.json<number>())).ready;
+    const publisher = place.connect({ codec });
+    const results = await Promise.all(
+      numbers(2_000).map((value) => publisher.publish("orders.eu", value, { headers: { k: "v" } })),
+    );
+    await got.full;
+    expect(got.items).toEqual(numbers(2_000));
+    expect(results.map(({ n }) => n)).toEqual(numbers(2_000));
+    expect(results.every(({ seq }) => seq !== undefined)).toBe(true);
+  },
+);
 
 test("a gateway that is stopped and started again in the middle loses nothing and repeats nothing", async () => {
   await open();
@@ -84,7 +98,8 @@ test("a gateway that is stopped and started again in the middle loses nothing an
   for (const value of numbers(3_000)) {
     results.push(publisher.publish("a.b", value));
     if (value % 100 === 0) await results.at(-1);
-    if (value === 1_550) { // Fifty of them are under way.
+    if (value === 1_550) {
+      // Fifty of them are under way.
       await place.stop();
       await place.start();
     }
@@ -99,7 +114,9 @@ test("a record whose callback throws comes again, and at last stands in the dead
   await open();
   const client = place.connect();
   const dead = gathered<string>(1);
-  await client.subscribe("$dead.>", (record) => dead.add(`${record.headers["weir-attempts"]} ${record.headers["weir-topic"]}`)).ready;
+  await client.subscribe("$dead.>", (record) =>
+    dead.add(`${record.headers["weir-attempts"]} ${record.headers["weir-topic"]}`),
+  ).ready;
   const tries: number[] = [];
   await client.subscribe("jobs", { maxDeliver: 3, autoAck: false }, (record) => {
     tries.push(record.attempt);
@@ -149,9 +166,11 @@ test("history pages forwards and backwards over all that is held", async () => {
   const client = place.connect();
   await Promise.all(numbers(25).map((value) => client.publish("h.x", value)));
   const forward: number[] = [];
-  for await (const page of client.history("h.*", { limit: 10, from: "all" })) forward.push(...page.records.map((record) => record.json<number>()));
+  for await (const page of client.history("h.*", { limit: 10, from: "all" }))
+    forward.push(...page.records.map((record) => record.json<number>()));
   const backward: number[] = [];
-  for await (const page of client.history("h.*", { limit: 10, backward: true })) backward.push(...page.records.map((record) => record.json<number>()));
+  for await (const page of client.history("h.*", { limit: 10, backward: true }))
+    backward.push(...page.records.map((record) => record.json<number>()));
   expect(forward).toEqual(numbers(25));
   expect(backward).toEqual(numbers(25).reverse());
 });

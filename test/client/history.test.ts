@@ -6,10 +6,20 @@ test("history() answers one page when awaited", async () => {
   const client = await world.connected();
   const page = Promise.resolve(client.history("orders.>", { limit: 2, backward: true, from: { time: 5 } }));
   await world.clock.settle();
-  expect(world.peer.last("read")).toEqual({ type: "read", ref: 1, filter: "orders.>", limit: 2, backward: true, start: { kind: "time", time: 5 } });
+  expect(world.peer.last("read")).toEqual({
+    type: "read",
+    ref: 1,
+    filter: "orders.>",
+    limit: 2,
+    backward: true,
+    start: { kind: "time", time: 5 },
+  });
   world.peer.send({ type: "page", ref: 1, records: records(3, 2), epoch: "E1", next: 5, firstSeq: 1, lastSeq: 9 });
   const { records: got, ...rest } = await page;
-  expect(got.map((record) => [record.seq, record.topic, record.json<number>()])).toEqual([[3, "orders.eu", 3], [4, "orders.eu", 4]]);
+  expect(got.map((record) => [record.seq, record.topic, record.json<number>()])).toEqual([
+    [3, "orders.eu", 3],
+    [4, "orders.eu", 4],
+  ]);
   expect(rest).toEqual({ epoch: "E1", firstSeq: 1, lastSeq: 9, next: { seq: 5, epoch: "E1" } });
 });
 

@@ -5,17 +5,30 @@ import { later, outcome, World } from "./world.ts";
 test("publish() of one tick travels in one PUBLISH and resolves with its place in the log", async () => {
   const world = new World();
   const client = await world.connected();
-  const all = [client.publish("a.b", 1), client.publish("a.b", { x: 2 }), client.publish("a.c", new Uint8Array([9]), { headers: { k: "v" }, priority: "high" })];
+  const all = [
+    client.publish("a.b", 1),
+    client.publish("a.b", { x: 2 }),
+    client.publish("a.c", new Uint8Array([9]), { headers: { k: "v" }, priority: "high" }),
+  ];
   await world.clock.settle();
   const frames = world.peer.all("publish");
   expect(frames.length).toBe(1);
   expect(frames[0]?.first).toBe(1);
-  expect(frames[0]?.records.map(({ topic, payload, lane }) => [topic, new TextDecoder().decode(payload), lane])).toEqual([
+  expect(
+    frames[0]?.records.map(({ topic, payload, lane }) => [topic, new TextDecoder().decode(payload), lane]),
+  ).toEqual([
     ["a.b", "1", undefined],
     ["a.b", '{"x":2}', undefined],
     ["a.c", "\t", 1],
   ]);
-  world.peer.send({ type: "published", upTo: 3, runs: [{ n: 1, seq: 7, count: 2 }, { n: 3, seq: 0, count: 1 }] });
+  world.peer.send({
+    type: "published",
+    upTo: 3,
+    runs: [
+      { n: 1, seq: 7, count: 2 },
+      { n: 3, seq: 0, count: 1 },
+    ],
+  });
   expect(await Promise.all(all)).toEqual([
     { n: 1, seq: 7, position: { epoch: "E1", seq: 7 } },
     { n: 2, seq: 8, position: { epoch: "E1", seq: 8 } },
@@ -29,7 +42,12 @@ test("publish() rejects with the gateway's refusal and tells settled numbers wit
   const client = await world.connected();
   const refused = later(client.publish("a", 1));
   await world.clock.settle();
-  world.peer.send({ type: "published", upTo: 1, runs: [], refused: [{ n: 1, code: 210, cause: "publishForbidden", message: "No" }] });
+  world.peer.send({
+    type: "published",
+    upTo: 1,
+    runs: [],
+    refused: [{ n: 1, code: 210, cause: "publishForbidden", message: "No" }],
+  });
   expect(await outcome(refused)).toEqual({ code: "publishForbidden" });
   void client.publish("a", 2);
   await world.clock.settle();
@@ -52,7 +70,9 @@ test("publish() rejects arguments and options that cannot be right, naming them"
   }
   expect(codes).toEqual(["badTopic", "badArgument", "payloadTooLarge", "headersTooLarge", "badOption", "badOption"]);
   expect(() => world.connect({ tokn: "x" } as never)).toThrow('Unknown option "tokn" of connect');
-  expect(() => world.connect({ outbox: { recordMax: 1 } } as never)).toThrow('Unknown option "recordMax" of connect.outbox');
+  expect(() => world.connect({ outbox: { recordMax: 1 } } as never)).toThrow(
+    'Unknown option "recordMax" of connect.outbox',
+  );
   expect(() => client.subscribe("a", { qos: 3 as never })).toThrow('Option "qos" of subscribe is 3');
   expect(() => client.subscribe("a..b")).toThrow();
 });
@@ -61,7 +81,9 @@ test("publish() past the outbox's bounds rejects with outboxFull, and writable()
   const world = new World();
   const client = await world.connected({ outbox: { recordsMax: 4 } });
   const kept = [1, 2, 3, 4].map((value) => later(client.publish("a", value)));
-  expect(await client.publish("a", 5).catch((error: { code: string; retryable: boolean }) => [error.code, error.retryable])).toEqual(["outboxFull", true]);
+  expect(
+    await client.publish("a", 5).catch((error: { code: string; retryable: boolean }) => [error.code, error.retryable]),
+  ).toEqual(["outboxFull", true]);
   const writable = client.writable();
   await world.clock.settle();
   expect(await outcome(writable)).toBe("pending");
@@ -94,7 +116,13 @@ test("large bursts are split into PUBLISH frames of bounded records and bytes", 
   for (let i = 0; i < 3; i++) void client.publish("b", new Uint8Array(200_000));
   await world.clock.settle();
   const frames = world.peer.all("publish");
-  expect(frames.map(({ first, records }) => [first, records.length])).toEqual([[1, 512], [513, 512], [1_025, 77], [1_102, 1], [1_103, 1]]);
+  expect(frames.map(({ first, records }) => [first, records.length])).toEqual([
+    [1, 512],
+    [513, 512],
+    [1_025, 77],
+    [1_102, 1],
+    [1_103, 1],
+  ]);
 });
 
 test("after a resume what is above publishedUpTo goes out again, in order and with its numbers", async () => {
@@ -106,11 +134,19 @@ test("after a resume what is above publishedUpTo goes out again, in order and wi
   expect(peer.last("hello")).toMatchObject({ session: "S1", resumeKey: "key", settled: 0 });
   expect(peer.all("publish")).toEqual([]);
   void client.publish("a", 5);
-  peer.welcome({ outcome: "resumed", publishedUpTo: 2, refused: [{ n: 2, code: 302, cause: "reservedTopic", message: "No" }] });
+  peer.welcome({
+    outcome: "resumed",
+    publishedUpTo: 2,
+    refused: [{ n: 2, code: 302, cause: "reservedTopic", message: "No" }],
+  });
   await world.clock.settle();
   expect(await outcome(all[0] as Promise<unknown>)).toEqual({ value: { n: 1 } });
   expect(await outcome(all[1] as Promise<unknown>)).toEqual({ code: "reservedTopic" });
-  expect(peer.all("publish").map(({ first, records }) => [first, records.map(({ payload }) => new TextDecoder().decode(payload))])).toEqual([[3, ["3", "4", "5"]]]);
+  expect(
+    peer
+      .all("publish")
+      .map(({ first, records }) => [first, records.map(({ payload }) => new TextDecoder().decode(payload))]),
+  ).toEqual([[3, ["3", "4", "5"]]]);
 });
 
 test("ERROR with a number holds back, then sends again from that number after retryAfterMs", async () => {
@@ -119,7 +155,15 @@ test("ERROR with a number holds back, then sends again from that number after re
   const all = [1, 2, 3, 4].map((value) => later(client.publish("a", value)));
   await world.clock.settle();
   world.peer.send({ type: "published", upTo: 1, runs: [{ n: 1, seq: 1, count: 1 }] });
-  world.peer.send({ type: "error", code: 600, cause: "logUnavailable", message: "Later", retryable: true, n: 2, retryAfterMs: 500 });
+  world.peer.send({
+    type: "error",
+    code: 600,
+    cause: "logUnavailable",
+    message: "Later",
+    retryable: true,
+    n: 2,
+    retryAfterMs: 500,
+  });
   await world.clock.advance(499);
   expect(world.peer.all("publish").length).toBe(1);
   await world.clock.advance(2);
@@ -139,8 +183,16 @@ test("a lost session rejects what had been sent with outcomeUnknown and renumber
   const peer = await world.reconnect();
   peer.welcome({ session: "S2", cause: "sessionExpired" });
   await world.clock.settle();
-  expect(await Promise.all(all.map(outcome))).toEqual([{ code: "outcomeUnknown" }, { code: "outcomeUnknown" }, "pending"]);
-  expect(peer.all("publish").map(({ first, records }) => [first, records.map(({ payload }) => new TextDecoder().decode(payload))])).toEqual([[1, ["3"]]]);
+  expect(await Promise.all(all.map(outcome))).toEqual([
+    { code: "outcomeUnknown" },
+    { code: "outcomeUnknown" },
+    "pending",
+  ]);
+  expect(
+    peer
+      .all("publish")
+      .map(({ first, records }) => [first, records.map(({ payload }) => new TextDecoder().decode(payload))]),
+  ).toEqual([[1, ["3"]]]);
   expect(lost).toEqual([["S1", "sessionExpired", 2]]);
 });
 
@@ -165,7 +217,8 @@ test("ordered publishes keep one in flight per topic and hold nobody else back",
   void client.publish("a", 4);
   void client.publish("b", 5, { ordered: true });
   await world.clock.settle();
-  const sent = (): string[] => world.peer.all("publish").flatMap(({ records }) => records.map(({ payload }) => new TextDecoder().decode(payload)));
+  const sent = (): string[] =>
+    world.peer.all("publish").flatMap(({ records }) => records.map(({ payload }) => new TextDecoder().decode(payload)));
   expect(sent()).toEqual(["1", "5"]);
   world.peer.send({ type: "published", upTo: 2, runs: [{ n: 1, seq: 1, count: 2 }] });
   await world.clock.settle();

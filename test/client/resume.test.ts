@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { afterEnding } from "../../src/client/reconnect.ts";
 import type { ReceivedRecord, SubscribeOptions } from "../../src/client/mod.ts";
+import { afterEnding } from "../../src/client/reconnect.ts";
 import { later, outcome, records, World } from "./world.ts";
 
 const normal = 12;
@@ -19,11 +19,31 @@ async function delivered(options: SubscribeOptions, handler: (record: ReceivedRe
 test("afterEnding() obeys the range of the close code, GOAWAY's time, and full jitter", () => {
   const options = { minMs: 100, maxMs: 30_000 };
   const ending = { attempt: 0, freshToken: false, chance: 0.5 };
-  expect(afterEnding({ ...ending, code: 1006 }, options)).toEqual({ action: "reconnect", delayMs: 50, dropSession: false });
-  expect(afterEnding({ ...ending, code: 1006, attempt: 4 }, options)).toEqual({ action: "reconnect", delayMs: 800, dropSession: false });
-  expect(afterEnding({ ...ending, code: 1006, attempt: 4_000 }, options)).toEqual({ action: "reconnect", delayMs: 15_000, dropSession: false });
-  expect(afterEnding({ ...ending, code: 4003, retryAfterMs: 700 }, options)).toEqual({ action: "reconnect", delayMs: 750, dropSession: false });
-  expect(afterEnding({ ...ending, code: 4200 }, options)).toEqual({ action: "reconnect", delayMs: 50, dropSession: true });
+  expect(afterEnding({ ...ending, code: 1006 }, options)).toEqual({
+    action: "reconnect",
+    delayMs: 50,
+    dropSession: false,
+  });
+  expect(afterEnding({ ...ending, code: 1006, attempt: 4 }, options)).toEqual({
+    action: "reconnect",
+    delayMs: 800,
+    dropSession: false,
+  });
+  expect(afterEnding({ ...ending, code: 1006, attempt: 4_000 }, options)).toEqual({
+    action: "reconnect",
+    delayMs: 15_000,
+    dropSession: false,
+  });
+  expect(afterEnding({ ...ending, code: 4003, retryAfterMs: 700 }, options)).toEqual({
+    action: "reconnect",
+    delayMs: 750,
+    dropSession: false,
+  });
+  expect(afterEnding({ ...ending, code: 4200 }, options)).toEqual({
+    action: "reconnect",
+    delayMs: 50,
+    dropSession: true,
+  });
   expect(afterEnding({ ...ending, code: 4300, freshToken: true }, options)).toEqual({ action: "stop" });
   expect(afterEnding({ ...ending, code: 4302 }, options)).toEqual({ action: "stop" });
   expect(afterEnding({ ...ending, code: 4302, freshToken: true }, options).action).toBe("reconnect");
@@ -97,7 +117,15 @@ test("a resume restores subscriptions without asking, and what is under way is n
   });
   const peer = await world.reconnect();
   peer.welcome({ outcome: "resumed" });
-  peer.send({ type: "subscribed", ref: 0, filter: "orders.>", qos: 1, chains: [{ chain: 52, lane: 2, last: 0 }], window: { records: 100, bytes: 100_000 }, resume: { kind: "replay", from: 1 } });
+  peer.send({
+    type: "subscribed",
+    ref: 0,
+    filter: "orders.>",
+    qos: 1,
+    chains: [{ chain: 52, lane: 2, last: 0 }],
+    window: { records: 100, bytes: 100_000 },
+    resume: { kind: "replay", from: 1 },
+  });
   release[0]?.();
   await world.clock.advance(100);
   expect(peer.all("ack")).toEqual([]); // Not delivered on this connection yet.
@@ -113,35 +141,43 @@ test("a resume restores subscriptions without asking, and what is under way is n
 });
 
 test("at QoS 2 HELLO tells the processed positions with their epoch", async () => {
-  const { world } = await delivered({ qos: 2 }, (record) => (record.seq === 3 ? new Promise(() => undefined) : undefined));
+  const { world } = await delivered({ qos: 2 }, (record) =>
+    record.seq === 3 ? new Promise(() => undefined) : undefined,
+  );
   const peer = await world.reconnect();
   expect(peer.last("hello").epoch).toBe("E1");
   expect(peer.last("hello").positions).toContainEqual({ filter: "orders.>", lane: 2, seq: 2 });
 });
 
-test.each(["epochChanged", "ahead"] as const)("the resume answer %s drops what was under way and goes on where the gateway says", async (kind) => {
-  const release: (() => void)[] = [];
-  const seen: string[] = [];
-  const { world, client } = await delivered({ qos: 2 }, (record) => {
-    seen.push(`${record.position.epoch}/${record.seq}`);
-    return new Promise<void>((resolve) => release.push(resolve));
-  });
-  const answers: string[] = [];
-  client.on("resume", ({ resume }) => answers.push(resume.kind));
-  const peer = await world.reconnect();
-  const epoch = kind === "ahead" ? "E1" : "E2";
-  peer.welcome({ outcome: "resumed", epoch });
-  peer.subscribed({ filter: "orders.>", qos: 2, resume: kind === "ahead" ? { kind, last: 0 } : { kind, first: 1 } }, 0);
-  release[0]?.();
-  await world.clock.settle();
-  peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 1) });
-  await world.clock.settle();
-  release[1]?.();
-  await world.clock.advance(50);
-  expect(seen).toEqual(["E1/1", `${epoch}/1`]);
-  expect(answers).toEqual([kind]);
-  expect(peer.all("ack").flatMap(({ upTo }) => upTo)).toEqual([{ chain: normal, seq: 1 }]);
-});
+test.each(["epochChanged", "ahead"] as const)(
+  "the resume answer %s drops what was under way and goes on where the gateway says",
+  async (kind) => {
+    const release: (() => void)[] = [];
+    const seen: string[] = [];
+    const { world, client } = await delivered({ qos: 2 }, (record) => {
+      seen.push(`${record.position.epoch}/${record.seq}`);
+      return new Promise<void>((resolve) => release.push(resolve));
+    });
+    const answers: string[] = [];
+    client.on("resume", ({ resume }) => answers.push(resume.kind));
+    const peer = await world.reconnect();
+    const epoch = kind === "ahead" ? "E1" : "E2";
+    peer.welcome({ outcome: "resumed", epoch });
+    peer.subscribed(
+      { filter: "orders.>", qos: 2, resume: kind === "ahead" ? { kind, last: 0 } : { kind, first: 1 } },
+      0,
+    );
+    release[0]?.();
+    await world.clock.settle();
+    peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 1) });
+    await world.clock.settle();
+    release[1]?.();
+    await world.clock.advance(50);
+    expect(seen).toEqual(["E1/1", `${epoch}/1`]);
+    expect(answers).toEqual([kind]);
+    expect(peer.all("ack").flatMap(({ upTo }) => upTo)).toEqual([{ chain: normal, seq: 1 }]);
+  },
+);
 
 test("trimmed goes on at the first record that is held, and says so", async () => {
   const seen: number[] = [];
@@ -165,7 +201,10 @@ test("in a new session subscriptions are asked for from their own positions", as
   const peer = await world.reconnect();
   peer.welcome({ session: "S2", cause: "sessionExpired" });
   // The lowest position of all lanes: what that repeats is skipped by the receiver's rule.
-  expect(peer.last("subscribe")).toMatchObject({ filter: "orders.>", start: { kind: "position", seq: 0, epoch: "E1" } });
+  expect(peer.last("subscribe")).toMatchObject({
+    filter: "orders.>",
+    start: { kind: "position", seq: 0, epoch: "E1" },
+  });
   peer.subscribed({ filter: "orders.>", resume: { kind: "replay", from: 1 } }, 0);
   peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 4) });
   await world.clock.settle();
@@ -191,7 +230,9 @@ test("a record that was given back comes again although session and NAK were los
 });
 
 test("at QoS 2 a NAK is sent again after a resume, because the connection may have eaten it", async () => {
-  const { world } = await delivered({ qos: 2, autoAck: false }, (record) => (record.seq === 1 ? record.nak() : record.ack()));
+  const { world } = await delivered({ qos: 2, autoAck: false }, (record) =>
+    record.seq === 1 ? record.nak() : record.ack(),
+  );
   const peer = await world.reconnect();
   peer.welcome({ outcome: "resumed" });
   peer.subscribed({ filter: "orders.>", qos: 2 }, 3);

@@ -38,11 +38,22 @@ describe.each(Object.keys(stores))("store %s", (name) => {
     const reopen = fresh();
     const first = reopen();
     expect(await first.load()).toEqual(new Map());
-    await first.write([{ key: "a", value: { payload: new Uint8Array([0, 255, 10]), headers: { $bytes: "x", payload: "y" } } }, { key: "b", value: 1 }]);
-    await first.write([{ key: "b", value: undefined }, { key: "c", value: "new\nline" }]);
+    await first.write([
+      { key: "a", value: { payload: new Uint8Array([0, 255, 10]), headers: { $bytes: "x", payload: "y" } } },
+      { key: "b", value: 1 },
+    ]);
+    await first.write([
+      { key: "b", value: undefined },
+      { key: "c", value: "new\nline" },
+    ]);
     await first.close();
     const second = reopen();
-    expect(await second.load()).toEqual(new Map<string, unknown>([["a", { payload: new Uint8Array([0, 255, 10]), headers: { $bytes: "x", payload: "y" } }], ["c", "new\nline"]]));
+    expect(await second.load()).toEqual(
+      new Map<string, unknown>([
+        ["a", { payload: new Uint8Array([0, 255, 10]), headers: { $bytes: "x", payload: "y" } }],
+        ["c", "new\nline"],
+      ]),
+    );
     await second.close();
   });
 
@@ -66,7 +77,12 @@ describe.each(Object.keys(stores))("store %s", (name) => {
     void later(after.publish("a", 4));
     await world.until(() => world.peer.all("publish").flatMap((frame) => frame.records).length === 2);
     expect(world.peer.all("publish")[0]).toMatchObject({ first: 3 });
-    expect(world.peer.all("publish").flatMap((frame) => frame.records).map(({ payload }) => new TextDecoder().decode(payload))).toEqual(["3", "4"]);
+    expect(
+      world.peer
+        .all("publish")
+        .flatMap((frame) => frame.records)
+        .map(({ payload }) => new TextDecoder().decode(payload)),
+    ).toEqual(["3", "4"]);
     await world.run(after.close());
   });
 
@@ -91,7 +107,10 @@ describe.each(Object.keys(stores))("store %s", (name) => {
     world.peer.subscribed({ filter: "orders.>" });
     world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 3) });
     await world.run(before.close());
-    expect(world.peer.received.slice(-2)).toMatchObject([{ type: "nak", seq: 2 }, { type: "ack", upTo: [{ chain: normal, seq: 3 }] }]);
+    expect(world.peer.received.slice(-2)).toMatchObject([
+      { type: "nak", seq: 2 },
+      { type: "ack", upTo: [{ chain: normal, seq: 3 }] },
+    ]);
 
     const after = await run("resumed");
     expect(world.peer.last("hello").positions).toContainEqual({ filter: "orders.>", lane: 2, seq: 3 });
@@ -138,7 +157,10 @@ test("a store that refuses writes is reported and tried again", async () => {
   const world = new World();
   const inner = memoryStore();
   let failures = 2;
-  const store: ClientStore = { ...inner, write: (changes) => (failures-- > 0 ? Promise.reject(new Error("disk full")) : inner.write(changes)) };
+  const store: ClientStore = {
+    ...inner,
+    write: (changes) => (failures-- > 0 ? Promise.reject(new Error("disk full")) : inner.write(changes)),
+  };
   const client = world.connect({ store });
   const errors: string[] = [];
   client.on("error", (error) => errors.push(error.code));
@@ -171,7 +193,11 @@ test("publishes made offline are kept over a restart and are not ambiguous in a 
   world.peer.welcome({ session: "S2", cause: "sessionExpired" });
   await world.clock.settle();
   expect(unknown).toEqual([1]);
-  expect(world.peer.all("publish").map(({ first, records: sent }) => [first, sent.map(({ payload }) => new TextDecoder().decode(payload))])).toEqual([[1, ["2"]]]);
+  expect(
+    world.peer
+      .all("publish")
+      .map(({ first, records: sent }) => [first, sent.map(({ payload }) => new TextDecoder().decode(payload))]),
+  ).toEqual([[1, ["2"]]]);
 });
 
 test("transaction numbers are never used again after a restart", async () => {
@@ -194,7 +220,11 @@ test("the application's own processed positions count before anything else", asy
   const world = new World();
   const client = await world.connected();
   const seen: number[] = [];
-  client.subscribe("orders.>", { qos: 2, processed: [{ epoch: "E1", lane: 2, seq: 2 }] }, (record) => void seen.push(record.seq));
+  client.subscribe(
+    "orders.>",
+    { qos: 2, processed: [{ epoch: "E1", lane: 2, seq: 2 }] },
+    (record) => void seen.push(record.seq),
+  );
   await world.clock.settle();
   expect(world.peer.last("subscribe").start).toEqual({ kind: "position", seq: 2, epoch: "E1" });
   world.peer.subscribed({ filter: "orders.>", resume: { kind: "replay", from: 1 } }, 0);
@@ -216,6 +246,10 @@ test("fileStore() drops a last line that a crash cut off, refuses a corrupt one,
   expect((await stat(path)).mode & 0o077).toBe(0);
   await again.close();
   await appendFile(path, "{garbage\n");
-  expect(await fileStore(path).load().catch((error: Error) => error.message)).toContain("is corrupt at line");
+  expect(
+    await fileStore(path)
+      .load()
+      .catch((error: Error) => error.message),
+  ).toContain("is corrupt at line");
   expect((await readFile(path, "utf8")).endsWith("{garbage\n")).toBe(true);
 });

@@ -4,7 +4,10 @@ import { outcome, records, World } from "./world.ts";
 
 const normal = 12; // The chain of lane 2, as the peer numbers them.
 
-async function subscribed(options: Parameters<ReturnType<World["connect"]>["subscribe"]>[1] = {}, handler?: (record: ReceivedRecord) => unknown) {
+async function subscribed(
+  options: Parameters<ReturnType<World["connect"]>["subscribe"]>[1] = {},
+  handler?: (record: ReceivedRecord) => unknown,
+) {
   const world = new World();
   const client = await world.connected();
   const subscription = client.subscribe("orders.>", options as object, handler);
@@ -15,8 +18,23 @@ async function subscribed(options: Parameters<ReturnType<World["connect"]>["subs
 }
 
 test("subscribe() sends its options and ready resolves with the resume answer", async () => {
-  const { world, subscription } = await subscribed({ qos: 2, start: { seq: 5, epoch: "E1" }, window: { records: 10 }, ackWaitMs: 500, maxDeliver: 3 });
-  expect(world.peer.last("subscribe")).toEqual({ type: "subscribe", ref: 1, filter: "orders.>", qos: 2, start: { kind: "position", seq: 5, epoch: "E1" }, window: { records: 10, bytes: 1_048_576 }, ackWaitMs: 500, maxDeliver: 3 });
+  const { world, subscription } = await subscribed({
+    qos: 2,
+    start: { seq: 5, epoch: "E1" },
+    window: { records: 10 },
+    ackWaitMs: 500,
+    maxDeliver: 3,
+  });
+  expect(world.peer.last("subscribe")).toEqual({
+    type: "subscribe",
+    ref: 1,
+    filter: "orders.>",
+    qos: 2,
+    start: { kind: "position", seq: 5, epoch: "E1" },
+    window: { records: 10, bytes: 1_048_576 },
+    ackWaitMs: 500,
+    maxDeliver: 3,
+  });
   expect(await subscription.ready).toMatchObject({ filter: "orders.>", resume: { kind: "upToDate" } });
 });
 
@@ -40,7 +58,10 @@ test("acknowledgements travel at once after ack.records", async () => {
   await world.clock.settle();
   world.peer.subscribed({ filter: "orders.>" });
   world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 10) });
-  expect(world.peer.all("ack").map(({ upTo }) => upTo)).toEqual([[{ chain: normal, seq: 4 }], [{ chain: normal, seq: 8 }]]);
+  expect(world.peer.all("ack").map(({ upTo }) => upTo)).toEqual([
+    [{ chain: normal, seq: 4 }],
+    [{ chain: normal, seq: 8 }],
+  ]);
 });
 
 test("the next record waits for an async callback, and only what is processed is acknowledged", async () => {
@@ -58,7 +79,10 @@ test("the next record waits for an async callback, and only what is processed is
 
 test("concurrency n runs n callbacks and acknowledges the contiguous prefix alone", async () => {
   const release = new Map<number, () => void>();
-  const { world } = await subscribed({ concurrency: 3 }, (record) => new Promise<void>((resolve) => release.set(record.seq, resolve)));
+  const { world } = await subscribed(
+    { concurrency: 3 },
+    (record) => new Promise<void>((resolve) => release.set(record.seq, resolve)),
+  );
   world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 5) });
   expect([...release.keys()]).toEqual([1, 2, 3]);
   release.get(3)?.();
@@ -79,7 +103,11 @@ test("a higher lane overtakes what waits in a lower one", async () => {
   world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 2) });
   world.peer.send({ type: "deliver", chain: 10, prev: 0, records: records(3, 1, 0) });
   await world.clock.settle();
-  expect(seen).toEqual([[2, 1], [0, 3], [2, 2]]);
+  expect(seen).toEqual([
+    [2, 1],
+    [0, 3],
+    [2, 2],
+  ]);
 });
 
 test("a callback that throws gives the record back before its position is acknowledged; its redelivery is acknowledged alone", async () => {
@@ -111,18 +139,32 @@ test("at QoS 2 a redelivery that was processed already is acknowledged and not h
   world.peer.send({ type: "deliver", chain: normal, prev: 0, attempt: 2, records: records(1, 1) });
   await world.clock.advance(50);
   expect(seen).toEqual([1]);
-  expect(world.peer.last("ack")).toEqual({ type: "ack", upTo: [{ chain: normal, seq: 1 }], only: [{ chain: normal, seq: 1 }] });
+  expect(world.peer.last("ack")).toEqual({
+    type: "ack",
+    upTo: [{ chain: normal, seq: 1 }],
+    only: [{ chain: normal, seq: 1 }],
+  });
 });
 
 test("record.nak() with delay and reason, and deadLettered, reach gateway and application", async () => {
-  const { world, client, subscription } = await subscribed({ autoAck: false }, (record) => record.nak({ delayMs: 70, reason: "busy" }));
+  const { world, client, subscription } = await subscribed({ autoAck: false }, (record) =>
+    record.nak({ delayMs: 70, reason: "busy" }),
+  );
   const dead: unknown[] = [];
   subscription.on("deadLetter", (event) => dead.push(event));
   client.on("deadLetter", (event) => dead.push(event.filter));
   world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 1) });
   await world.clock.settle();
   expect(world.peer.last("nak")).toEqual({ type: "nak", chain: normal, seq: 1, delayMs: 70, reason: "busy" });
-  world.peer.send({ type: "error", code: 309, cause: "deadLettered", message: "gave up", retryable: false, chain: normal, seq: 1 });
+  world.peer.send({
+    type: "error",
+    code: 309,
+    cause: "deadLettered",
+    message: "gave up",
+    retryable: false,
+    chain: normal,
+    seq: 1,
+  });
   expect(dead).toEqual(["orders.>", { lane: 2, seq: 1, message: "gave up" }]);
 });
 
@@ -130,7 +172,16 @@ test("a refused NAK is sent again later, because the position has passed the rec
   const { world } = await subscribed({ autoAck: false }, (record) => record.nak());
   world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 1) });
   await world.clock.settle();
-  world.peer.send({ type: "error", code: 308, cause: "tooManyNaks", message: "later", retryable: true, chain: normal, seq: 1, retryAfterMs: 300 });
+  world.peer.send({
+    type: "error",
+    code: 308,
+    cause: "tooManyNaks",
+    message: "later",
+    retryable: true,
+    chain: normal,
+    seq: 1,
+    retryAfterMs: 300,
+  });
   await world.clock.advance(299);
   expect(world.peer.all("nak").length).toBe(1);
   await world.clock.advance(2);
@@ -145,12 +196,17 @@ test("a hole is asked for once, and again only after something has fitted", asyn
   world.peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 2) });
   world.peer.send({ type: "deliver", chain: normal, prev: 3, records: records(4, 1) });
   world.peer.send({ type: "deliver", chain: normal, prev: 4, records: records(5, 1) });
-  expect(world.peer.all("credit")).toEqual([{ type: "credit", filter: "orders.>", records: 8_192, bytes: 1_048_576, holes: [{ chain: normal, seq: 2 }] }]);
+  expect(world.peer.all("credit")).toEqual([
+    { type: "credit", filter: "orders.>", records: 8_192, bytes: 1_048_576, holes: [{ chain: normal, seq: 2 }] },
+  ]);
   world.peer.send({ type: "deliver", chain: normal, prev: 2, records: records(3, 3) });
   expect(seen).toEqual([1, 2, 3, 4, 5]);
   world.peer.send({ type: "deliver", chain: normal, prev: 6, records: records(7, 1) });
   expect(world.peer.all("credit").length).toBe(2);
-  expect(holes).toEqual([{ lane: 2, last: 2 }, { lane: 2, last: 5 }]);
+  expect(holes).toEqual([
+    { lane: 2, last: 2 },
+    { lane: 2, last: 5 },
+  ]);
 });
 
 test("at QoS 0 a hole is accepted, counted, and nothing is acknowledged", async () => {
@@ -197,7 +253,10 @@ test("an iterator acknowledges a record when the next one is asked for, and ends
     if (record.seq === 3) break;
   }
   expect(seen).toEqual([1, 2, 3]);
-  expect(world.peer.received.slice(-2)).toMatchObject([{ type: "ack", upTo: [{ chain: normal, seq: 3 }] }, { type: "unsubscribe", filter: "orders.>" }]);
+  expect(world.peer.received.slice(-2)).toMatchObject([
+    { type: "ack", upTo: [{ chain: normal, seq: 3 }] },
+    { type: "unsubscribe", filter: "orders.>" },
+  ]);
   client.subscribe("orders.>");
   await world.clock.settle();
   expect(world.peer.all("subscribe").length).toBe(2);
@@ -205,7 +264,8 @@ test("an iterator acknowledges a record when the next one is asked for, and ends
 
 test("what passes the window without being read is not kept: the buffer is bounded", async () => {
   const { world, subscription } = await subscribed({ window: { records: 4 } });
-  for (let first = 1; first <= 1_000; first += 4) world.peer.send({ type: "deliver", chain: normal, prev: first - 1, records: records(first, 4) });
+  for (let first = 1; first <= 1_000; first += 4)
+    world.peer.send({ type: "deliver", chain: normal, prev: first - 1, records: records(first, 4) });
   const iterator = subscription[Symbol.asyncIterator]();
   const seen: number[] = [];
   for (;;) {
@@ -226,7 +286,14 @@ test("a refused subscription rejects ready, ends its iterator and is reported; t
   const next = subscription[Symbol.asyncIterator]().next();
   next.catch(() => undefined);
   await world.clock.settle();
-  world.peer.send({ type: "error", code: 211, cause: "subscribeForbidden", message: "No", retryable: false, ref: world.peer.last("subscribe").ref });
+  world.peer.send({
+    type: "error",
+    code: 211,
+    cause: "subscribeForbidden",
+    message: "No",
+    retryable: false,
+    ref: world.peer.last("subscribe").ref,
+  });
   expect(await outcome(subscription.ready)).toEqual({ code: "subscribeForbidden" });
   expect(await outcome(next)).toEqual({ code: "subscribeForbidden" });
   expect(errors).toEqual(["subscribeForbidden"]);

@@ -41,11 +41,13 @@ test("transaction() sends records and acknowledgements as one burst and resolves
 test("a function that throws rolls back: nothing is sent and the record is the subscription's again", async () => {
   const { world, client, got } = await consuming();
   const before = world.peer.received.length;
-  const error = await client.transaction((tx) => {
-    tx.publish("out.a", 1);
-    tx.ack(got[0] as ReceivedRecord);
-    throw new Error("changed my mind");
-  }).catch((each: Error) => each.message);
+  const error = await client
+    .transaction((tx) => {
+      tx.publish("out.a", 1);
+      tx.ack(got[0] as ReceivedRecord);
+      throw new Error("changed my mind");
+    })
+    .catch((each: Error) => each.message);
   expect(error).toBe("changed my mind");
   await world.clock.settle();
   expect(world.peer.received.length).toBe(before);
@@ -70,7 +72,12 @@ test("after a reconnect the whole transaction goes again with its number, once i
   expect(peer.all("begin")).toEqual([]);
   peer.send({ type: "deliver", chain: normal, prev: 0, records: records(1, 3) });
   await world.clock.settle();
-  expect(peer.received.slice(-4)).toMatchObject([{ type: "begin", tx: 1 }, { type: "publish", tx: 1 }, { type: "ack", upTo: [{ chain: normal, seq: 1 }] }, { type: "commit", tx: 1 }]);
+  expect(peer.received.slice(-4)).toMatchObject([
+    { type: "begin", tx: 1 },
+    { type: "publish", tx: 1 },
+    { type: "ack", upTo: [{ chain: normal, seq: 1 }] },
+    { type: "commit", tx: 1 },
+  ]);
   peer.send({ type: "committed", tx: 1, firstSeq: 8, lastSeq: 8, duplicate: true });
   expect(await done).toEqual({ firstSeq: 8, lastSeq: 8, duplicate: true });
 });
@@ -80,10 +87,28 @@ test("a retryable ERROR sends the transaction again with its number; a final one
   const client = await world.connected();
   const done = later(client.transaction((tx) => tx.publish("a", 1)));
   await world.clock.settle();
-  world.peer.send({ type: "error", code: 600, cause: "logUnavailable", message: "later", retryable: true, tx: 1, retryAfterMs: 200 });
-  world.peer.send({ type: "error", code: 501, cause: "unknownTransaction", message: "commit of nothing", retryable: false, tx: 1 });
+  world.peer.send({
+    type: "error",
+    code: 600,
+    cause: "logUnavailable",
+    message: "later",
+    retryable: true,
+    tx: 1,
+    retryAfterMs: 200,
+  });
+  world.peer.send({
+    type: "error",
+    code: 501,
+    cause: "unknownTransaction",
+    message: "commit of nothing",
+    retryable: false,
+    tx: 1,
+  });
   await world.clock.advance(200);
-  expect(world.peer.all("begin")).toEqual([{ type: "begin", tx: 1 }, { type: "begin", tx: 1 }]);
+  expect(world.peer.all("begin")).toEqual([
+    { type: "begin", tx: 1 },
+    { type: "begin", tx: 1 },
+  ]);
   world.peer.send({ type: "error", code: 210, cause: "publishForbidden", message: "No", retryable: false, tx: 1 });
   expect(await outcome(done)).toEqual({ code: "publishForbidden" });
   void client.transaction((tx) => tx.publish("a", 2));
@@ -132,9 +157,11 @@ test("tx.ack() past an unsettled record of the chain, and too much in one transa
   const gap = later(client.transaction((tx) => tx.ack(got[1] as ReceivedRecord)));
   await world.clock.settle();
   expect(await outcome(gap)).toEqual({ code: "ackOutOfOrder" });
-  const big = later(client.transaction((tx) => {
-    for (let i = 0; i < 257; i++) tx.publish("a", i);
-  }));
+  const big = later(
+    client.transaction((tx) => {
+      for (let i = 0; i < 257; i++) tx.publish("a", i);
+    }),
+  );
   await world.clock.settle();
   expect(await outcome(big)).toEqual({ code: "transactionTooLarge" });
   expect(await client.transaction(() => undefined)).toEqual({ firstSeq: 0, lastSeq: 0, duplicate: false });

@@ -2,11 +2,12 @@
  * A world for the SDK: virtual clock, in-memory sockets, the real codec, and a peer that does what a test says.
  * @module
  */
+
+import type { Client, ClientPorts, ClientSocketEvents, ConnectOptions } from "../../src/client/mod.ts";
+import { connect } from "../../src/client/mod.ts";
 import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
 import type { Frame, FrameType, Subscribed, Welcome } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
-import type { Client, ClientPorts, ClientSocketEvents, ConnectOptions } from "../../src/client/mod.ts";
-import { connect } from "../../src/client/mod.ts";
 
 type Timer = { at: number; order: number; wake: () => void };
 export type FrameOf<Type extends FrameType> = Extract<Frame, { type: Type }>;
@@ -139,7 +140,11 @@ export class World {
         const peer = new PeerConnection(events);
         this.connections.push(peer);
         this.clock.soon(() => (this.refuse.connects ? peer.end(1006) : events.open(subprotocol)));
-        return { send: (data) => peer.take(data), bufferedBytes: () => 0, close: (code, reason) => void (peer.closed ??= { code, reason }) };
+        return {
+          send: (data) => peer.take(data),
+          bufferedBytes: () => 0,
+          close: (code, reason) => void (peer.closed ??= { code, reason }),
+        };
       },
     };
   }
@@ -173,7 +178,10 @@ export class World {
   /** Waits for a promise that needs the virtual clock to go on. */
   async run<T>(promise: Promise<T>): Promise<T> {
     let done = false;
-    promise.then(() => (done = true), () => (done = true));
+    promise.then(
+      () => (done = true),
+      () => (done = true),
+    );
     await this.until(() => done);
     return await promise;
   }
@@ -202,7 +210,13 @@ export function records(first: number, count: number, lane: 0 | 1 | 2 | 3 = 2) {
 /** How a promise stands, without waiting for it. */
 export async function outcome<T>(promise: Promise<T>): Promise<{ value: T } | { code: string } | "pending"> {
   const pending = new Promise<"pending">((resolve) => setImmediate(() => resolve("pending")));
-  return await Promise.race([promise.then((value) => ({ value }), (error: { code: string }) => ({ code: error.code })), pending]);
+  return await Promise.race([
+    promise.then(
+      (value) => ({ value }),
+      (error: { code: string }) => ({ code: error.code }),
+    ),
+    pending,
+  ]);
 }
 
 /** A promise whose rejection is looked at later. */
