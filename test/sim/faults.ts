@@ -80,6 +80,6 @@ export function strike(world: World, kind: FaultKind, chance: Chance): void {
       world.storage.stallFor(forMs);
       return;
     case "clockJump":
-      world.skewMs += (chance.next() - 0.5) * 1_200_000;
+      world.jump((chance.next() - 0.2) * 300_000);
   }
 }

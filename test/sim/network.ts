@@ -207,7 +207,9 @@ class TappedSocket implements Socket {
     this.#inner.resume();
   }
   close(code: number, reason: string): void {
-    if (this.wire.gateway?.alive === true) this.#inner.close(code, reason);
+    if (this.wire.gateway?.alive !== true) return;
+    this.channels.clear();
+    this.#inner.close(code, reason);
   }
   terminate(): void {
     if (this.wire.gateway?.alive === true) this.#inner.terminate();

@@ -65,6 +65,7 @@ export class World {
   readonly bug: Bug | undefined;
   /** How far the gateways' wall clock is off. */
   skewMs = 0;
+  #jumpedMs = 0;
   readonly #violations: Violation[] = [];
   readonly #wires: WireChecker;
   readonly #plan: FaultPlan;
@@ -82,7 +83,7 @@ export class World {
     this.network = new SimNetwork(this.clock, this.chance.fork("network"), tap);
     this.storage = new SimStorage(this.clock, this.chance.fork("storage"), () => this.skewMs);
     this.workload = new Workload(this);
-    this.#wires = new WireChecker(this.workload, () => this.clock.nowMs);
+    this.#wires = new WireChecker(this.workload, { nowMs: () => this.clock.nowMs, jumpedMs: () => this.#jumpedMs });
     this.#plan = bug?.faults ?? planFaults(this.chance.fork("plan"));
   }
 
@@ -135,6 +136,12 @@ export class World {
       this.#kill(old, false);
       this.#gateways = this.#gateways.filter((gateway) => gateway !== old);
     });
+  }
+
+  /** The gateways' wall clock is set, forwards or backwards. */
+  jump(byMs: number): void {
+    this.skewMs += byMs;
+    this.#jumpedMs = this.clock.nowMs;
   }
 
   #startGateway(): void {
