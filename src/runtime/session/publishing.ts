@@ -61,6 +61,7 @@ export class Publishing {
    */
   begin(upTo: number, mark: number): void {
     this.publishedUpTo = Math.max(this.publishedUpTo, upTo, mark);
+    while (this.#context.state.refused.has(this.publishedUpTo + 1)) this.publishedUpTo++;
     this.#received = this.publishedUpTo;
     this.#appended = mark;
     this.#stalledFrom = undefined;
@@ -146,7 +147,7 @@ export class Publishing {
       // Before the records: a crash in between must not leave a refused number below the log's mark untold.
       const recorded = await this.#context.record({ type: "RefusePublishes", at: this.#now(), refused: batch.refused });
       if (!recorded.ok) {
-        this.#context.peer?.close("tooManyRefused", "tooManyRefused");
+        this.#context.peer?.end("tooManyRefused", "tooManyRefused");
         this.#drop(batch);
         return;
       }
@@ -208,7 +209,7 @@ export class Publishing {
     this.#appended = after;
     const peer = this.#context.peer;
     if (!failure.retryable || failure.code === "outOfOrder") {
-      peer?.close("internal", failure.code);
+      peer?.end("internal", failure.code);
       return;
     }
     const name: ErrorName = failure.code === "full" ? "logFull" : "logUnavailable";

@@ -90,7 +90,7 @@ export class Sessions {
     const resumeKey = hello.resumeKey ?? "";
     const refusal = session === undefined || session.ended ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
     if (session === undefined || refusal !== undefined) return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
-    session.peer?.close("superseded", "superseded");
+    session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.publishing.settled();
     const { ports, node } = this.#services;
@@ -98,7 +98,7 @@ export class Sessions {
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
     if (!recorded.ok) return this.#notAttached(session);
     if (hello.settled !== undefined) await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
-    session.publishing.begin(session.state.publishedUpTo, (await ports.log.producerMark(id)) ?? 0);
+    session.publishing.begin(Math.max(session.state.publishedUpTo, hello.settled ?? 0), (await ports.log.producerMark(id)) ?? 0);
     this.#held.get(id)?.actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
   }
@@ -123,11 +123,9 @@ export class Sessions {
     const resumeWindowMs = Math.min(hello.resumeWindowMs ?? this.#options.resumeWindowMs, limits.resumeWindowMsMax);
     const journal = resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: keyOf(id), seq: 0 });
     const session = new Session({ id, services: this.#services, state: initialState, journal });
-    const at = ports.clock.now();
     const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey) };
-    const opened = session.record({ type: "Open", at, ...who, resumeWindowMs });
-    const attached = session.record({ type: "Attach", at, ...who, node, connection });
-    if (!(await opened).ok || !(await attached).ok) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+    const opened = await session.record({ type: "Open", at: ports.clock.now(), ...who, resumeWindowMs, node, connection });
+    if (!opened.ok) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
     this.#hold(session, 0).actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "opened", resumeKey, resumeWindowMs, ...(cause === undefined ? {} : { cause }) };
   }
@@ -214,7 +212,7 @@ export class Sessions {
   }
 
   #crashed(session: Session, givenUp: boolean): void {
-    session.peer?.close(givenUp ? "sessionEnded" : "internal", givenUp ? "crashedTooOften" : "actorCrashed");
+    session.peer?.end(givenUp ? "sessionEnded" : "internal", givenUp ? "crashedTooOften" : "actorCrashed");
     this.#drop(session);
     if (givenUp) void this.#close(session.id, "crashedTooOften");
   }
