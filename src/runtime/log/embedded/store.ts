@@ -100,7 +100,7 @@ export class Store {
     const { bavail, bsize } = statfsSync(dirname(this.file));
     const why = cause instanceof Error ? cause.message : String(cause);
     if (bavail * bsize < needed || /ENOSPC|MAP_FULL|mapsize/i.test(why)) {
-      const message = `No space left for ${this.file}: free some on its file system, or trim the log (${why})`;
+      const message = `No space left for ${this.file}: free some on its file system, appends then go on by themselves (${why})`;
       return { ok: false, code: "full", message, retryable: true };
     }
     const message = `Cannot write ${this.file}: ${why}; if it stays so, look at the disk and restart`;

@@ -3,7 +3,8 @@
  *
  * Bounds hold to the record: reads begin at `firstSeq`, whole blocks below it are removed, and with them what the
  * index says of them. LMDB uses the freed pages again for what is written next; the file keeps its size (it goes
- * back to the file system by copying the log: `mdb_copy -c`, with the gateway stopped).
+ * back to the file system by copying the log: `mdb_copy -c`, with the gateway stopped). A removal is a commit like any
+ * other and takes a few new pages first, so it cannot help when the disk is full to the last byte.
  * @module
  */
 import type { EpochMs, Seq } from "../../../protocol/ids.ts";
@@ -20,8 +21,8 @@ export type TrimParts = { readonly store: Store; readonly index: LogIndex; reado
 
 /** Of one step; whichever is met first. */
 const blocksPerStep = 64;
-const recordsPerStep = 4_096;
-const topicsPerStep = 256;
+const recordsPerStep = 1_024;
+const topicsPerStep = 128;
 
 /** The first seq that retention still holds. */
 export function retainedFrom(parts: TrimParts, retention: Retention, now: EpochMs): Seq {
