@@ -27,6 +27,11 @@ export const limits = {
   /** A JWT in HELLO or AUTH. */
   tokenBytesMax: 8_192,
 
+  /** Refused frames after which a client is taken for broken: close `tooManyErrors`. */
+  errorsPerConnectionMax: 64,
+  /** Frames that may come after HELLO and before WELCOME. More: close `protocolViolation`. */
+  framesBeforeWelcomeMax: 512,
+
   /** Subscriptions that one session may hold. More: ERROR `tooManySubscriptions`. */
   subscriptionsPerSessionMax: 512,
   /** Records waiting for a later redelivery, per session. More: ERROR `tooManyNaks`. */

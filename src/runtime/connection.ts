@@ -17,7 +17,8 @@ import { errorFrame, type Peer } from "./session/context.ts";
 import type { Violation } from "./session/publishing.ts";
 import type { Session, SessionFrame } from "./session/session.ts";
 import type { Attached, Sessions } from "./session/sessions.ts";
-import type { SendResult, Socket } from "./transport/transport.ts";
+import type { Child, Supervised } from "./supervisor.ts";
+import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
 
 export type ConnectionParts = {
   readonly id: string;
@@ -25,22 +26,26 @@ export type ConnectionParts = {
   readonly codec: Codec;
   readonly services: Services;
   readonly sessions: Sessions;
-  /** Sends a signal to its statechart. */
-  readonly signal: (signal: ConnectionSignal) => void;
-  /** Runs work of this actor; what it throws is its crash. */
-  readonly guard: (work: () => void | Promise<void>) => void;
-  /** The handshake is over. */
-  readonly greeted: () => void;
+  readonly host: ConnectionHost;
 };
 
-/** Refused frames after which a client is taken for broken. */
-const errorsMax = 64;
+/** What connections need of their node. */
+export type ConnectionHost = {
+  /** Runs work of this actor; what it throws is its crash. */
+  guard(connection: Connection, work: () => void | Promise<void>): void;
+  /** The handshake is over. */
+  greeted(connection: Connection): void;
+  gone(connection: Connection): void;
+};
+
 const authenticationRetryMs = 2_000;
 const fromClient: ReadonlySet<FrameType> = new Set(clientFrames);
 const anonymous: Identity = { subject: "", publish: [], subscribe: [] };
 
-export class Connection implements Peer {
+export class Connection implements Peer, SocketHandler, Supervised {
   readonly id: string;
+  /** Its statechart, set once when it is spawned. */
+  actor: Child<ConnectionSignal> | undefined;
   readonly #parts: ConnectionParts;
   readonly #socket: Socket;
   readonly #codec: Codec;
@@ -90,7 +95,7 @@ export class Connection implements Peer {
     if (result === "sent") return result;
     if (result === "congested") this.#congest();
     // A reader sends again what was dropped; any other frame is owed, and cannot be.
-    else if (frame.type !== "deliver") this.close("slowConsumer", "slowConsumer");
+    else if (frame.type !== "deliver") this.end("slowConsumer", "slowConsumer");
     return result;
   }
 
@@ -112,8 +117,11 @@ export class Connection implements Peer {
     this.#heardAt = this.#now();
     if (!this.#closed) this.#socket.resume();
   }
-  close(reason: CloseName, cause: string): void {
-    this.#parts.signal({ type: "close.asked", reason, cause });
+  end(reason: CloseName, cause: string): void {
+    this.#signal({ type: "close.asked", reason, cause });
+  }
+  #signal(signal: ConnectionSignal): void {
+    this.actor?.send(signal);
   }
 
   // --- in ---
@@ -127,26 +135,27 @@ export class Connection implements Peer {
     if (!decoded.ok) return this.#refuseBytes(decoded);
     const { frame } = decoded;
     if (!fromClient.has(frame.type)) return this.#unexpected(`${frame.type.toUpperCase()} is not sent by clients`);
-    this.#parts.guard(() => this.#receive(frame as ClientFrame));
+    this.#parts.host.guard(this, () => this.#receive(frame as ClientFrame));
   }
 
   #congest(): void {
     if (this.#congested) return;
     this.#congested = true;
-    this.#parts.signal({ type: "socket.congested" });
+    this.#signal({ type: "socket.congested" });
   }
 
   drain(): void {
-    if (this.#congested) this.#parts.signal({ type: "socket.drained" });
+    if (this.#congested) this.#signal({ type: "socket.drained" });
     this.#congested = false;
-    this.#session?.subscriptions.drained();
+    this.#session?.drained();
   }
 
   /** Of the socket: it is gone, however it ended. */
-  lost(code: number): void {
+  close(code: number): void {
     this.#closed = true;
     this.#expiry?.cancel();
-    this.#parts.signal({ type: "socket.lost", cause: `socketClosed ${code}` });
+    this.#signal({ type: "socket.lost", cause: `socketClosed ${code}` });
+    this.#parts.host.gone(this);
   }
 
   /** Its actor threw: nothing can be trusted to it any more. */
@@ -158,19 +167,19 @@ export class Connection implements Peer {
   #refuseBytes(failure: DecodeFailure): void {
     const { code, at, message } = failure;
     this.send(errorFrame(code, `${message} at ${at}`));
-    if (code === "frameTooLarge") this.close("frameTooLarge", code);
-    else if (code === "malformedFrame" || code === "frameTooDeep" || !this.#hello) this.close("protocolViolation", code);
+    if (code === "frameTooLarge") this.end("frameTooLarge", code);
+    else if (code === "malformedFrame" || code === "frameTooDeep" || !this.#hello) this.end("protocolViolation", code);
     else this.#countError();
   }
 
   #unexpected(what: string): void {
     this.send(errorFrame("unexpectedFrame", what));
     if (this.#hello) this.#countError();
-    else this.close("protocolViolation", "unexpectedFrame");
+    else this.end("protocolViolation", "unexpectedFrame");
   }
 
   #countError(): void {
-    if (++this.#errors >= errorsMax) this.close("tooManyErrors", "tooManyErrors");
+    if (++this.#errors >= this.#services.limits.errorsPerConnectionMax) this.end("tooManyErrors", "tooManyErrors");
   }
 
   #receive(frame: ClientFrame): void | Promise<void> {
@@ -204,23 +213,23 @@ export class Connection implements Peer {
   #keepEarly(frame: SessionFrame): void {
     if (this.#early === undefined) return; // closing
     this.#early.push(frame);
-    if (this.#early.length > this.#services.limits.deliverRecordsMax) this.close("protocolViolation", "tooManyFramesBeforeWelcome");
+    if (this.#early.length > this.#services.limits.framesBeforeWelcomeMax) this.end("protocolViolation", "tooManyFramesBeforeWelcome");
   }
 
   #violated({ close, cause }: Violation): void {
-    this.close(close, cause);
+    this.end(close, cause);
   }
 
   // --- handshake ---
 
   async #greet(hello: Hello): Promise<void> {
-    this.#parts.signal({ type: "hello.received" });
+    this.#signal({ type: "hello.received" });
     const authentication = await this.#authenticate(hello.token);
     if (authentication === undefined || this.#closed) return;
     if (!authentication.ok) {
       const expired = authentication.code === "tokenExpired";
       this.send(errorFrame(authentication.code === "unauthenticated" ? "unauthenticated" : "tokenInvalid", authentication.message));
-      return this.close(expired ? "tokenExpired" : "unauthenticated", authentication.code);
+      return this.end(expired ? "tokenExpired" : "unauthenticated", authentication.code);
     }
     this.#identity = authentication.identity;
     const attached = await this.#parts.sessions.attach(this, hello, this.id);
@@ -237,21 +246,21 @@ export class Connection implements Peer {
     } catch (error) {
       logger.log("error", "authentication unavailable", { connection: this.id, error: String(error) });
       this.#retryAfterMs = authenticationRetryMs;
-      this.close("overloaded", "authenticationUnavailable");
+      this.end("overloaded", "authenticationUnavailable");
       return undefined;
     }
   }
 
   #notAttached(refused: Extract<Attached, { ok: false }>): void {
     this.#retryAfterMs = refused.retryAfterMs;
-    this.close(refused.reason, refused.reason);
+    this.end(refused.reason, refused.reason);
   }
 
   #welcome(attached: Extract<Attached, { ok: true }>, hello: Hello): void {
     const { session } = attached;
     this.#session = session;
-    this.#parts.greeted();
-    this.#parts.signal({ type: "session.attached" });
+    this.#parts.host.greeted(this);
+    this.#signal({ type: "session.attached" });
     this.send(this.#welcomeFrame(attached));
     this.#watchExpiry();
     session.begin(this, hello);
@@ -264,7 +273,7 @@ export class Connection implements Peer {
     const { ports, limits, node, version } = this.#services;
     const { session, outcome, cause, resumeKey, resumeWindowMs } = attached;
     const { epoch, tier, transactions } = ports.log.info();
-    const refused = [...session.state.refused.values()].filter(({ n }) => n <= session.publishing.publishedUpTo);
+    const refused = [...session.state.refused.values()].filter(({ n }) => n <= session.publishedUpTo);
     return {
       type: "welcome",
       session: session.id,
@@ -276,7 +285,7 @@ export class Connection implements Peer {
       epoch,
       tier,
       resumeWindowMs,
-      publishedUpTo: session.publishing.publishedUpTo,
+      publishedUpTo: session.publishedUpTo,
       ...(refused.length === 0 ? {} : { refused }),
       credit: { records: limits.publishCreditRecords, bytes: limits.publishCreditBytes },
       heartbeatMs: limits.heartbeatMs,
@@ -297,7 +306,7 @@ export class Connection implements Peer {
     if (authentication === undefined) return;
     if (!authentication.ok) return void this.send(errorFrame("tokenInvalid", authentication.message));
     const { identity } = authentication;
-    if (identity.subject !== session.state.subject) return this.close("forbidden", "subjectChanged");
+    if (identity.subject !== session.state.subject) return this.end("forbidden", "subjectChanged");
     this.#identity = identity;
     session.reauthenticate(identity);
     this.#watchExpiry();
@@ -308,7 +317,7 @@ export class Connection implements Peer {
     this.#expiry?.cancel();
     const { expiresAt } = this.#identity;
     if (expiresAt === undefined) return;
-    this.#expiry = this.#services.ports.clock.after(Math.max(0, expiresAt - this.#now()), () => this.close("tokenExpired", "tokenExpired"));
+    this.#expiry = this.#services.ports.clock.after(Math.max(0, expiresAt - this.#now()), () => this.end("tokenExpired", "tokenExpired"));
   }
 
   // --- effects of the statechart ---
@@ -330,12 +339,12 @@ export class Connection implements Peer {
     if (this.#paused) return; // nothing is read from it, so nothing can be heard
     const { heartbeatMs, pongMs } = this.#services.limits;
     const silentMs = this.#now() - this.#heardAt;
-    if (silentMs >= heartbeatMs + pongMs) this.#parts.signal({ type: "peer.silent" });
+    if (silentMs >= heartbeatMs + pongMs) this.#signal({ type: "peer.silent" });
     else if (silentMs >= heartbeatMs) this.send({ type: "ping", id: ++this.#pings, ...this.#heads() });
   }
 
   #heads() {
-    const heads = this.#session?.subscriptions.heads() ?? [];
+    const heads = this.#session?.heads() ?? [];
     return heads.length === 0 ? {} : { heads: heads.slice(0, this.#services.limits.listItemsMax) };
   }
 

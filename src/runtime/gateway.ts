@@ -7,7 +7,7 @@ import type { ConnectionEffect } from "../actors/effect.ts";
 import { codecs } from "../protocol/codecs.ts";
 import { assertLimits, type Limits, limits as defaultLimits } from "../protocol/limits.ts";
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type ConnectionHost } from "./connection.ts";
 import { exposition } from "./exposition.ts";
 import { httpHandler } from "./http.ts";
 import { Hub } from "./hub.ts";
@@ -56,6 +56,7 @@ export type Gateway = {
   stop(options?: StopOptions): Promise<void>;
 };
 
+const actorOf = (connection: Connection) => `connection:${connection.id}`;
 const sweepMs = 250;
 const trimMs = 10_000;
 const stopStepMs = 20;
@@ -65,7 +66,7 @@ export function createGateway(ports: Ports, config: GatewayConfig = {}): Gateway
   return new GatewayNode(ports, config);
 }
 
-class GatewayNode implements Gateway {
+class GatewayNode implements Gateway, ConnectionHost {
   readonly #ports: Ports;
   readonly #config: GatewayConfig;
   readonly #limits: Limits;
@@ -82,7 +83,7 @@ class GatewayNode implements Gateway {
   #listener: Listener | undefined;
   #timers: Timer[] = [];
   /** Connections that have not finished their handshake. */
-  readonly #handshaking = new Set<string>();
+  readonly #handshaking = new Set<Connection>();
   #numbers = 0;
   #stopping = false;
 
@@ -139,7 +140,7 @@ class GatewayNode implements Gateway {
     const { clock, logger } = this.#ports;
     logger.log("info", "gateway stops", { reason, connections: this.#connections.size });
     const until = clock.now() + timeoutMs;
-    for (const connection of [...this.#connections.values()]) connection.close("goingAway", "goingAway");
+    for (const connection of [...this.#connections.values()]) connection.end("goingAway", "goingAway");
     await this.#listener?.stop({ terminate: false });
     while (this.#connections.size > 0 && clock.now() < until) {
       await new Promise<void>((wake) => clock.after(stopStepMs, wake));
@@ -168,41 +169,39 @@ class GatewayNode implements Gateway {
   }
 
   #open(socket: Socket): SocketHandler {
-    const id = `c${++this.#numbers}`;
     const chosen = chooseSubprotocol([socket.subprotocol]);
     if (chosen === undefined) throw new TypeError(`Transport opened a socket with subprotocol "${socket.subprotocol}"`);
-    const actorId = `connection:${id}`;
-    const connection: Connection = new Connection({
-      id: `${this.#services.node}/${id}`,
+    const connection = new Connection({
+      id: `${this.#services.node}/c${++this.#numbers}`,
       socket,
       codec: codecs[chosen.codec],
       services: this.#services,
       sessions: this.#sessions,
-      signal: (signal) => actor.send(signal),
-      guard: (work) => this.#supervisor.guard(actorId, work),
-      greeted: () => this.#handshaking.delete(id),
+      host: this,
     });
-    this.#connections.set(id, connection);
-    this.#handshaking.add(id);
+    this.#connections.set(connection.id, connection);
+    this.#handshaking.add(connection);
     const { counters } = this.#services;
     counters.connections++;
     counters.connectionsOpened++;
-    const actor = this.#supervisor.spawn(this.#machine, {
-      id: actorId,
-      input: { id, deadlines: this.#limits },
-      onCrash: () => connection.crashed(),
-    });
-    return {
-      message: (data) => connection.message(data),
-      drain: () => connection.drain(),
-      close: (code) => {
-        connection.lost(code);
-        this.#connections.delete(id);
-        this.#handshaking.delete(id);
-        this.#supervisor.forget(actorId);
-        counters.connections--;
-      },
-    };
+    const input = { id: connection.id, deadlines: this.#limits };
+    connection.actor = this.#supervisor.spawn(this.#machine, { id: actorOf(connection), input, owner: connection });
+    return connection;
+  }
+
+  guard(connection: Connection, work: () => void | Promise<void>): void {
+    this.#supervisor.guard(actorOf(connection), work);
+  }
+
+  greeted(connection: Connection): void {
+    this.#handshaking.delete(connection);
+  }
+
+  gone(connection: Connection): void {
+    this.#connections.delete(connection.id);
+    this.#handshaking.delete(connection);
+    this.#supervisor.forget(actorOf(connection));
+    this.#services.counters.connections--;
   }
 
   // --- time ---

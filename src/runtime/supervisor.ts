@@ -3,7 +3,7 @@
  * cause is recorded, and the policy says whether and when it may come back.
  * @module
  */
-import { type Actor, type AnyStateMachine, createActor, type EventFromLogic, fromCallback, type InputFrom } from "xstate";
+import { type Actor, type AnyStateMachine, createActor, type EventFromLogic, type EventObject, fromCallback, type InputFrom } from "xstate";
 import { type Crash, restartIn, supervise, type SupervisorState, type Verdict } from "../actors/supervisor/policy.ts";
 import type { Clock, Logger } from "./ports.ts";
 
@@ -11,10 +11,23 @@ type Signal = { readonly type: string; readonly error?: unknown };
 /** Root logic: hears of every child that threw. */
 const watcher = fromCallback<Signal, (signal: Signal) => void>(({ receive, input }) => receive(input));
 
-export type OnCrash = (verdict: Verdict, error: unknown) => void;
 
-export type Child<Signal> = { send(signal: Signal): void };
-type ChildParts<Logic extends AnyStateMachine> = { readonly id: string; readonly input: InputFrom<Logic>; readonly onCrash: OnCrash };
+/** What an actor works for; told once, when it threw. */
+export type Supervised = { crashed(verdict: Verdict): void };
+type ChildParts<Logic extends AnyStateMachine> = { readonly id: string; readonly input: InputFrom<Logic>; readonly owner: Supervised };
+
+export class Child<Signal extends EventObject> {
+  readonly #actor: Actor<AnyStateMachine>;
+
+  constructor(actor: Actor<AnyStateMachine>) {
+    this.#actor = actor;
+  }
+
+  /** What comes for an actor that has ended is late, not wrong. */
+  send(signal: Signal): void {
+    if (this.#actor.getSnapshot().status === "active") this.#actor.send(signal);
+  }
+}
 
 const actorError = /^xstate\.error\.actor\.(.+)$/;
 
@@ -22,7 +35,7 @@ export class Supervisor {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #root: Actor<typeof watcher>;
-  readonly #onCrash = new Map<string, OnCrash>();
+  readonly #owners = new Map<string, Supervised>();
   #state: SupervisorState = new Map();
   crashes = 0;
 
@@ -40,22 +53,17 @@ export class Supervisor {
     this.#root.start();
   }
 
-  /** Starts a child; `onCrash` is called once, when it throws. */
+  /** Starts a child. */
   spawn<Logic extends AnyStateMachine>(logic: Logic, child: ChildParts<Logic>): Child<EventFromLogic<Logic>> {
-    this.#onCrash.set(child.id, child.onCrash);
+    this.#owners.set(child.id, child.owner);
     const actor: Actor<AnyStateMachine> = createActor(logic, { id: child.id, input: child.input, parent: this.#root } as never);
     actor.start();
-    return {
-      // What comes for an actor that has ended is late, not wrong.
-      send: (signal) => {
-        if (actor.getSnapshot().status === "active") actor.send(signal);
-      },
-    };
+    return new Child(actor);
   }
 
   /** It ended as it should. */
   forget(id: string): void {
-    this.#onCrash.delete(id);
+    this.#owners.delete(id);
   }
 
   /** Runs one piece of an actor's work; what it throws is that actor's crash and nobody else's. */
@@ -82,9 +90,9 @@ export class Supervisor {
   }
 
   #crash(actor: string, error: unknown): void {
-    const onCrash = this.#onCrash.get(actor);
-    if (onCrash === undefined) return;
-    this.#onCrash.delete(actor);
+    const owner = this.#owners.get(actor);
+    if (owner === undefined) return;
+    this.#owners.delete(actor);
     this.crashes++;
     const cause = error instanceof Error ? error.message : String(error);
     const crash: Crash = { actor, cause, at: this.#clock.now() };
@@ -92,6 +100,6 @@ export class Supervisor {
     this.#state = state;
     const stack = error instanceof Error ? error.stack : undefined;
     this.#logger.log("error", "actor crashed", { actor, cause, verdict: verdict.kind, stack });
-    onCrash(verdict, error);
+    owner.crashed(verdict);
   }
 }

@@ -17,7 +17,8 @@ import type { RefusedNumber, SessionState, SubscriptionState } from "./state.ts"
 export type SettledNak = { readonly filter: string; readonly seq: Seq };
 
 export type SessionCommand = { readonly at: EpochMs } & (
-  | { readonly type: "Open"; readonly subject: string; readonly resumeKeyHash: string; readonly resumeWindowMs: number }
+  /** A new session begins attached. */
+  | { readonly type: "Open"; readonly subject: string; readonly resumeKeyHash: string; readonly resumeWindowMs: number; readonly node: string; readonly connection: string }
   | { readonly type: "Attach"; readonly subject: string; readonly resumeKeyHash: string; readonly node: string; readonly connection: string }
   | { readonly type: "Detach"; readonly owner: number; readonly cause: string; readonly positions: readonly FilterPositions[]; readonly publishedUpTo: number }
   | ({ readonly type: "Subscribe" } & Omit<SubscriptionState, "naks">)
@@ -49,7 +50,10 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
   switch (command.type) {
     case "Open":
       if (state.status !== "none") return refuse("sessionEnded");
-      return record({ type: "Opened", at, subject: command.subject, resumeKeyHash: command.resumeKeyHash, resumeWindowMs: command.resumeWindowMs });
+      return record(
+        { type: "Opened", at, subject: command.subject, resumeKeyHash: command.resumeKeyHash, resumeWindowMs: command.resumeWindowMs },
+        { type: "Attached", at, owner: 1, node: command.node, connection: command.connection },
+      );
     case "Attach":
       return attach(state, command);
     case "Detach":

@@ -27,7 +27,7 @@ export type Peer = {
   bufferedBytes(): number;
   pause(): void;
   resume(): void;
-  close(reason: CloseName, cause: string): void;
+  end(reason: CloseName, cause: string): void;
 };
 
 /** A command's outcome: the events that are in the journal now. */

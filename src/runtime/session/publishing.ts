@@ -26,15 +26,17 @@ type Batch = {
 };
 
 export type Violation = { readonly close: CloseName; readonly cause: string };
+/** Where a session's numbers go on: all up to `settled` are in the log or refused, `appended` is the log's mark. */
+export type PublishNumbers = { readonly settled: number; readonly appended: number };
 const retryAfterMs = 250;
 
 export class Publishing {
   readonly #context: SessionContext;
   readonly #check: PublishCheck;
   /** Highest number received on this connection, or settled before. */
-  #received = 0;
+  #received: number;
   /** Last number handed to the log. */
-  #appended = 0;
+  #appended: number;
   /** An append failed from here on; the client sends again from here. */
   #stalledFrom: number | undefined;
   readonly #batches: Batch[] = [];
@@ -48,23 +50,14 @@ export class Publishing {
   #idle: (() => void)[] = [];
   #outstandingRecords = 0;
   #outstandingBytes = 0;
-  publishedUpTo = 0;
+  publishedUpTo: number;
 
-  constructor(context: SessionContext, check: PublishCheck) {
+  constructor(context: SessionContext, check: PublishCheck, numbers: PublishNumbers) {
     this.#context = context;
     this.#check = check;
-  }
-
-  /**
-   * A new connection begins: numbers go on after what the journal and the log's `mark` say is settled (a refused
-   * number may be above the mark). Only when `settled()` has resolved.
-   */
-  begin(upTo: number, mark: number): void {
-    this.publishedUpTo = Math.max(this.publishedUpTo, upTo, mark);
-    while (this.#context.state.refused.has(this.publishedUpTo + 1)) this.publishedUpTo++;
-    this.#received = this.publishedUpTo;
-    this.#appended = mark;
-    this.#stalledFrom = undefined;
+    this.publishedUpTo = numbers.settled;
+    this.#received = numbers.settled;
+    this.#appended = numbers.appended;
   }
 
   /** Resolves when no append is under way any more. */

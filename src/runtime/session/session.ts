@@ -10,7 +10,7 @@ import type { SessionEvent } from "../../actors/session/events.ts";
 import { evolve } from "../../actors/session/evolve.ts";
 import { encodeEvent } from "../../actors/session/persist.ts";
 import type { SessionState } from "../../actors/session/state.ts";
-import type { ClientFrame, Hello } from "../../protocol/frame.ts";
+import type { ChainSeq, ClientFrame, Hello } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { type Journal, JournalLost } from "../journal.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
@@ -19,7 +19,7 @@ import type { Services } from "../services.ts";
 import type { Peer, Recorded, SessionContext } from "./context.ts";
 import { readHistory } from "./history.ts";
 import { PublishCheck } from "./publish-check.ts";
-import { Publishing, type Violation } from "./publishing.ts";
+import { Publishing, type PublishNumbers, type Violation } from "./publishing.ts";
 import { Redelivery } from "./redelivery.ts";
 import { encodeSnapshot } from "./snapshot.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -45,11 +45,10 @@ export class Session implements SessionContext {
   readonly id: SessionId;
   readonly services: Services;
   readonly #journal: Journal | undefined;
-  readonly #check: PublishCheck;
-  readonly publishing: Publishing;
-  readonly subscriptions: Subscriptions;
-  readonly #transactions: Transactions;
-  readonly #redelivery: Redelivery;
+  /** Made when first needed: most sessions are idle most of the time, and there are many. */
+  #work: Work | undefined;
+  /** Where numbers went on when the connection began. */
+  #numbers: PublishNumbers = { settled: 0, appended: 0 };
   #state: SessionState;
   #peer: Peer | undefined;
   #snapshotSeq: number;
@@ -64,11 +63,6 @@ export class Session implements SessionContext {
     this.#state = state;
     this.#journal = journal;
     this.#snapshotSeq = journal?.seq ?? 0;
-    this.#check = new PublishCheck({ subject: "", publish: [], subscribe: [] }, services.limits);
-    this.publishing = new Publishing(this, this.#check);
-    this.#redelivery = new Redelivery(this);
-    this.subscriptions = new Subscriptions(this, this.#redelivery);
-    this.#transactions = new Transactions(this, { check: this.#check, publishing: this.publishing, subscriptions: this.subscriptions });
   }
 
   get state(): SessionState {
@@ -82,6 +76,14 @@ export class Session implements SessionContext {
   }
   get ended(): boolean {
     return this.#ended;
+  }
+  /** Publishes up to here are in the log or refused. */
+  get publishedUpTo(): number {
+    return this.#work?.publishing.publishedUpTo ?? this.#numbers.settled;
+  }
+  get #hands(): Work {
+    this.#work ??= newWork(this, this.#numbers);
+    return this.#work;
   }
 
   // --- the journal ---
@@ -135,7 +137,7 @@ export class Session implements SessionContext {
     if (!(error instanceof JournalLost)) throw error;
     if (error.because !== "stopped") {
       const conflict = error.because === "conflict";
-      this.#peer?.close(conflict ? "superseded" : "logUnavailable", conflict ? "superseded" : error.message);
+      this.#peer?.end(conflict ? "superseded" : "logUnavailable", conflict ? "superseded" : error.message);
       this.#ended = true;
     }
     return { ok: false, rejection: "superseded" };
@@ -159,7 +161,7 @@ export class Session implements SessionContext {
   }
 
   #reached() {
-    return { positions: this.subscriptions.positions(), publishedUpTo: this.publishing.publishedUpTo };
+    return { positions: this.#work?.subscriptions.positions() ?? [], publishedUpTo: this.publishedUpTo };
   }
 
   // --- attached ---
@@ -168,54 +170,75 @@ export class Session implements SessionContext {
   begin(peer: Peer, hello: Hello): void {
     this.#peer = peer;
     this.services.counters.sessionsAttached++;
-    this.#check.identity = peer.identity;
-    this.subscriptions.restore(peer, hello);
+    if (this.#state.subscriptions.size > 0) this.#hands.subscriptions.restore(peer, hello);
+  }
+
+  /**
+   * Its publishes go on after what the client, the journal and the log's mark say is settled; a refused number may
+   * be above the mark. Only when `settled()` has resolved.
+   */
+  numberFrom(upTo: number, mark: number): void {
+    let settled = Math.max(this.publishedUpTo, upTo, mark);
+    while (this.#state.refused.has(settled + 1)) settled++;
+    this.#numbers = { settled, appended: mark };
+    this.#work = undefined;
   }
 
   /** New claims on the live connection. */
   reauthenticate(identity: Identity): void {
-    this.#check.identity = identity;
-    this.subscriptions.recheck();
+    if (this.#work === undefined) return;
+    this.#work.check.identity = identity;
+    this.#work.subscriptions.recheck();
+  }
+
+  /** The socket took everything. */
+  drained(): void {
+    this.#work?.subscriptions.drained();
+  }
+
+  heads(): readonly ChainSeq[] {
+    return this.#work?.subscriptions.heads() ?? [];
   }
 
   // biome-ignore lint/suspicious/noConfusingVoidType: most frames answer nothing, a few at once, the others later
   receive(frame: SessionFrame): Violation | undefined | Promise<void> | void {
+    const { publishing, subscriptions, transactions, redelivery } = this.#hands;
     switch (frame.type) {
       case "publish":
-        return frame.tx === undefined ? this.publishing.receive(frame) : this.#transactions.publish(frame.tx, frame);
+        return frame.tx === undefined ? publishing.receive(frame) : transactions.publish(frame.tx, frame);
       case "ack":
-        return frame.tx === undefined ? this.subscriptions.acknowledge(frame) : this.#transactions.acknowledge(frame.tx, frame);
+        return frame.tx === undefined ? subscriptions.acknowledge(frame) : transactions.acknowledge(frame.tx, frame);
       case "subscribe":
-        return this.subscriptions.subscribe(frame);
+        return subscriptions.subscribe(frame);
       case "unsubscribe":
-        return this.subscriptions.unsubscribe(frame);
+        return subscriptions.unsubscribe(frame);
       case "nak": {
-        const found = this.subscriptions.find(frame.chain);
-        return found === undefined ? undefined : this.#redelivery.nak(frame, found.delivery, found.lane);
+        const found = subscriptions.findOrRefuse(frame.chain);
+        return found === undefined ? undefined : redelivery.nak(frame, found.delivery, found.lane);
       }
       case "credit":
-        return this.subscriptions.credit(frame);
+        return subscriptions.credit(frame);
       case "begin":
-        return this.#transactions.begin(frame.tx);
+        return transactions.begin(frame.tx);
       case "commit":
-        return this.#transactions.commit(frame.tx);
+        return transactions.commit(frame.tx);
       case "rollback":
-        return this.#transactions.rollback(frame.tx);
+        return transactions.rollback(frame.tx);
       case "read":
-        return readHistory(this, frame, this.subscriptions.allowed(frame.filter));
+        return readHistory(this, frame, subscriptions.allowed(frame.filter));
     }
   }
 
   /** Answers how many of its subscriptions are behind. */
   sweep(now: number): number {
-    if (this.#peer === undefined) return 0;
-    this.#transactions.sweep(now);
-    return this.subscriptions.sweep(now);
+    if (this.#peer === undefined || this.#work === undefined) return 0;
+    this.#work.transactions.sweep(now);
+    return this.#work.subscriptions.sweep(now);
   }
 
   /** Nothing of it is under way to the log. */
   async settled(): Promise<void> {
-    await this.publishing.settled();
+    await this.#work?.publishing.settled();
     await this.#journal?.settled();
   }
 
@@ -239,9 +262,9 @@ export class Session implements SessionContext {
   #letGo(): void {
     this.#progress?.cancel();
     this.#progress = undefined;
-    this.#redelivery.stop();
-    this.#transactions.rollbackAll();
-    this.subscriptions.endAll();
+    this.#work?.redelivery.stop();
+    this.#work?.transactions.rollbackAll();
+    this.#work?.subscriptions.endAll();
     if (this.#peer === undefined) return;
     this.services.counters.sessionsAttached--;
     this.services.inflow.forget(this.#peer);
@@ -251,6 +274,26 @@ export class Session implements SessionContext {
   #now(): number {
     return this.services.ports.clock.now();
   }
+}
+
+/** What works for a session that is used. */
+type Work = {
+  readonly check: PublishCheck;
+  readonly publishing: Publishing;
+  readonly redelivery: Redelivery;
+  readonly subscriptions: Subscriptions;
+  readonly transactions: Transactions;
+};
+
+const nobody: Identity = { subject: "", publish: [], subscribe: [] };
+
+function newWork(session: Session, numbers: PublishNumbers): Work {
+  const check = new PublishCheck(session.peer?.identity ?? nobody, session.services.limits);
+  const publishing = new Publishing(session, check, numbers);
+  const redelivery = new Redelivery(session);
+  const subscriptions = new Subscriptions(session, redelivery);
+  const transactions = new Transactions(session, { check, publishing, subscriptions });
+  return { check, publishing, redelivery, subscriptions, transactions };
 }
 
 type Refused = { readonly ok: false; readonly rejection: "superseded" } | Extract<Decision, { ok: false }>;

@@ -16,7 +16,7 @@ import type { SessionId } from "../../protocol/ids.ts";
 import { Journal, readJournal } from "../journal.ts";
 import type { JournalKey } from "../log/event-log.ts";
 import type { Services } from "../services.ts";
-import type { Child, Supervisor } from "../supervisor.ts";
+import type { Child, Supervised, Supervisor } from "../supervisor.ts";
 import type { Peer } from "./context.ts";
 import { Session } from "./session.ts";
 import { decodeSnapshot } from "./snapshot.ts";
@@ -92,13 +92,13 @@ export class Sessions {
     if (session === undefined || refusal !== undefined) return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
-    await session.publishing.settled();
+    await session.settled();
     const { ports, node } = this.#services;
     const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
     if (!recorded.ok) return this.#notAttached(session);
     if (hello.settled !== undefined) await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
-    session.publishing.begin(Math.max(session.state.publishedUpTo, hello.settled ?? 0), (await ports.log.producerMark(id)) ?? 0);
+    session.numberFrom(Math.max(session.state.publishedUpTo, hello.settled ?? 0), (await ports.log.producerMark(id)) ?? 0);
     this.#held.get(id)?.actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
   }
@@ -187,11 +187,8 @@ export class Sessions {
 
   #hold(session: Session, detachedForMs: number): Held {
     const input = { id: session.id, resumeWindowMs: session.state.resumeWindowMs, detachedForMs };
-    const actor = this.#supervisor.spawn(this.#machine, {
-      id: actorOf(session.id),
-      input,
-      onCrash: (verdict) => this.#crashed(session, verdict.kind === "give up"),
-    });
+    const owner: Supervised = { crashed: (verdict) => this.#crashed(session, verdict.kind === "give up") };
+    const actor = this.#supervisor.spawn(this.#machine, { id: actorOf(session.id), input, owner });
     const held: Held = { session, actor };
     this.#held.set(session.id, held);
     return held;
@@ -236,7 +233,7 @@ export class Sessions {
 
   /** Over for good: its numbers need not be remembered. The journal stays, for replay. */
   async #end(session: Session): Promise<void> {
-    await session.publishing.settled();
+    await session.settled();
     this.#drop(session);
     await this.#services.ports.log.forgetProducer(session.id);
   }

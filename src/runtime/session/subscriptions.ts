@@ -112,7 +112,7 @@ export class Subscriptions {
       congestion: held.congestion,
       positions: start.positions,
       lastOnlyUpTo: start.lastOnlyUpTo,
-      readFailed: (error) => peer.close("logUnavailable", error instanceof Error ? error.message : "readFailed"),
+      readFailed: (error) => peer.end("logUnavailable", error instanceof Error ? error.message : "readFailed"),
     });
     this.#open.set(held.filter, { delivery, watch: new AckWatch(held.ackWaitMs, limits) });
     this.#byFeed.set(delivery.feed.id, delivery);
@@ -157,27 +157,30 @@ export class Subscriptions {
 
   // --- what the receiver says ---
 
-  /** The delivery of a chain id of this connection, or undefined after telling the client. */
+  /** The delivery of a chain id of this connection. */
   find(chain: ChainId): { readonly delivery: Delivery; readonly lane: Lane } | undefined {
-    const delivery = this.#byFeed.get(feedOfChain(chain));
-    if (delivery === undefined) {
-      this.#refuse(errorFrame("unknownChain", `Chain ${chain}`, { chain }));
-      return undefined;
-    }
-    return { delivery, lane: laneOfChain(chain) };
+    const delivery = this.#byFeed?.get(feedOfChain(chain));
+    return delivery === undefined ? undefined : { delivery, lane: laneOfChain(chain) };
+  }
+
+  /** As `find`, after telling the client when there is none. */
+  findOrRefuse(chain: ChainId): { readonly delivery: Delivery; readonly lane: Lane } | undefined {
+    const found = this.find(chain);
+    if (found === undefined) this.#refuse(errorFrame("unknownChain", `Chain ${chain}`, { chain }));
+    return found;
   }
 
   acknowledge(frame: Pick<Ack, "upTo" | "only">): void {
     for (const { chain, seq } of frame.upTo ?? []) this.#acknowledgeUpTo({ chain, seq });
     for (const { chain, seq } of frame.only ?? []) {
-      const found = this.find(chain);
+      const found = this.findOrRefuse(chain);
       if (found !== undefined) this.#redelivery.settle(found.delivery.filter, seq);
     }
     this.#context.progressed();
   }
 
   #acknowledgeUpTo({ chain, seq }: ChainSeq): void {
-    const found = this.find(chain);
+    const found = this.findOrRefuse(chain);
     if (found === undefined || found.delivery.qos === 0) return;
     if (found.delivery.ack(found.lane, seq)) return;
     this.#refuse(errorFrame("badPosition", `Acknowledged ${seq}, which was not delivered on chain ${chain}`, { chain, seq }));

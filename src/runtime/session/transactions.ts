@@ -14,7 +14,7 @@ import { type Ack, type ChainSeq, type Publish, recordBytes } from "../../protoc
 import type { EpochMs } from "../../protocol/ids.ts";
 import type { NewRecord } from "../log/event-log.ts";
 import { errorFrame, type SessionContext } from "./context.ts";
-import type { PublishCheck } from "./publish-check.ts";
+import type { PublishCheck, PublishProblem } from "./publish-check.ts";
 import { newRecord, type Publishing, type Violation } from "./publishing.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -39,6 +39,7 @@ export class Transactions {
   begin(tx: number): void {
     const { ports, limits } = this.#context.services;
     if (!ports.log.info().transactions) return this.#refuse("transactionsUnavailable", tx, "This log has no atomic commit");
+    if (this.#open.has(tx)) return this.#refuse("unexpectedFrame", tx, `Transaction ${tx} is open`);
     if (this.#open.size >= limits.transactionsOpenMax) {
       return this.#refuse("tooManyTransactions", tx, `${this.#open.size} transactions are open`);
     }
@@ -69,12 +70,27 @@ export class Transactions {
   acknowledge(tx: number, frame: Ack): void {
     const transaction = this.#touch(tx);
     if (transaction === undefined) return;
-    transaction.upTo.push(...(frame.upTo ?? []));
-    transaction.only.push(...(frame.only ?? []));
+    const { upTo = [], only = [] } = frame;
+    const wrong = this.#notDelivered([...upTo, ...only]);
+    if (wrong !== undefined) return this.#fail(wrong.name, tx, wrong.message);
+    transaction.upTo.push(...upTo);
+    transaction.only.push(...only);
     const { listItemsMax } = this.#context.services.limits;
     if (transaction.upTo.length + transaction.only.length > listItemsMax) {
       this.#fail("transactionTooLarge", tx, `Transaction ${tx} holds more than ${listItemsMax} acknowledgements`);
     }
+  }
+
+  /** What a transaction acknowledges must have been delivered on this connection. */
+  #notDelivered(acks: readonly ChainSeq[]): PublishProblem | undefined {
+    for (const { chain, seq } of acks) {
+      const found = this.#subscriptions.find(chain);
+      if (found === undefined) return { name: "unknownChain", message: `Chain ${chain}` };
+      if (!found.delivery.wasSent(found.lane, seq)) {
+        return { name: "badPosition", message: `Acknowledged ${seq}, which was not delivered on chain ${chain}` };
+      }
+    }
+    return undefined;
   }
 
   rollback(tx: number): void {
@@ -118,7 +134,7 @@ export class Transactions {
     const byFilter = new Map<string, LanePositions>();
     for (const { chain, seq } of upTo) {
       const found = this.#subscriptions.find(chain);
-      if (found === undefined || !found.delivery.wasSent(found.lane, seq)) continue;
+      if (found === undefined) continue; // unsubscribed meanwhile
       const moved = [0, 0, 0, 0] as [number, number, number, number];
       moved[found.lane] = seq;
       const { filter } = found.delivery;

@@ -7,6 +7,16 @@ const who = { subject: "ada", resumeKeyHash: "hash", node: "n2", connection: "n2
 const news = { filter: "news.>", qos: 2, positions: [5, 5, 5, 5], window: { records: 10, bytes: 1_000 }, congestion: "skip", ackWaitMs: 1_000, maxDeliver: 3 } as const;
 const nacked: SessionEvent = { type: "Nacked", at, filter: "news.>", lane: 2, seq: 7, attempts: 1, dueAt: 2_000, reason: "busy" };
 
+describe("decide(Open)", () => {
+  const command = { type: "Open", at, subject: "ada", resumeKeyHash: "hash", resumeWindowMs: 60_000, node: "n1", connection: "n1/c1" } as const;
+  test("begins attached", () => {
+    given().when(command).then({ ok: true, events: [opened, attached] });
+  });
+  test("refuses a session that was opened before", () => {
+    given(opened, attached).when(command).then({ ok: false, rejection: "sessionEnded" });
+  });
+});
+
 describe("decide(Attach)", () => {
   test("counts the new owner, also while an older one is attached", () => {
     const event = { type: "Attached", at, owner: 2, node: "n2", connection: "n2/c9" } as const;
