@@ -10,7 +10,6 @@ import { closeCodes } from "../protocol/close-code.ts";
 import type { Codec } from "../protocol/codec.ts";
 import type { ErrorFrame, Frame, Hello, PublishRecord, Welcome } from "../protocol/frame.ts";
 import { limits } from "../protocol/limits.ts";
-import { filterProblem } from "../protocol/topic.ts";
 import { AckQueue } from "./acks.ts";
 import type { Client, ClientEvents, ClientStatus, SessionInfo, Transaction } from "./api.ts";
 import { Connector } from "./connector.ts";
@@ -36,12 +35,12 @@ import { platformPorts } from "./platform.ts";
 import type { ClientPorts } from "./ports.ts";
 import { Publisher } from "./publisher.ts";
 import { itemOf, type ReceivedRecord } from "./record.ts";
-import { StoreWriter } from "./store.ts";
+import { StoreWriter, within } from "./store.ts";
 import { type Handler, LiveSubscription, type Subscription, type SubscriptionOwner } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TokenSource } from "./token.ts";
 import { type Acked, Gathering, type TransactionResult, Transactions } from "./transaction.ts";
-import { makeRecord } from "./value.ts";
+import { checkFilter, makeRecord } from "./value.ts";
 import { Waiters } from "./waiters.ts";
 
 const retryMs = 1_000;
@@ -163,7 +162,6 @@ export class LiveClient implements Client {
     return this.#waiters.until(() => this.#loaded && this.#publisher.records === 0 && this.#transactions.size === 0);
   }
 
-  // biome-ignore lint/suspicious/useAwait: a bad argument is a rejection, like every other failure of a publish
   async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<PublishResult> {
     this.#mustRun();
     const record = this.#record(topic, value, options);
@@ -177,8 +175,7 @@ export class LiveClient implements Client {
     const options = typeof optionsOrHandler === "function" ? {} : optionsOrHandler;
     const handler = typeof optionsOrHandler === "function" ? optionsOrHandler : maybeHandler;
     checkSubscribe(options);
-    const problem = filterProblem(filter);
-    if (problem !== undefined) throw wireError({ code: 301, cause: "badFilter", message: problem });
+    checkFilter(filter);
     this.#mustRun();
     if (this.#subscriptions.get(filter) !== undefined)
       throw wireError({ code: 303, cause: "alreadySubscribed", message: `This client holds ${filter} already` });
@@ -214,8 +211,7 @@ export class LiveClient implements Client {
 
   history(filter: string, options: HistoryOptions = {}): History {
     checkHistory(options);
-    const problem = filterProblem(filter);
-    if (problem !== undefined) throw wireError({ code: 301, cause: "badFilter", message: problem });
+    checkFilter(filter);
     this.#mustRun();
     const { from, backward, limit } = options;
     return this.#history.query({
@@ -229,13 +225,12 @@ export class LiveClient implements Client {
   async close(): Promise<void> {
     if (this.#ended !== undefined) return;
     this.#subscriptions.endAll(undefined);
-    await this.#within(this.#persistence?.writer.flush()); // Only positions that are stored are acknowledged.
+    const { clock } = this.#ports;
+    await within(limits.drainMs, clock, this.#persistence?.writer.flush()); // What is not stored is not acknowledged.
     this.#acks.flush();
     this.#finish(clientError("closed", "The client was closed"), false);
-    await this.#within(this.#persistence?.close());
+    await within(limits.drainMs, clock, this.#persistence?.close());
   }
-
-  // --- starting, and the life of connections ---
 
   async #start(): Promise<void> {
     while (this.#persistence !== undefined && this.#ended === undefined) {
@@ -321,8 +316,6 @@ export class LiveClient implements Client {
     this.#waiters.end(error);
   }
 
-  // --- frames ---
-
   #frame(frame: Frame): void {
     switch (frame.type) {
       case "published":
@@ -388,15 +381,6 @@ export class LiveClient implements Client {
     if (forget) subscription.intake.forget();
     this.#acks.flush();
     await this.#subscriptions.remove(subscription);
-  }
-
-  /** A store that hangs does not keep a client open. */
-  #within(work: Promise<void> | undefined): Promise<void> {
-    if (work === undefined) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const timer = this.#ports.clock.after(limits.drainMs, resolve);
-      work.then(resolve, reject).finally(() => timer.cancel());
-    });
   }
 
   #record(topic: string, value: unknown, options: PublishOptions): PublishRecord {

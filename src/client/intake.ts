@@ -8,11 +8,9 @@
  */
 import type {
   ChainSeq,
-  Credit,
   Deliver,
   DeliveredRecord,
   HeldPosition,
-  Nak,
   Qos,
   StartAt,
   Subscribe,
@@ -20,29 +18,12 @@ import type {
   Window,
 } from "../protocol/frame.ts";
 import type { ChainId, LogEpoch, Seq } from "../protocol/ids.ts";
-import { type Lane, lanes } from "../protocol/lane.ts";
+import { lanes } from "../protocol/lane.ts";
 import { limits } from "../protocol/limits.ts";
-import type { AckQueue } from "./acks.ts";
 import { Chain, type Item } from "./chain.ts";
+import type { IntakeEvents, IntakeHost } from "./intake-host.ts";
 import { type SubscribeOptions, startAt } from "./options.ts";
-import type { Persistence } from "./persistence.ts";
-import type { ClientClock } from "./ports.ts";
 import type { NakOptions } from "./record.ts";
-
-export type IntakeHost = {
-  readonly clock: ClientClock;
-  readonly acks: AckQueue;
-  readonly persistence: Persistence | undefined;
-  /** Goes nowhere while there is no connection. */
-  send(frame: Credit | Nak): void;
-};
-export type IntakeEvents = {
-  /** Something can be taken. */
-  ready(): void;
-  hole(chain: { readonly lane: Lane; readonly last: Seq }): void;
-  /** QoS 0: this many frames' worth of the chain passed by. */
-  skipped(stretch: { readonly lane: Lane; readonly after: Seq; readonly upTo: Seq }): void;
-};
 
 type HeldNak = {
   readonly chain: Chain;

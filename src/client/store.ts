@@ -81,3 +81,12 @@ export class StoreWriter {
     }
   }
 }
+
+/** A store that hangs does not keep a client open: resolves after `boundMs` at the latest. */
+export function within(boundMs: number, clock: ClientClock, work: Promise<void> | undefined): Promise<void> {
+  if (work === undefined) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(boundMs, resolve);
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

@@ -13,7 +13,8 @@ import type { ResumeAnswer } from "../protocol/position.ts";
 import type { Item } from "./chain.ts";
 import { clientError, type WeirError } from "./errors.ts";
 import { Emitter, type Unlisten } from "./events.ts";
-import { Intake, type IntakeHost } from "./intake.ts";
+import { Intake } from "./intake.ts";
+import type { IntakeHost } from "./intake-host.ts";
 import type { SubscribeOptions } from "./options.ts";
 import { ReceivedRecord } from "./record.ts";
 

@@ -9,7 +9,7 @@ import { errorCodes } from "../protocol/error-code.ts";
 import type { Headers, PublishRecord } from "../protocol/frame.ts";
 import type { LaneName } from "../protocol/lane.ts";
 import { limits } from "../protocol/limits.ts";
-import { topicProblem } from "../protocol/topic.ts";
+import { filterProblem, topicProblem } from "../protocol/topic.ts";
 import { fitsUtf8, utf8Length } from "../protocol/utf8.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import { laneOf } from "./options.ts";
@@ -40,6 +40,11 @@ export function makeRecord(
   };
 }
 
+export function checkFilter(filter: string): void {
+  const problem = typeof filter === "string" ? filterProblem(filter) : `Filter is ${typeof filter}, not text`;
+  if (problem !== undefined) throw refusal("badFilter", problem);
+}
+
 function payloadOf(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
@@ -66,6 +71,6 @@ function checkHeaders(topic: string, headers: Headers): void {
   }
 }
 
-function refusal(code: "badTopic" | "payloadTooLarge" | "headersTooLarge", message: string): WeirError {
+function refusal(code: "badTopic" | "badFilter" | "payloadTooLarge" | "headersTooLarge", message: string): WeirError {
   return wireError({ code: errorCodes[code].code, cause: code, message });
 }
