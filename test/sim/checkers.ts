@@ -101,7 +101,7 @@ function checkOnceInOrder({ name, filter, qos, processed, refused }: SubscriberF
 /** Everything that is owed was processed, or was moved to the dead-letter topic; nothing from before the start. */
 function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index): Violation[] {
   const { name, filter, qos, startsAtLast, deadLettered } = subscriber;
-  const done = new Set([...subscriber.processed.map(({ seq }) => seq), ...deadLettered, ...deadIn(log, subscriber)]);
+  const done = new Set([...subscriber.processed.map(({ seq }) => seq), ...deadLettered, ...deadIn(log)]);
   const newest = new Map<string, StoredRecord>();
   const missing: StoredRecord[] = [];
   for (const record of log) {
@@ -120,10 +120,10 @@ function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index
   return found;
 }
 
-/** Records that it refused and that stand in the dead-letter topic: it may have missed being told. */
-function deadIn(log: readonly StoredRecord[], { refused }: SubscriberFact): number[] {
+/** Records that stand in the dead-letter topic: refused or never acknowledged too often, told or not. */
+function deadIn(log: readonly StoredRecord[]): number[] {
   const dead = new Set(log.filter(({ topic }) => topic.startsWith("$dead.")).map(({ key }) => key));
-  return log.filter(({ seq, key }) => refused.has(seq) && dead.has(key)).map(({ seq }) => seq);
+  return dead.size === 0 ? [] : log.filter(({ key }) => dead.has(key)).map(({ seq }) => seq);
 }
 
 /** Each input has exactly one output. */
