@@ -235,7 +235,9 @@ export class Sessions {
   async #end(session: Session): Promise<void> {
     await session.settled();
     this.#drop(session);
-    await this.#services.ports.log.forgetProducer(session.id);
+    const { log, logger } = this.#services.ports;
+    // A log that cannot be written keeps a number for nothing; that is no reason to fail.
+    await log.forgetProducer(session.id).catch((error: unknown) => logger.log("warn", "producer not forgotten", { session: session.id, error: String(error) }));
   }
 
   /** Answers how many subscriptions are behind. */
