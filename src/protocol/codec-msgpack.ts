@@ -6,7 +6,6 @@
  * Pure. Payloads of a decoded frame are views into `data`.
  * @module
  */
-import { Unpackr } from "msgpackr/unpack";
 import type { Codec } from "./codec.ts";
 import type { DeliveredRecord, Frame } from "./frame.ts";
 import { frameNumbers } from "./frame.ts";
@@ -15,13 +14,11 @@ import { clipped, FrameRefusal, failureOf, frameTypeOf, readFrame } from "./fram
 import type { Field, Fields, Kind, Shape } from "./frame-shape.ts";
 import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { decodeHotMsgpack } from "./msgpack-hot.ts";
+import { readMsgpack } from "./msgpack-reader.ts";
 import { scanMsgpack } from "./msgpack-scan.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
 
 const writer = new MsgpackWriter();
-
-// `int64AsType: number` reads 64-bit integers as numbers; one that is not exact is no safe integer, and refused later.
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false, int64AsType: "number" });
 
 export const msgpackCodec: Codec = {
   name: "msgpack",
@@ -131,7 +128,7 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
 /** The general way, for every frame and every refusal; what it accepts and refuses is what the codec does. */
 export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits): Frame {
   scanMsgpack(data, limits);
-  const raw: unknown = unpackr.unpack(data);
+  const raw: unknown = readMsgpack(data);
   if (!Array.isArray(raw) || raw.length === 0)
     throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");
   const type = frameTypeOf(raw[0]);

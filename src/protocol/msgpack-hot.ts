@@ -30,7 +30,7 @@ class HotReader {
   #bytes: Uint8Array = nothing;
   #at = 0;
   readonly #texts: string[] = new Array<string>(keptTexts).fill("");
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   read(bytes: Uint8Array, limits: DecodeLimits): Publish | Deliver | undefined {
     this.#bytes = bytes;

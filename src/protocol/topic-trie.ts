@@ -6,6 +6,7 @@
  * which whoever adds a filter has checked (`filterProblem`).
  * @module
  */
+import { isReserved } from "./topic.ts";
 
 type Branch<T> = {
   readonly children: Map<string, Branch<T>>;
@@ -61,7 +62,8 @@ export class TopicTrie<T> {
   /** Every value of a matching filter, each once. The array is the caller's. */
   match(topic: string): T[] {
     const found: Set<T>[] = [];
-    collect(this.#root, topic, 0, found);
+    if (isReserved(topic)) collectReserved(this.#root, topic, found);
+    else collect(this.#root, topic, 0, found);
     const [first] = found;
     if (first === undefined) return [];
     if (found.length === 1) return [...first];
@@ -84,6 +86,15 @@ function collect<T>(branch: Branch<T>, topic: string, start: number, found: Set<
     if (dot === -1) take(next, found);
     else collect(next, topic, dot + 1, found);
   }
+}
+
+/** No wildcard stands for the first token of a reserved topic. */
+function collectReserved<T>(root: Branch<T>, topic: string, found: Set<T>[]): void {
+  const dot = topic.indexOf(".");
+  const next = root.children.get(dot === -1 ? topic : topic.slice(0, dot));
+  if (next === undefined) return;
+  if (dot === -1) take(next, found);
+  else collect(next, topic, dot + 1, found);
 }
 
 function take<T>(branch: Branch<T> | undefined, found: Set<T>[]): void {

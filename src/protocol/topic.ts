@@ -1,9 +1,12 @@
 /**
  * Decides what a topic and a filter are, what a filter matches, and what one filter grants of another.
  *
+ * A topic that begins with `$` is the gateway's own: a wildcard in a filter's first token does not match it, so a
+ * subscriber of everything is not sent its own dead letters. A claim covers it all the same.
+ *
  * A topic is tokens joined by dots. A token is one or more characters, none of them white space, a control
  * character, `.`, `*` or `>`. A filter is a topic in which a token may be `*` (exactly one token) and the last
- * one may be `>` (one or more tokens). Wildcards match topics that begin with `$` like any other.
+ * one may be `>` (one or more tokens).
  *
  * Pure. `covers` and `matches` trust that their arguments passed `filterProblem` and `topicProblem`.
  * @module
@@ -65,12 +68,13 @@ function tokensProblem(what: "Topic" | "Filter", text: string, bounds: TopicLimi
   return undefined;
 }
 
-/** Whether the filter matches the topic. A topic, as a filter, matches itself alone: so this is `covers`. */
+/** Whether the filter matches the topic. */
 export function matches(filter: string, topic: string): boolean {
-  return covers(filter, topic);
+  // A topic, as a filter, matches itself alone: the rest is `covers`.
+  return !(isReserved(topic) && (filter.charCodeAt(0) === star || filter.charCodeAt(0) === rest)) && covers(filter, topic);
 }
 
-/** Whether `outer` matches every topic that `inner` can match. */
+/** Whether `outer`, as a claim, grants everything that `inner` names; `$` is a character like any other here. */
 export function covers(outer: string, inner: string): boolean {
   let o = 0;
   let i = 0;

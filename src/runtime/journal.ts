@@ -84,7 +84,11 @@ export class Journal {
     return new Promise((resolve, reject) => {
       this.#unwritten++;
       this.#waiting.push({ entries, perform, resolve, reject });
-      if (!this.#writing) this.#writer = this.#write();
+      if (!this.#writing) {
+        this.#writer = this.#write().finally(() => {
+          this.#writer = undefined;
+        });
+      }
     });
   }
 

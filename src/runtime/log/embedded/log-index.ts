@@ -20,6 +20,8 @@ const filtersCachedMax = 1_024;
 
 type DirtyMark = { number: number; readonly sinceSeq: Seq; readonly sinceBytes: number };
 /** The topics that a filter matches, kept up to date as topics appear. */
+/** In place of a filter: every record, reserved topics too. */
+export const everyTopic = "";
 export type Matched = { readonly topics: Topic[]; readonly ids: Set<number>; known: number };
 export type Due = {
   /** Entries of each kind, at most. */
@@ -75,7 +77,7 @@ export class LogIndex {
     const found = cached ?? { topics: [], ids: new Set<number>(), known: 0 };
     for (; found.known < this.#list.length; found.known++) {
       const topic = this.#list[found.known] as Topic;
-      if (!matches(filter, topic.name)) continue;
+      if (filter !== everyTopic && !matches(filter, topic.name)) continue;
       found.topics.push(topic);
       found.ids.add(topic.id);
     }

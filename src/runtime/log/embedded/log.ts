@@ -16,7 +16,7 @@ import { Followers } from "./followers.ts";
 import type { Group } from "./group.ts";
 import { JournalTable } from "./journal-table.ts";
 import { EmbeddedKeyValue } from "./key-value.ts";
-import { LogIndex } from "./log-index.ts";
+import { everyTopic, LogIndex } from "./log-index.ts";
 import { newestPerTopic, readPage } from "./reader.ts";
 import { assertKey, type Store } from "./store.ts";
 import { retainedFrom, seqAtTime, stageTrim } from "./trim.ts";
@@ -35,7 +35,7 @@ export type EmbeddedLogParts = {
 
 /** How often a log that another process writes is looked at for followers. */
 const pollMs = 50;
-const followPage = { filter: ">", recordsMax: 1_024, bytesMax: 1_048_576 } as const;
+const followPage = { filter: everyTopic, recordsMax: 1_024, bytesMax: 1_048_576 } as const;
 const readOnlyFailure: LogFailure = {
   ok: false, code: "unavailable", message: "The log is open for reading only", retryable: false,
 };
