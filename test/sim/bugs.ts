@@ -5,8 +5,8 @@
  * @module
  */
 import type { ClientStore } from "../../src/client/store.ts";
-import type { Frame } from "../../src/protocol/frame.ts";
-import type { AppendRequest, AppendResult, EventLog, JournalSnapshot, LogRecord } from "../../src/runtime/log/event-log.ts";
+import type { Frame, Window } from "../../src/protocol/frame.ts";
+import type { AppendRequest, AppendResult, EventLog, LogRecord } from "../../src/runtime/log/event-log.ts";
 import type { SimProcess } from "./clock.ts";
 import type { FaultKind, FaultPlan } from "./faults.ts";
 import type { Place, Wire } from "./network.ts";
@@ -51,7 +51,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   "live-one-record-early": {
     caughtBy: ["processed all"],
-    faults: often("reset", "clientCrash"),
+    faults: often("gatewayCrash", "clientCrash"),
     log: (log) => ({
       ...log,
       read: async (request) => {
@@ -78,16 +78,6 @@ export const bugs: Readonly<Record<string, Bug>> = {
     faults: often("gatewayCrash", "logUnavailable"),
     log: splitsTransactions,
   },
-  "no-fencing": {
-    caughtBy: ["one owner", "processed all", "stored once", "peers agree", "acknowledged is stored", "processed once", "no internal error"],
-    faults: new Map<FaultKind, number>([["takeover", 3_000], ["halfOpen", 2_000], ["gatewayCrash", 9_000]]),
-    log: ignoresConflicts,
-  },
-  "stale-snapshot": {
-    caughtBy: ["one owner", "peers agree", "processed all", "acknowledged is stored", "processed once", "stored once", "no internal error"],
-    faults: often("gatewayCrash", "reset"),
-    log: firstSnapshotForEver,
-  },
   "acknowledge-before-processing": { caughtBy: ["processed before acknowledged"], meddle: acknowledgesEverything() },
   "high-water-mark-one-too-high": {
     caughtBy: ["acknowledged is stored", "peers agree"],
@@ -99,18 +89,20 @@ export const bugs: Readonly<Record<string, Bug>> = {
     caughtBy: ["processed all"],
     meddle: (frame, { place }) => (place === "gatewayIn" && frame.type === "nak" ? [] : undefined),
   },
-  "delivery-window-ignored": {
-    caughtBy: ["delivery window"],
-    meddle: (frame, { place }) => {
-      if (place !== "gatewayIn" || frame.type !== "subscribe" || frame.window === undefined) return undefined;
-      return [{ ...frame, window: { records: 60_000, bytes: 16_000_000 } }];
-    },
-  },
+  "delivery-window-ignored": { caughtBy: ["delivery window"], meddle: widensWindows() },
   "publish-credit-ignored": {
     caughtBy: ["publish credit", "peers agree"],
     faults: often("logStall"),
     meddle: (frame, { place }) =>
       place === "clientIn" && frame.type === "welcome" ? [{ ...frame, credit: { records: 1e6, bytes: 1e9 } }] : undefined,
+  },
+  "payloads-mixed-up": {
+    caughtBy: ["delivered is stored"],
+    meddle: (frame, { place }) => {
+      const [first, second, ...rest] = place === "gatewayOut" && frame.type === "deliver" ? frame.records : [];
+      if (frame.type !== "deliver" || first === undefined || second === undefined) return undefined;
+      return [{ ...frame, records: [{ ...first, payload: second.payload }, { ...second, payload: first.payload }, ...rest] }];
+    },
   },
   "owner-not-counted": {
     caughtBy: ["one owner"],
@@ -161,51 +153,6 @@ function splitsTransactions(log: EventLog): EventLog {
   return { ...log, append };
 }
 
-/** A journal that anybody may write to at any time. */
-function ignoresConflicts(log: EventLog): EventLog {
-  const append = async (request: AppendRequest): Promise<AppendResult> => {
-    const result = await log.append(request);
-    if (result.ok || result.code !== "conflict" || request.journal === undefined) return result;
-    return append({ ...request, journal: { ...request.journal, expected: result.actual ?? 0 } });
-  };
-  const journals: EventLog["journals"] = {
-    ...log.journals,
-    append: async (request) => {
-      const result = await log.journals.append(request);
-      if (result.ok || result.code !== "conflict") return result;
-      return journals.append({ ...request, expected: result.actual ?? 0 });
-    },
-  };
-  return { ...log, append, journals };
-}
-
-/** The first snapshot of each journal is handed out as if it were the newest. */
-function firstSnapshotForEver(log: EventLog, world: World): EventLog {
-  const first = firstSnapshots(world);
-  const journals: EventLog["journals"] = {
-    ...log.journals,
-    saveSnapshot: (key, snapshot) => {
-      const name = `${key.kind}/${key.id}`;
-      if (!first.has(name)) first.set(name, snapshot);
-      return log.journals.saveSnapshot(key, snapshot);
-    },
-    loadSnapshot: async (key) => {
-      const newest = await log.journals.loadSnapshot(key);
-      const old = first.get(`${key.kind}/${key.id}`);
-      return newest === undefined || old === undefined ? newest : { seq: newest.seq, data: old.data };
-    },
-  };
-  return { ...log, journals };
-}
-
-const snapshotsOf = new WeakMap<World, Map<string, JournalSnapshot>>();
-
-function firstSnapshots(world: World): Map<string, JournalSnapshot> {
-  const known = snapshotsOf.get(world) ?? new Map<string, JournalSnapshot>();
-  snapshotsOf.set(world, known);
-  return known;
-}
-
 /** Each ACK covers everything that has arrived, processed or not. */
 function acknowledgesEverything(): NonNullable<Bug["meddle"]> {
   const newest = new WeakMap<Wire, Map<number, number>>();
@@ -216,5 +163,20 @@ function acknowledgesEverything(): NonNullable<Bug["meddle"]> {
     }
     if (place !== "clientOut" || frame.type !== "ack" || frame.upTo === undefined || frame.tx !== undefined) return undefined;
     return [{ ...frame, upTo: frame.upTo.map(({ chain, seq }) => ({ chain, seq: newest.get(wire)?.get(chain) ?? seq })) }];
+  };
+}
+
+/** The gateway believes that every window is huge; the client hears that it got what it asked for. */
+function widensWindows(): NonNullable<Bug["meddle"]> {
+  const asked = new Map<string, Window>();
+  return (frame, { wire, place }) => {
+    if (frame.type !== "subscribe" && frame.type !== "subscribed") return undefined;
+    const name = `${wire.client.name} ${frame.filter}`;
+    if (place === "gatewayIn" && frame.type === "subscribe" && frame.window !== undefined) {
+      asked.set(name, frame.window);
+      return [{ ...frame, window: { records: 60_000, bytes: 16_000_000 } }];
+    }
+    const window = asked.get(name);
+    return place === "gatewayOut" && frame.type === "subscribed" && window !== undefined ? [{ ...frame, window }] : undefined;
   };
 }

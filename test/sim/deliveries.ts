@@ -50,11 +50,14 @@ export class Deliveries implements Unprocessed {
     }
     if (frame.type !== "deliver" || frame.attempt !== undefined) return;
     const to = this.#chains.get(`${wire} ${frame.chain}`);
-    if (to === undefined || this.#facts.get(`${client} ${to.filter}`) === undefined) return;
+    const fact = to === undefined ? undefined : this.#facts.get(`${client} ${to.filter}`);
+    if (to === undefined || fact === undefined) return;
+    // One that starts at the last of each topic does not owe what lies before, even if it is delivered again.
+    const owedAfter = fact.startsAtLast ? (fact.after ?? 0) : 0;
     const name = `${client} ${to.filter} ${to.lane}`;
     const settled = this.#settled.get(name);
     const open = this.#open.get(name) ?? new Set();
     this.#open.set(name, open);
-    for (const { seq } of frame.records) if (settled?.has(seq) !== true) open.add(seq);
+    for (const { seq } of frame.records) if (seq > owedAfter && settled?.has(seq) !== true) open.add(seq);
   }
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { createGateway } from "../../src/runtime/gateway.ts";
+import { limits } from "../../src/protocol/limits.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { sha256 } from "../../src/runtime/system.ts";
 import { portsClock, type SimProcess } from "./clock.ts";
@@ -31,7 +32,7 @@ export function startGateway(world: World, process: SimProcess, log: EventLog): 
       probe: { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) },
       logger: { log: (level, event, fields) => process.alive && world.gatewayReported(level, event, fields) },
     },
-    {},
+    { limits: { ...limits, publishCreditRecords: world.creditRecords } },
   );
   return { process, started: gateway.start(), stop: () => gateway.stop(), stopping: false };
 }

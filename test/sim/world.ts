@@ -63,6 +63,8 @@ export class World {
   readonly storage: SimStorage;
   readonly workload: Workload;
   readonly bug: Bug | undefined;
+  /** How many publishes a client may have under way. */
+  readonly creditRecords: number;
   /** How far the gateways' wall clock is off. */
   skewMs = 0;
   #jumpedMs = 0;
@@ -75,6 +77,7 @@ export class World {
   constructor({ seed, bug, readable = false }: WorldOptions) {
     this.chance = chanceFrom(seed);
     this.bug = bug;
+    this.creditRecords = this.chance.fork("credit").pick([8, 64, 8_192]);
     this.trace = new Trace(this.clock, readable);
     const tap = {
       pass: (wire: Wire, place: Place, data: Data) => this.#pass(wire, place, data),
