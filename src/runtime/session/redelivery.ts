@@ -60,7 +60,7 @@ export class Redelivery {
     const at = this.#now();
     const recorded = await this.#context.record({ type: "Nak", at, filter: delivery.filter, lane, seq, delayMs, reason, attempts });
     if (recorded.ok) this.#schedule();
-    else this.#context.peer?.send(errorFrame(recorded.rejection as "tooManyNaks", `NAK of ${seq}`, { chain, seq }));
+    else if (recorded.rejection === "tooManyNaks") this.#context.peer?.send(errorFrame("tooManyNaks", `NAK of ${seq}`, { chain, seq }));
   }
 
   /** As asked, or growing with each try. */
