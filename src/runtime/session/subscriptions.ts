@@ -6,6 +6,7 @@
 import type { FilterPositions } from "../../actors/session/events.ts";
 import { furthest } from "../../actors/session/evolve.ts";
 import type { LanePositions, SubscriptionState } from "../../actors/session/state.ts";
+import { type ErrorName, errorCodes } from "../../protocol/error-code.ts";
 import type { Ack, ChainSeq, Credit, ErrorFrame, Hello, Subscribe, Subscribed, Unsubscribe, Window } from "../../protocol/frame.ts";
 import type { ChainId, EpochMs, Seq } from "../../protocol/ids.ts";
 import { type Lane, lanes } from "../../protocol/lane.ts";
@@ -48,7 +49,9 @@ export class Subscriptions {
     const options = bounded(frame, services.limits);
     const recorded = await this.#context.record({ type: "Subscribe", at, filter: frame.filter, positions: start.positions, ...options });
     if (!recorded.ok) {
-      return this.#refuse(errorFrame(recorded.rejection as "alreadySubscribed", `Filter "${frame.filter}"`, { ref: frame.ref }));
+      // A session that could not record it is lost, and its connection was told.
+      if (!(recorded.rejection in errorCodes)) return;
+      return this.#refuse(errorFrame(recorded.rejection as ErrorName, `Filter "${frame.filter}"`, { ref: frame.ref }));
     }
     const peer = this.#context.peer;
     const held = this.#context.state.subscriptions.get(frame.filter);
