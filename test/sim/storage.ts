@@ -67,7 +67,7 @@ export class SimStorage {
   contents(): readonly StoredRecord[] {
     const after = this.#contents.length;
     void this.#log.read({ filter: ">", after, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
-      for (const { seq, topic, lane, payload } of records) this.#contents.push({ seq, topic, lane, key: keyOf(payload) });
+      for (const { seq, topic, lane, payload } of records) this.#contents[seq - 1] = { seq, topic, lane, key: keyOf(payload) };
     });
     this.#clock.settle();
     return this.#contents;
