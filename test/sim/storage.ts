@@ -22,6 +22,7 @@ export class SimStorage {
   #stalledUntilMs = 0;
   #log: MemoryLog;
   readonly #contents: StoredRecord[] = [];
+  #contentsUpTo = 0;
 
   constructor(clock: SimClock, chance: Chance, skewMs: () => number) {
     this.#clock = clock;
@@ -63,13 +64,19 @@ export class SimStorage {
     this.#stalledUntilMs = 0;
   }
 
-  /** The whole log, for the checkers. */
+  /** The whole log, for the checkers, in order. Wildcards leave out the topics that the gateway alone writes. */
   contents(): readonly StoredRecord[] {
-    const after = this.#contents.length;
-    void this.#log.read({ filter: ">", after, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
-      for (const { seq, topic, lane, payload } of records) this.#contents[seq - 1] = { seq, topic, lane, key: keyOf(payload) };
-    });
+    const after = this.#contentsUpTo;
+    const { lastSeq: until } = this.#log.info();
+    const found: StoredRecord[] = [];
+    for (const filter of [">", "$dead.>"]) {
+      void this.#log.read({ filter, after, until, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
+        for (const { seq, topic, lane, payload } of records) found.push({ seq, topic, lane, key: keyOf(payload) });
+      });
+    }
     this.#clock.settle();
+    this.#contents.push(...found.sort((a, b) => a.seq - b.seq));
+    this.#contentsUpTo = until;
     return this.#contents;
   }
 
