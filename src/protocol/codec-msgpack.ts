@@ -3,11 +3,11 @@
  * object in it. An absent field is nil, and left out at the end. Plain MessagePack: no extension types, no records.
  * Reading takes an integer in any of MessagePack's number forms, because libraries differ in which they write.
  *
- * Pure. Payloads of a decoded frame are views into `data`.
+ * Pure. Large payloads of a decoded frame are views into `data`.
  * @module
  */
 import type { Codec } from "./codec.ts";
-import type { DeliveredRecord, Frame } from "./frame.ts";
+import type { Deliver, DeliveredRecord, Frame } from "./frame.ts";
 import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
 import { clipped, FrameRefusal, failureOf, frameTypeOf, readFrame } from "./frame-reader.ts";
@@ -24,7 +24,7 @@ export const msgpackCodec: Codec = {
   name: "msgpack",
   text: false,
   encode(frame) {
-    return encoded(() => writeFields(fieldsOf(frame), frameShapes[frame.type], frameNumbers[frame.type]));
+    return frame.type === "deliver" ? encoded(() => writeDeliver(frame)) : encodeAnyMsgpack(frame);
   },
   decode(data, limits) {
     try {
@@ -35,25 +35,32 @@ export const msgpackCodec: Codec = {
   },
 };
 
-/** One record of DELIVER or PAGE, for `encodeDeliverMsgpack`. */
-export function encodeRecordMsgpack(record: DeliveredRecord): Uint8Array {
-  return encoded(() => writeFields(record as unknown as Fields, deliveredRecordShape, undefined));
+/** Every frame by the table; what is sent most is written by hand, to the same bytes. */
+export function encodeAnyMsgpack(frame: Frame): Uint8Array {
+  return encoded(() => writeFields(fieldsOf(frame), frameShapes[frame.type], frameNumbers[frame.type]));
 }
 
-/** A DELIVER whose records are encoded already: the same bytes as `msgpackCodec.encode` makes. */
-export function encodeDeliverMsgpack(
-  deliver: { readonly chain: number; readonly prev: number; readonly upTo?: number },
-  records: readonly Uint8Array[],
-): Uint8Array {
-  return encoded(() => {
-    writer.array(deliver.upTo === undefined ? 4 : 5);
-    writer.uint(frameNumbers.deliver);
-    writer.uint(deliver.chain);
-    writer.uint(deliver.prev);
-    writer.array(records.length);
-    for (const record of records) writer.raw(record);
-    if (deliver.upTo !== undefined) writer.uint(deliver.upTo);
-  });
+function writeDeliver({ chain, prev, records, upTo, attempt }: Deliver): void {
+  writer.array(attempt !== undefined ? 6 : upTo !== undefined ? 5 : 4);
+  writer.uint(frameNumbers.deliver);
+  writer.uint(chain);
+  writer.uint(prev);
+  writer.array(records.length);
+  for (const record of records) writeRecord(record);
+  if (upTo !== undefined) writer.uint(upTo);
+  else if (attempt !== undefined) writer.nil();
+  if (attempt !== undefined) writer.uint(attempt);
+}
+
+function writeRecord(record: DeliveredRecord): void {
+  if (record.headers !== undefined) return writeFields(record as unknown as Fields, deliveredRecordShape, undefined);
+  writer.array(6);
+  writer.uint(record.seq);
+  writer.uint(record.time);
+  writer.text(record.topic);
+  writer.text(record.id);
+  writer.uint(record.lane);
+  writer.bytes(record.payload);
 }
 
 function encoded(write: () => void): Uint8Array {

@@ -8,7 +8,7 @@ export type { AfterClose, CloseName } from "./close-code.ts";
 export { afterClose, closeCodes, closeName, closeReason } from "./close-code.ts";
 export type { Codec, CodecName, Decoded, DecodeFailure, DecodeLimit } from "./codec.ts";
 export { jsonCodec } from "./codec-json.ts";
-export { encodeDeliverMsgpack, encodeRecordMsgpack, msgpackCodec } from "./codec-msgpack.ts";
+export { msgpackCodec } from "./codec-msgpack.ts";
 export { protobufCodec } from "./codec-protobuf.ts";
 export { codecs } from "./codecs.ts";
 export type { ErrorName } from "./error-code.ts";

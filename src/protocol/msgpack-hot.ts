@@ -24,7 +24,13 @@ const slash = 0x2f;
 const keptTexts = 1_024; // a power of two
 const keptTextBytesMax = 64;
 
+const copiedBytesMax = 2_048;
+/** Not the buffer's own `slice`, which is a view where the bytes are a Buffer. */
+const copyOf = Uint8Array.prototype.slice;
+
 const nothing = new Uint8Array();
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 class HotReader {
   #bytes: Uint8Array = nothing;
@@ -71,13 +77,11 @@ class HotReader {
       this.#at !== this.#bytes.length
     )
       return undefined;
-    return {
-      type: "publish",
-      records,
-      ...(first !== absent && { first }),
-      ...(settled !== absent && { settled }),
-      ...(tx !== absent && { tx }),
-    };
+    const frame: Mutable<Publish> = { type: "publish", records };
+    if (first !== absent) frame.first = first;
+    if (settled !== absent) frame.settled = settled;
+    if (tx !== absent) frame.tx = tx;
+    return frame;
   }
 
   #deliver(positions: number, limits: DecodeLimits): Deliver | undefined {
@@ -102,14 +106,10 @@ class HotReader {
     )
       return undefined;
     if (this.#at !== this.#bytes.length) return undefined;
-    return {
-      type: "deliver",
-      chain,
-      prev,
-      records,
-      ...(upTo !== absent && { upTo }),
-      ...(attempt !== absent && { attempt }),
-    };
+    const frame: Mutable<Deliver> = { type: "deliver", chain, prev, records };
+    if (upTo !== absent) frame.upTo = upTo;
+    if (attempt !== absent) frame.attempt = attempt;
+    return frame;
   }
 
   #record(textBytesMax: number): DeliveredRecord | undefined {
@@ -176,6 +176,8 @@ class HotReader {
     const start = this.#at;
     if (length === unexpected || start + length > this.#bytes.length) return undefined;
     this.#at = start + length;
+    // A view of a frame that nobody has looked into yet costs more than a copy of a small payload, and keeps it all.
+    if (this.#at - start <= copiedBytesMax) return copyOf.call(this.#bytes, start, this.#at);
     return this.#bytes.subarray(start, this.#at);
   }
 

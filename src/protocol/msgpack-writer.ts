@@ -81,13 +81,6 @@ export class MsgpackWriter {
     this.#at += length;
   }
 
-  /** Bytes that are MessagePack already. */
-  raw(value: Uint8Array): void {
-    this.#room(value.length);
-    this.#buffer.set(value, this.#at);
-    this.#at += value.length;
-  }
-
   text(value: string): void {
     const units = value.length;
     this.#room(units * 3 + 5);
