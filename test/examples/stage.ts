@@ -46,10 +46,12 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+type Child = Bun.Subprocess<"ignore", "pipe", "inherit">;
+
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), "weir-example-"));
   readonly gateway: GatewayProcess;
-  readonly #children = new Set<Bun.Subprocess>();
+  readonly #children = new Set<Child>();
   readonly #clients: Client[] = [];
   readonly #browsers: Browser[] = [];
 
@@ -70,8 +72,12 @@ export class Stage {
   }
 
   /** Runs a script of examples/ as its README says. */
-  run(script: string, args: readonly string[] = [], env: Record<string, string> = {}) {
-    const child = Bun.spawn([process.execPath, join(root, "examples", script), ...args], {
+  run(script: string, args: readonly string[] = [], env: Record<string, string> = {}): Child {
+    return this.spawn([process.execPath, join(root, "examples", script), ...args], env);
+  }
+
+  spawn(command: readonly string[], env: Record<string, string> = {}): Child {
+    const child = Bun.spawn([...command], {
       cwd: this.folder,
       stdin: "ignore",
       stdout: "pipe",
@@ -94,7 +100,7 @@ export class Stage {
     throw new Error(`${script} ended without an address: ${printed}`);
   }
 
-  async kill(child: Bun.Subprocess): Promise<void> {
+  async kill(child: Child): Promise<void> {
     child.kill("SIGKILL");
     await child.exited;
   }
