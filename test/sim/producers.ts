@@ -9,6 +9,10 @@ import type { Workload } from "./workload.ts";
 
 /** Errors that say: it was not stored and will not be. */
 const refusals = new Set<unknown>(["reservedTopic", "badTopic", "payloadTooLarge", "headersTooLarge"]);
+/** Bounds of one producer in one world: many small worlds find more than few large ones. */
+const publishesMax = 150;
+const transactionsMax = 40;
+const jobsMax = 40;
 const pipelineInput = "in.jobs";
 const pipelineOutput = "out.results";
 
@@ -49,7 +53,7 @@ export function publisher(workload: Workload, client: SimClient, paceMs: number)
     const { chance } = instance;
     const burstMax = chance.pick([1, 3, 12]);
     nowAndThen(workload, instance, paceMs, () => {
-      for (let left = chance.int(1, burstMax); left > 0; left--) {
+      for (let left = chance.int(1, burstMax); left > 0 && count < publishesMax; left--) {
         const topic = chance.hit(0.01) ? "$forbidden" : `t.${chance.int(0, 3)}`;
         const lane = chance.hit(0.2) ? chance.pick(lanes) : normalLane;
         publish(workload, instance, { key: `${client.options.name}-${++count}`, topic, lane, outcome: "unknown" });
@@ -64,6 +68,7 @@ export function transactionWriter(workload: Workload, client: SimClient, paceMs:
   client.play((instance) => {
     const { chance } = instance;
     nowAndThen(workload, instance, paceMs, () => {
+      if (count >= transactionsMax) return;
       const id = `${client.options.name}-tx${++count}`;
       const keys = Array.from({ length: chance.int(1, 5) }, (_, i) => `${id}-${i}`);
       const fact: TransactionFact = { id, keys, outcome: "unknown" };
@@ -97,6 +102,7 @@ export function pipeline(workload: Workload, client: SimClient, feeder: SimClien
   let count = 0;
   feeder.play((instance) => {
     nowAndThen(workload, instance, paceMs, () => {
+      if (count >= jobsMax) return;
       publish(workload, instance, { key: `job-${++count}`, topic: pipelineInput, lane: normalLane, outcome: "unknown" });
     });
   });
