@@ -154,7 +154,10 @@ export class Connection implements Peer, SocketHandler, Supervised {
   close(code: number): void {
     this.#closed = true;
     this.#expiry?.cancel();
-    this.#signal({ type: "socket.lost", cause: `socketClosed ${code}` });
+    const cause = `socketClosed ${code}`;
+    this.#signal({ type: "socket.lost", cause });
+    // A socket may end inside the very call that closes it: the statechart is still busy then, and would release too late.
+    this.#release(cause);
     this.#parts.host.gone(this);
   }
 
