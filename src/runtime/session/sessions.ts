@@ -88,8 +88,9 @@ export class Sessions {
     if (waitMs > 0) return { ok: false, reason: "overloaded", retryAfterMs: waitMs };
     const session = await this.#find(id);
     const resumeKey = hello.resumeKey ?? "";
-    const refusal = session === undefined || session.ended ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
+    const refusal = session === undefined ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
     if (session === undefined || refusal !== undefined) return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
+    if (session.ended) return this.#notAttached(session);
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.settled();
@@ -211,7 +212,13 @@ export class Sessions {
   #crashed(session: Session, givenUp: boolean): void {
     session.peer?.end(givenUp ? "sessionEnded" : "internal", givenUp ? "crashedTooOften" : "actorCrashed");
     this.#drop(session);
-    if (givenUp) void this.#close(session.id, "crashedTooOften");
+    if (session.ephemeral) return void this.#end(session);
+    const { id } = session;
+    // Loaded again at once, so that it can expire; but what it was writing has to be in the journal first.
+    const loading = session.settled().then(() => this.#load(id));
+    this.#loading.set(id, loading);
+    const back = loading.finally(() => this.#loading.delete(id)).then(() => (givenUp ? this.#close(id, "crashedTooOften") : undefined));
+    void back.catch((error: unknown) => this.#services.ports.logger.log("error", "session not restored", { session: id, error: String(error) }));
   }
 
   async #close(id: SessionId, cause: string): Promise<void> {
