@@ -14,7 +14,14 @@ import { keyOf, payloadFor } from "../sim/evidence.ts";
 
 export type ChildFact =
   | { readonly type: "called" | "acknowledged"; readonly key: string }
-  | { readonly type: "processed"; readonly seq: number; readonly topic: string; readonly lane: 0 | 1 | 2 | 3; readonly epoch: string; readonly key: string };
+  | {
+      readonly type: "processed";
+      readonly seq: number;
+      readonly topic: string;
+      readonly lane: 0 | 1 | 2 | 3;
+      readonly epoch: string;
+      readonly key: string;
+    };
 
 export const childTopic = "t.child";
 export const childFilter = "t.>";

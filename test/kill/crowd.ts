@@ -4,9 +4,9 @@
  */
 import type { Client } from "../../src/client/api.ts";
 import { connect } from "../../src/client/mod.ts";
-import type { ReceivedRecord } from "../../src/client/record.ts";
 import type { SubscribeOptions } from "../../src/client/options.ts";
-import { lanes, laneNames, normalLane } from "../../src/protocol/lane.ts";
+import type { ReceivedRecord } from "../../src/client/record.ts";
+import { laneNames, lanes, normalLane } from "../../src/protocol/lane.ts";
 import { type Evidence, keyOf, payloadFor, type StoredRecord, type SubscriberFact } from "../sim/evidence.ts";
 
 export type SubscriberSpec = {
@@ -35,7 +35,14 @@ export class Crowd {
   async subscriber(spec: SubscriberSpec): Promise<void> {
     const { name, filter, options } = spec;
     const fact: SubscriberFact = {
-      name, filter, qos: options.qos ?? 1, startsAtLast: false, after: 0, processed: [], refused: new Set(), deadLettered: new Set(),
+      name,
+      filter,
+      qos: options.qos ?? 1,
+      startsAtLast: false,
+      after: 0,
+      processed: [],
+      refused: new Set(),
+      deadLettered: new Set(),
     };
     this.evidence.subscribers.push(fact);
     const client = this.#client(name);
@@ -54,11 +61,18 @@ export class Crowd {
     let count = 0;
     void this.#every(1_000 / perSecond, () => {
       const lane = count % 9 === 0 ? (lanes[count % 4] ?? normalLane) : normalLane;
-      const fact = { key: `${name}-${++count}`, topic: `t.${count % 4}`, lane, outcome: "unknown" as "unknown" | "acknowledged" };
+      const fact = {
+        key: `${name}-${++count}`,
+        topic: `t.${count % 4}`,
+        lane,
+        outcome: "unknown" as "unknown" | "acknowledged",
+      };
       this.evidence.publishes.set(fact.key, fact);
-      this.#track(client.publish(fact.topic, payloadFor(fact.key, 100), { priority: laneNames[lane] }).then(() => {
-        fact.outcome = "acknowledged";
-      }));
+      this.#track(
+        client.publish(fact.topic, payloadFor(fact.key, 100), { priority: laneNames[lane] }).then(() => {
+          fact.outcome = "acknowledged";
+        }),
+      );
     });
   }
 
@@ -71,13 +85,21 @@ export class Crowd {
       this.evidence.transactions.set(id, fact);
       const committed = client.transaction((tx) => {
         for (const [i, key] of fact.keys.entries()) {
-          this.evidence.publishes.set(key, { key, topic: `t.${i}`, lane: normalLane, transaction: id, outcome: "unknown" });
+          this.evidence.publishes.set(key, {
+            key,
+            topic: `t.${i}`,
+            lane: normalLane,
+            transaction: id,
+            outcome: "unknown",
+          });
           tx.publish(`t.${i}`, payloadFor(key, 50));
         }
       });
-      this.#track(committed.then(() => {
-        fact.outcome = "committed";
-      }));
+      this.#track(
+        committed.then(() => {
+          fact.outcome = "committed";
+        }),
+      );
     });
   }
 
@@ -106,7 +128,11 @@ export class Crowd {
     return client;
   }
 
-  #process(record: ReceivedRecord, { refusesEvery, takesMs }: SubscriberSpec, fact: SubscriberFact): Promise<void> | void {
+  #process(
+    record: ReceivedRecord,
+    { refusesEvery, takesMs }: SubscriberSpec,
+    fact: SubscriberFact,
+  ): Promise<void> | void {
     const { seq, topic, lane, payload } = record;
     if (refusesEvery !== undefined && seq % refusesEvery === 0 && record.attempt === 1) {
       fact.refused.add(seq);
@@ -118,7 +144,10 @@ export class Crowd {
 
   #track(call: Promise<unknown>): void {
     this.#calls.add(call);
-    void call.then(() => this.#calls.delete(call), () => undefined);
+    void call.then(
+      () => this.#calls.delete(call),
+      () => undefined,
+    );
   }
 
   async #every(periodMs: number, act: () => void): Promise<void> {

@@ -26,12 +26,17 @@ export class GatewayProcess {
   async start(): Promise<void> {
     const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
     const args = ["serve", "--port", String(this.#port), "--log", `embedded:${this.#folder}`];
-    this.#process = Bun.spawn([process.execPath, main, ...args], { stdout: "ignore", stderr: "inherit", env: { ...process.env, WEIR_LOG_LEVEL: "error" } });
+    this.#process = Bun.spawn([process.execPath, main, ...args], {
+      stdout: "ignore",
+      stderr: "inherit",
+      env: { ...process.env, WEIR_LOG_LEVEL: "error" },
+    });
     const endMs = Date.now() + readyMs;
     while (Date.now() < endMs) {
       const answer = await fetch(`http://127.0.0.1:${this.#port}/ready`).catch(() => undefined);
       if (answer?.ok === true) return;
-      if (this.#process.exitCode !== null) throw new Error(`The gateway ended with exit code ${this.#process.exitCode}`);
+      if (this.#process.exitCode !== null)
+        throw new Error(`The gateway ended with exit code ${this.#process.exitCode}`);
       await Bun.sleep(pollMs);
     }
     throw new Error(`The gateway was not ready within ${readyMs} ms`);

@@ -64,7 +64,16 @@ function withChild(evidence: Evidence, folder: string): Evidence {
     if (type === "acknowledged" && known !== undefined) known.outcome = "acknowledged";
   }
   const processed = facts.flatMap((fact) => (fact.type === "processed" ? [fact] : []));
-  const fact = { name: childName, filter: childFilter, qos: 2, startsAtLast: false, after: 0, processed, refused: new Set<number>(), deadLettered: new Set<number>() } as const;
+  const fact = {
+    name: childName,
+    filter: childFilter,
+    qos: 2,
+    startsAtLast: false,
+    after: 0,
+    processed,
+    refused: new Set<number>(),
+    deadLettered: new Set<number>(),
+  } as const;
   return { ...evidence, publishes, subscribers: [...evidence.subscribers, fact] };
 }
 
@@ -78,39 +87,49 @@ async function untilKept(crowd: Crowd, child: Child): Promise<readonly Violation
   }
 }
 
-test(`weir serve keeps every promise when it is killed ${kills} times under load`, async () => {
-  const folder = mkdtempSync(join(tmpdir(), "weir-kill-"));
-  const gateway = new GatewayProcess(await freePort(), join(folder, "log"));
-  await gateway.start();
-  const crowd = new Crowd(gateway.url, newEvidence());
-  await Promise.all([
-    crowd.subscriber({ name: "live-2", filter: "t.>", options: { qos: 2 } }),
-    crowd.subscriber({ name: "live-1", filter: "t.*", options: { qos: 1 } }),
-    crowd.subscriber({ name: "live-0", filter: "t.0", options: { qos: 0 } }),
-    crowd.subscriber({ name: "slow", filter: "t.1", options: { qos: 2, start: "all", window: { records: 16 } }, takesMs: 4 }),
-    crowd.subscriber({ name: "wildcard", filter: ">", options: { qos: 2, start: "all" } }),
-    crowd.subscriber({ name: "refusing", filter: "t.2", options: { qos: 1, start: "all" }, refusesEvery: 23 }),
-  ]);
-  for (const name of ["publisher-1", "publisher-2", "publisher-3"]) crowd.publisher(name, 80);
-  crowd.transactionWriter("writer", 20);
-  const child = new Child(gateway.url, folder);
-  let late: Promise<void> | undefined;
-  while (gateway.kills < kills) {
-    await Bun.sleep(upMs.min + Math.random() * (upMs.max - upMs.min));
-    await gateway.kill();
-    if (gateway.kills % 4 === 0) await child.killAndRestart();
+test(
+  `weir serve keeps every promise when it is killed ${kills} times under load`,
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "weir-kill-"));
+    const gateway = new GatewayProcess(await freePort(), join(folder, "log"));
     await gateway.start();
-    if (gateway.kills === kills / 2) late = crowd.subscriber({ name: "late", filter: "t.*", options: { qos: 2, start: "all" } });
-  }
-  child.stopPublishing();
-  await late;
-  await crowd.settle();
-  const violations = await untilKept(crowd, child);
-  const stored = crowd.evidence.log.length;
-  await crowd.close();
-  await child.kill();
-  await gateway.stop();
-  rmSync(folder, { recursive: true, force: true });
-  expect(violations).toEqual([]);
-  expect(stored).toBeGreaterThan(1_000);
-}, testMs);
+    const crowd = new Crowd(gateway.url, newEvidence());
+    await Promise.all([
+      crowd.subscriber({ name: "live-2", filter: "t.>", options: { qos: 2 } }),
+      crowd.subscriber({ name: "live-1", filter: "t.*", options: { qos: 1 } }),
+      crowd.subscriber({ name: "live-0", filter: "t.0", options: { qos: 0 } }),
+      crowd.subscriber({
+        name: "slow",
+        filter: "t.1",
+        options: { qos: 2, start: "all", window: { records: 16 } },
+        takesMs: 4,
+      }),
+      crowd.subscriber({ name: "wildcard", filter: ">", options: { qos: 2, start: "all" } }),
+      crowd.subscriber({ name: "refusing", filter: "t.2", options: { qos: 1, start: "all" }, refusesEvery: 23 }),
+    ]);
+    for (const name of ["publisher-1", "publisher-2", "publisher-3"]) crowd.publisher(name, 80);
+    crowd.transactionWriter("writer", 20);
+    const child = new Child(gateway.url, folder);
+    let late: Promise<void> | undefined;
+    while (gateway.kills < kills) {
+      await Bun.sleep(upMs.min + Math.random() * (upMs.max - upMs.min));
+      await gateway.kill();
+      if (gateway.kills % 4 === 0) await child.killAndRestart();
+      await gateway.start();
+      if (gateway.kills === kills / 2)
+        late = crowd.subscriber({ name: "late", filter: "t.*", options: { qos: 2, start: "all" } });
+    }
+    child.stopPublishing();
+    await late;
+    await crowd.settle();
+    const violations = await untilKept(crowd, child);
+    const stored = crowd.evidence.log.length;
+    await crowd.close();
+    await child.kill();
+    await gateway.stop();
+    rmSync(folder, { recursive: true, force: true });
+    expect(violations).toEqual([]);
+    expect(stored).toBeGreaterThan(1_000);
+  },
+  testMs,
+);

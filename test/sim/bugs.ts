@@ -83,7 +83,9 @@ export const bugs: Readonly<Record<string, Bug>> = {
     caughtBy: ["acknowledged is stored", "peers agree"],
     faults: often("reset", "gatewayCrash"),
     meddle: (frame, { place }) =>
-      place === "gatewayOut" && frame.type === "welcome" && frame.outcome === "resumed" ? [{ ...frame, publishedUpTo: frame.publishedUpTo + 1 }] : undefined,
+      place === "gatewayOut" && frame.type === "welcome" && frame.outcome === "resumed"
+        ? [{ ...frame, publishedUpTo: frame.publishedUpTo + 1 }]
+        : undefined,
   },
   "nak-forgotten": {
     caughtBy: ["processed all"],
@@ -94,20 +96,25 @@ export const bugs: Readonly<Record<string, Bug>> = {
     caughtBy: ["publish credit", "peers agree"],
     faults: often("logStall"),
     meddle: (frame, { place }) =>
-      place === "clientIn" && frame.type === "welcome" ? [{ ...frame, credit: { records: 1e6, bytes: 1e9 } }] : undefined,
+      place === "clientIn" && frame.type === "welcome"
+        ? [{ ...frame, credit: { records: 1e6, bytes: 1e9 } }]
+        : undefined,
   },
   "payloads-mixed-up": {
     caughtBy: ["delivered is stored"],
     meddle: (frame, { place }) => {
       const [first, second, ...rest] = place === "gatewayOut" && frame.type === "deliver" ? frame.records : [];
       if (frame.type !== "deliver" || first === undefined || second === undefined) return undefined;
-      return [{ ...frame, records: [{ ...first, payload: second.payload }, { ...second, payload: first.payload }, ...rest] }];
+      return [
+        { ...frame, records: [{ ...first, payload: second.payload }, { ...second, payload: first.payload }, ...rest] },
+      ];
     },
   },
   "owner-not-counted": {
     caughtBy: ["one owner"],
     faults: often("reset"),
-    meddle: (frame, { place }) => (place === "gatewayOut" && frame.type === "welcome" ? [{ ...frame, owner: 1 }] : undefined),
+    meddle: (frame, { place }) =>
+      place === "gatewayOut" && frame.type === "welcome" ? [{ ...frame, owner: 1 }] : undefined,
   },
   "store-forgets": {
     caughtBy: ["processed once", "stored once", "processed all"],
@@ -144,7 +151,8 @@ function withFollow(log: EventLog, change: (records: readonly LogRecord[]) => re
 
 function splitsTransactions(log: EventLog): EventLog {
   const append = async ({ records, once, ...request }: AppendRequest): Promise<AppendResult> => {
-    if (once === undefined || records.length < 2) return log.append({ records, ...request, ...(once === undefined ? {} : { once }) });
+    if (once === undefined || records.length < 2)
+      return log.append({ records, ...request, ...(once === undefined ? {} : { once }) });
     const first = await log.append({ records: records.slice(0, 1), once: { ...once, key: `${once.key}/1` } });
     if (!first.ok) return first;
     const second = await log.append({ ...request, records: records.slice(1), once });
@@ -161,8 +169,11 @@ function acknowledgesEverything(): NonNullable<Bug["meddle"]> {
       const last = frame.upTo ?? frame.records.at(-1)?.seq ?? 0;
       newest.set(wire, (newest.get(wire) ?? new Map()).set(frame.chain, last));
     }
-    if (place !== "clientOut" || frame.type !== "ack" || frame.upTo === undefined || frame.tx !== undefined) return undefined;
-    return [{ ...frame, upTo: frame.upTo.map(({ chain, seq }) => ({ chain, seq: newest.get(wire)?.get(chain) ?? seq })) }];
+    if (place !== "clientOut" || frame.type !== "ack" || frame.upTo === undefined || frame.tx !== undefined)
+      return undefined;
+    return [
+      { ...frame, upTo: frame.upTo.map(({ chain, seq }) => ({ chain, seq: newest.get(wire)?.get(chain) ?? seq })) },
+    ];
   };
 }
 
@@ -177,6 +188,8 @@ function widensWindows(): NonNullable<Bug["meddle"]> {
       return [{ ...frame, window: { records: 60_000, bytes: 16_000_000 } }];
     }
     const window = asked.get(name);
-    return place === "gatewayOut" && frame.type === "subscribed" && window !== undefined ? [{ ...frame, window }] : undefined;
+    return place === "gatewayOut" && frame.type === "subscribed" && window !== undefined
+      ? [{ ...frame, window }]
+      : undefined;
   };
 }

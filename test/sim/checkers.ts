@@ -8,7 +8,11 @@
 import { matches } from "../../src/protocol/topic.ts";
 import type { Evidence, PipelineFact, StoredRecord, SubscriberFact, TransactionFact, Violation } from "./evidence.ts";
 
-type Index = { readonly log: readonly StoredRecord[]; readonly byKey: ReadonlyMap<string, readonly StoredRecord[]>; readonly bySeq: ReadonlyMap<number, StoredRecord> };
+type Index = {
+  readonly log: readonly StoredRecord[];
+  readonly byKey: ReadonlyMap<string, readonly StoredRecord[]>;
+  readonly bySeq: ReadonlyMap<number, StoredRecord>;
+};
 
 export function checkEvidence(evidence: Evidence): readonly Violation[] {
   const index = indexed(evidence.log);
@@ -37,15 +41,27 @@ function checkPublishes({ publishes }: Evidence, { byKey }: Index): Violation[] 
   for (const [key, records] of byKey) {
     const publish = publishes.get(key);
     if (publish === undefined) found.push(violation("invented", `The log holds ${key}, which nobody published`));
-    if (records.length > 1) found.push(violation("stored once", `${key} is in the log ${records.length} times, at ${seqsOf(records)}`));
-    if (publish?.outcome === "refused") found.push(violation("refused", `${key} was refused, and is in the log at ${seqsOf(records)}`));
+    if (records.length > 1)
+      found.push(violation("stored once", `${key} is in the log ${records.length} times, at ${seqsOf(records)}`));
+    if (publish?.outcome === "refused")
+      found.push(violation("refused", `${key} was refused, and is in the log at ${seqsOf(records)}`));
     const [record] = records;
-    if (publish !== undefined && record !== undefined && (record.topic !== publish.topic || record.lane !== publish.lane)) {
-      found.push(violation("stored as published", `${key} was published to ${publish.topic}/${publish.lane}, stored in ${record.topic}/${record.lane}`));
+    if (
+      publish !== undefined &&
+      record !== undefined &&
+      (record.topic !== publish.topic || record.lane !== publish.lane)
+    ) {
+      found.push(
+        violation(
+          "stored as published",
+          `${key} was published to ${publish.topic}/${publish.lane}, stored in ${record.topic}/${record.lane}`,
+        ),
+      );
     }
   }
   for (const { key, outcome } of publishes.values()) {
-    if (outcome === "acknowledged" && !byKey.has(key)) found.push(violation("acknowledged is stored", `${key} was acknowledged and is not in the log`));
+    if (outcome === "acknowledged" && !byKey.has(key))
+      found.push(violation("acknowledged is stored", `${key} was acknowledged and is not in the log`));
   }
   return found;
 }
@@ -56,8 +72,10 @@ function checkTransaction({ id, keys, outcome }: TransactionFact, { byKey }: Ind
   if (stored.length !== 0 && stored.length !== keys.length) {
     return [violation("transaction whole", `${id} is in the log with ${stored.length} of ${keys.length} records`)];
   }
-  if (outcome === "committed" && stored.length === 0 && keys.length > 0) return [violation("committed is stored", `${id} was committed and is not in the log`)];
-  if (outcome === "rolledBack" && stored.length > 0) return [violation("rolled back is not stored", `${id} was rolled back and is in the log`)];
+  if (outcome === "committed" && stored.length === 0 && keys.length > 0)
+    return [violation("committed is stored", `${id} was committed and is not in the log`)];
+  if (outcome === "rolledBack" && stored.length > 0)
+    return [violation("rolled back is not stored", `${id} was rolled back and is in the log`)];
   const apart = stored.some((record, i) => i > 0 && record.seq !== (stored[i - 1] as StoredRecord).seq + 1);
   return apart ? [violation("transaction whole", `${id} lies in the log at ${seqsOf(stored)}, not side by side`)] : [];
 }
@@ -75,9 +93,15 @@ function checkGenuine({ name, filter, processed }: SubscriberFact, { bySeq }: In
   for (const { seq, key, topic } of processed) {
     const record = bySeq.get(seq);
     if (record?.key !== key || record.topic !== topic) {
-      return [violation("delivered is stored", `${name} processed ${key} of ${topic} at ${seq}; the log holds ${record?.key ?? "nothing"} there`)];
+      return [
+        violation(
+          "delivered is stored",
+          `${name} processed ${key} of ${topic} at ${seq}; the log holds ${record?.key ?? "nothing"} there`,
+        ),
+      ];
     }
-    if (!matches(filter, topic)) return [violation("delivered matches", `${name} subscribed ${filter} and processed ${topic}`)];
+    if (!matches(filter, topic))
+      return [violation("delivered matches", `${name} subscribed ${filter} and processed ${topic}`)];
   }
   return [];
 }
@@ -87,11 +111,17 @@ function checkOnceInOrder({ name, filter, qos, processed, refused }: SubscriberF
   const seen = new Set<number>();
   const last = new Map<number, number>();
   for (const { seq, lane, key } of processed) {
-    if (seen.has(seq)) return [violation("processed once", `${name} (${filter}, QoS ${qos}) processed ${key} at ${seq} twice`)];
+    if (seen.has(seq))
+      return [violation("processed once", `${name} (${filter}, QoS ${qos}) processed ${key} at ${seq} twice`)];
     seen.add(seq);
     if (refused.has(seq)) continue;
     if (seq < (last.get(lane) ?? 0)) {
-      return [violation("processed in order", `${name} (${filter}, QoS ${qos}) processed ${key} at ${seq} after ${last.get(lane)} of lane ${lane}`)];
+      return [
+        violation(
+          "processed in order",
+          `${name} (${filter}, QoS ${qos}) processed ${key} at ${seq} after ${last.get(lane)} of lane ${lane}`,
+        ),
+      ];
     }
     last.set(lane, seq);
   }
@@ -109,14 +139,26 @@ function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index
     newest.set(record.topic, record);
     if (record.seq > after && !done.has(record.seq)) missing.push(record);
   }
-  if (startsAtLast) for (const record of newest.values()) if (record.seq <= after && !done.has(record.seq)) missing.push(record);
+  if (startsAtLast)
+    for (const record of newest.values()) if (record.seq <= after && !done.has(record.seq)) missing.push(record);
   const found: Violation[] = [];
   const [first] = missing;
   if (first !== undefined) {
-    found.push(violation("processed all", `${name} (${filter}, QoS ${qos}, after ${after}) never processed ${missing.length} records, the first ${first.key} at ${first.seq}`));
+    found.push(
+      violation(
+        "processed all",
+        `${name} (${filter}, QoS ${qos}, after ${after}) never processed ${missing.length} records, the first ${first.key} at ${first.seq}`,
+      ),
+    );
   }
   const early = startsAtLast ? undefined : subscriber.processed.find(({ seq }) => seq <= after);
-  if (early !== undefined) found.push(violation("starts where asked", `${name} (${filter}) starts after ${after} and processed ${early.key} at ${early.seq}`));
+  if (early !== undefined)
+    found.push(
+      violation(
+        "starts where asked",
+        `${name} (${filter}) starts after ${after} and processed ${early.key} at ${early.seq}`,
+      ),
+    );
   return found;
 }
 
@@ -131,7 +173,10 @@ function checkPipeline({ name, input, output }: PipelineFact, { log, byKey }: In
   for (const record of log) {
     if (record.topic !== input) continue;
     const outputs = (byKey.get(`out:${record.key}`) ?? []).filter(({ topic }) => topic === output);
-    if (outputs.length !== 1) return [violation("one output each", `${name}: input ${record.key} at ${record.seq} has ${outputs.length} outputs`)];
+    if (outputs.length !== 1)
+      return [
+        violation("one output each", `${name}: input ${record.key} at ${record.seq} has ${outputs.length} outputs`),
+      ];
   }
   return [];
 }

@@ -43,7 +43,12 @@ export class SimProcess {
   }
 }
 
-type Event = { readonly at: number; readonly order: number; readonly owner: SimProcess | undefined; run: (() => void) | undefined };
+type Event = {
+  readonly at: number;
+  readonly order: number;
+  readonly owner: SimProcess | undefined;
+  run: (() => void) | undefined;
+};
 
 export class SimClock {
   /** Milliseconds since 1970, as the simulated world counts them. */

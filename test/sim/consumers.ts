@@ -2,8 +2,9 @@
  * Subscribers: what they ask for, how slowly they work, what they refuse, and what they remember of it.
  * @module
  */
-import type { ReceivedRecord } from "../../src/client/record.ts";
+
 import type { SubscribeOptions } from "../../src/client/options.ts";
+import type { ReceivedRecord } from "../../src/client/record.ts";
 import type { Qos } from "../../src/protocol/frame.ts";
 import { lanes } from "../../src/protocol/lane.ts";
 import { keyOf, type SubscriberFact } from "./evidence.ts";
@@ -31,8 +32,14 @@ export type SubscriberPlan = {
 export function subscriber(workload: Workload, client: SimClient, plan: SubscriberPlan): void {
   const { world, deliveries } = workload;
   const fact: SubscriberFact = {
-    name: plan.name, filter: plan.filter, qos: plan.qos, startsAtLast: plan.start === "last", after: undefined,
-    processed: [], refused: new Set(), deadLettered: new Set(),
+    name: plan.name,
+    filter: plan.filter,
+    qos: plan.qos,
+    startsAtLast: plan.start === "last",
+    after: undefined,
+    processed: [],
+    refused: new Set(),
+    deadLettered: new Set(),
   };
   world.evidence.subscribers.push(fact);
   deliveries.follow(plan.name, fact);
@@ -72,7 +79,11 @@ function ownPositions({ processed }: SubscriberFact): NonNullable<SubscribeOptio
 
 type Who = { readonly fact: SubscriberFact; readonly instance: Instance };
 
-function handlerOf(workload: Workload, plan: SubscriberPlan, { fact, instance }: Who): (record: ReceivedRecord) => unknown {
+function handlerOf(
+  workload: Workload,
+  plan: SubscriberPlan,
+  { fact, instance }: Who,
+): (record: ReceivedRecord) => unknown {
   const { world, deliveries } = workload;
   const { chance, process } = instance;
   const finish = (record: ReceivedRecord): void => {

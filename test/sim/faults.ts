@@ -7,8 +7,19 @@ import type { Chance } from "./random.ts";
 import type { World } from "./world.ts";
 
 export const faultKinds = [
-  "reset", "stall", "halfOpen", "refuse", "gatewayCrash", "gatewayLost", "gatewayStop", "takeover", "clientCrash", "clientLost",
-  "logUnavailable", "logFull", "logStall", "clockJump",
+  "reset",
+  "stall",
+  "halfOpen",
+  "refuse",
+  "gatewayCrash",
+  "gatewayLost",
+  "gatewayStop",
+  "clientCrash",
+  "clientLost",
+  "logUnavailable",
+  "logFull",
+  "logStall",
+  "clockJump",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -18,7 +29,7 @@ export type FaultPlan = ReadonlyMap<FaultKind, number>;
 export function planFaults(chance: Chance): FaultPlan {
   const plan = new Map<FaultKind, number>();
   const share = chance.pick([0, 0.2, 0.4, 0.7]);
-  for (const kind of faultKinds) if (kind !== "takeover" && chance.hit(share)) plan.set(kind, chance.pick([2_000, 8_000, 25_000]));
+  for (const kind of faultKinds) if (chance.hit(share)) plan.set(kind, chance.pick([2_000, 8_000, 25_000]));
   return plan;
 }
 
@@ -42,7 +53,10 @@ export function strike(world: World, kind: FaultKind, chance: Chance): void {
   const wires = [...world.network.wires];
   const wire = wires.length === 0 ? undefined : chance.pick(wires);
   const forMs = chance.pick([50, 500, 3_000, 15_000]) * (0.5 + chance.next());
-  world.trace.note(`FAULT ${kind}`, () => `${wire === undefined ? "" : `wire ${wire.id} of ${wire.client.name}`} ${Math.round(forMs)} ms`);
+  world.trace.note(
+    `FAULT ${kind}`,
+    () => `${wire === undefined ? "" : `wire ${wire.id} of ${wire.client.name}`} ${Math.round(forMs)} ms`,
+  );
   switch (kind) {
     case "reset":
       wire?.link?.reset();
@@ -64,9 +78,6 @@ export function strike(world: World, kind: FaultKind, chance: Chance): void {
       return;
     case "gatewayStop":
       world.restartGateway();
-      return;
-    case "takeover":
-      world.takeOver(forMs);
       return;
     case "clientCrash":
     case "clientLost":

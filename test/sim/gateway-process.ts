@@ -2,8 +2,9 @@
  * A production gateway as a process of the simulated world.
  * @module
  */
-import { createGateway } from "../../src/runtime/gateway.ts";
+
 import { limits } from "../../src/protocol/limits.ts";
+import { createGateway } from "../../src/runtime/gateway.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { sha256 } from "../../src/runtime/system.ts";
 import { portsClock, type SimProcess } from "./clock.ts";

@@ -13,19 +13,28 @@ const bugSeedsMax = 40;
 const testMs = 60_000;
 
 describe("gateway and SDK under faults", () => {
-  test.each([...new Set([...seeds, ...freshSeeds])])("seed %d: after healing, every promise was kept", (seed) => {
-    expect(runWorld({ seed }).violations).toEqual([]);
-  }, testMs);
+  test.each([...new Set([...seeds, ...freshSeeds])])(
+    "seed %d: after healing, every promise was kept",
+    (seed) => {
+      expect(runWorld({ seed }).violations).toEqual([]);
+    },
+    testMs,
+  );
 });
 
 describe("runWorld()", () => {
-  test("gives the same trace for the same seed, in this process and in another one", async () => {
-    const script = 'import { runWorld } from "./world.ts"; console.log([3, 4].map((seed) => runWorld({ seed }).hash).join());';
-    const other = Bun.spawn([process.execPath, "-e", script], { cwd: import.meta.dir, stdout: "pipe" });
-    const here = [3, 4].map((seed) => runWorld({ seed, readable: true }).hash);
-    expect(here).toEqual([3, 4].map((seed) => runWorld({ seed }).hash));
-    expect((await new Response(other.stdout).text()).trim()).toBe(here.join());
-  }, testMs);
+  test(
+    "gives the same trace for the same seed, in this process and in another one",
+    async () => {
+      const script =
+        'import { runWorld } from "./world.ts"; console.log([3, 4].map((seed) => runWorld({ seed }).hash).join());';
+      const other = Bun.spawn([process.execPath, "-e", script], { cwd: import.meta.dir, stdout: "pipe" });
+      const here = [3, 4].map((seed) => runWorld({ seed, readable: true }).hash);
+      expect(here).toEqual([3, 4].map((seed) => runWorld({ seed }).hash));
+      expect((await new Response(other.stdout).text()).trim()).toBe(here.join());
+    },
+    testMs,
+  );
 
   test("gives other traces for other seeds, and something happens in them", () => {
     const outcomes = [5, 6, 7].map((seed) => runWorld({ seed }));
@@ -35,12 +44,16 @@ describe("runWorld()", () => {
 });
 
 describe("checkers", () => {
-  test.each(Object.keys(bugs))("catch the planted bug %s", (name) => {
-    const bug = bugs[name] as (typeof bugs)[string];
-    const caught: string[] = [];
-    for (let seed = 1; seed <= bugSeedsMax && caught.length === 0; seed++) {
-      caught.push(...runWorld({ seed, bug }).violations.map(({ checker }) => checker));
-    }
-    expect(bug.caughtBy).toContain(caught[0] ?? "nothing");
-  }, testMs);
+  test.each(Object.keys(bugs))(
+    "catch the planted bug %s",
+    (name) => {
+      const bug = bugs[name] as (typeof bugs)[string];
+      const caught: string[] = [];
+      for (let seed = 1; seed <= bugSeedsMax && caught.length === 0; seed++) {
+        caught.push(...runWorld({ seed, bug }).violations.map(({ checker }) => checker));
+      }
+      expect(bug.caughtBy).toContain(caught[0] ?? "nothing");
+    },
+    testMs,
+  );
 });

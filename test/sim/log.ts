@@ -12,7 +12,9 @@ export function logOf(process: SimProcess, inner: EventLog, clock: SimClock, rea
   const later = <T>(promise: Promise<T>): Promise<T> => {
     const delayMs = readMs();
     if (delayMs === 0) return process.guard(promise);
-    return process.guard(promise.then((value) => new Promise<T>((resolve) => clock.after(delayMs, () => resolve(value)))));
+    return process.guard(
+      promise.then((value) => new Promise<T>((resolve) => clock.after(delayMs, () => resolve(value)))),
+    );
   };
   const guard = <T>(promise: Promise<T>): Promise<T> => process.guard(promise);
   const follows = (start: (alive: () => boolean) => Follow): Follow => {

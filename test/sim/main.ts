@@ -39,7 +39,8 @@ function main(): number {
   const count = whole("seeds", values.seeds);
   const first = whole("first", values.first);
   const bug: Bug | undefined = values.bug === undefined ? undefined : bugs[values.bug];
-  if (values.bug !== undefined && bug === undefined) throw new Error(`Unknown bug "${values.bug}"; known: ${Object.keys(bugs).join(", ")}`);
+  if (values.bug !== undefined && bug === undefined)
+    throw new Error(`Unknown bug "${values.bug}"; known: ${Object.keys(bugs).join(", ")}`);
   const with_ = bug === undefined ? {} : { bug };
   const startedMs = performance.now();
   const failed: number[] = [];
@@ -51,9 +52,11 @@ function main(): number {
       failed.push(seed);
       report(seed, values.bug, runWorld({ seed, ...with_, readable: true }), values.trace);
       if (failed.length >= failuresMax) break;
-    } else if (values.trace && count === 1) for (const line of runWorld({ seed, ...with_, readable: true }).trace) console.log(line);
+    } else if (values.trace && count === 1)
+      for (const line of runWorld({ seed, ...with_, readable: true }).trace) console.log(line);
     const done = seed - first + 1;
-    if (done % 100 === 0) console.log(`${done} seeds, ${Math.round((done * 1_000) / (performance.now() - startedMs))} a second`);
+    if (done % 100 === 0)
+      console.log(`${done} seeds, ${Math.round((done * 1_000) / (performance.now() - startedMs))} a second`);
   }
   const tookMs = performance.now() - startedMs;
   console.log(

@@ -5,7 +5,14 @@
  */
 import type { ClientSocketEvents, OpenSocket } from "../../src/client/ports.ts";
 import { type Link, type MemoryNetwork, memoryNetwork } from "../../src/runtime/transport/memory.ts";
-import type { Listener, SendResult, Socket, SocketHandler, Transport, TransportHandlers } from "../../src/runtime/transport/transport.ts";
+import type {
+  Listener,
+  SendResult,
+  Socket,
+  SocketHandler,
+  Transport,
+  TransportHandlers,
+} from "../../src/runtime/transport/transport.ts";
 import { portsClock, type SimClock, type SimProcess } from "./clock.ts";
 import type { Chance } from "./random.ts";
 
@@ -48,14 +55,21 @@ export class SimNetwork {
     this.#clock = clock;
     this.#chance = chance;
     this.#tap = tap;
-    this.#memory = memoryNetwork({ clock: portsClock(clock), random: { next: chance.next, token: chance.token }, kernelBytes });
+    this.#memory = memoryNetwork({
+      clock: portsClock(clock),
+      random: { next: chance.next, token: chance.token },
+      kernelBytes,
+    });
   }
 
   transport(process: SimProcess): Transport {
     return {
       listen: async (options, handlers) => {
         const sockets = new Set<TappedSocket>();
-        const listener = await this.#memory.transport.listen({ ...options, port: 0 }, this.#tapped(process, handlers, sockets));
+        const listener = await this.#memory.transport.listen(
+          { ...options, port: 0 },
+          this.#tapped(process, handlers, sockets),
+        );
         this.#doors.push({ process, listener, sockets });
         return {
           ...{ hostname: listener.hostname, port: listener.port, secure: listener.secure },
@@ -74,7 +88,12 @@ export class SimNetwork {
       const refused = (this.#refusedUntilMs.get(client.name) ?? 0) > this.#clock.nowMs;
       const door = refused ? undefined : this.#doors.findLast((one) => one.process.alive);
       const url = door === undefined ? "ws://nobody:1/" : `ws://${door.listener.hostname}:${door.listener.port}/`;
-      const link = this.#memory.connect({ url, subprotocols: [subprotocol], origin: String(wire.id), events: this.#clientEvents(wire, events) });
+      const link = this.#memory.connect({
+        url,
+        subprotocols: [subprotocol],
+        origin: String(wire.id),
+        events: this.#clientEvents(wire, events),
+      });
       wire.link = link;
       link.setLatency(this.#latency());
       this.wires.add(wire);

@@ -3,7 +3,7 @@
  * @module
  */
 import { laneNames, lanes, normalLane } from "../../src/protocol/lane.ts";
-import { payloadFor, type PublishFact, type TransactionFact } from "./evidence.ts";
+import { type PublishFact, payloadFor, type TransactionFact } from "./evidence.ts";
 import type { Instance, SimClient } from "./sim-client.ts";
 import type { Workload } from "./workload.ts";
 
@@ -22,10 +22,14 @@ function nowAndThen(workload: Workload, { process, chance }: Instance, paceMs: n
   const again = (): void => {
     const delayMs = -Math.log(1 - chance.next()) * paceMs;
     if (clock.nowMs + delayMs > workload.untilMs) return;
-    clock.after(delayMs, () => {
-      act();
-      again();
-    }, process);
+    clock.after(
+      delayMs,
+      () => {
+        act();
+        again();
+      },
+      process,
+    );
   };
   again();
 }
@@ -103,7 +107,12 @@ export function pipeline(workload: Workload, client: SimClient, feeder: SimClien
   feeder.play((instance) => {
     nowAndThen(workload, instance, paceMs, () => {
       if (count >= jobsMax) return;
-      publish(workload, instance, { key: `job-${++count}`, topic: pipelineInput, lane: normalLane, outcome: "unknown" });
+      publish(workload, instance, {
+        key: `job-${++count}`,
+        topic: pipelineInput,
+        lane: normalLane,
+        outcome: "unknown",
+      });
     });
   });
   evidence.pipelines.push({ name: client.options.name, input: pipelineInput, output: pipelineOutput });

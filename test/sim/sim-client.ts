@@ -4,8 +4,8 @@
  */
 import type { Client } from "../../src/client/api.ts";
 import { connect } from "../../src/client/mod.ts";
-import { memoryStore } from "../../src/client/store-memory.ts";
 import type { ClientStore } from "../../src/client/store.ts";
+import { memoryStore } from "../../src/client/store-memory.ts";
 import { codecs } from "../../src/protocol/codecs.ts";
 import { portsClock, SimProcess } from "./clock.ts";
 import type { Chance } from "./random.ts";
@@ -13,7 +13,12 @@ import type { World } from "./world.ts";
 
 /** What an application does with its client; called again after each crash. */
 export type Role = (instance: Instance) => void;
-export type Instance = { readonly client: Client; readonly process: SimProcess; readonly chance: Chance; readonly restarts: number };
+export type Instance = {
+  readonly client: Client;
+  readonly process: SimProcess;
+  readonly chance: Chance;
+  readonly restarts: number;
+};
 
 export type SimClientOptions = {
   readonly name: string;
@@ -62,7 +67,11 @@ export class SimClient {
       resumeWindowMs: ephemeral === true ? 0 : resumeWindowMs,
       ...(this.#store === undefined ? {} : { store: this.#store }),
       reconnect: { minMs: 50, maxMs: 5_000 },
-      ports: { clock: portsClock(world.clock, process), random: { next: chance.next }, openSocket: world.network.openSocket(process) },
+      ports: {
+        clock: portsClock(world.clock, process),
+        random: { next: chance.next },
+        openSocket: world.network.openSocket(process),
+      },
     });
     world.trace.note(`START ${name}`);
     this.#instance = { client, process, chance, restarts: this.#restarts++ };

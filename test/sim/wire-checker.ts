@@ -25,7 +25,10 @@ type View = {
   readonly publishes: Map<number, number>;
   readonly inTransactions: Map<number, number[]>;
   next: number;
-  readonly chains: Map<number, { readonly filter: string; readonly lane: number; readonly flight: InFlight; readonly qos: number }>;
+  readonly chains: Map<
+    number,
+    { readonly filter: string; readonly lane: number; readonly flight: InFlight; readonly qos: number }
+  >;
   readonly flights: Map<string, InFlight>;
   readonly acksInTransactions: Map<number, FrameOf<"ack">[]>;
   /** When a record was handed to the wire first, by chain and seq. */
@@ -43,7 +46,18 @@ export type Times = { nowMs(): number; jumpedMs(): number };
 
 /** A production client that is told one of these has a bug, or the gateway has. */
 const peersDisagree = new Set<string | undefined>([
-  "frameTooLarge", "frameTooDeep", "malformedFrame", "unknownFrame", "badFrameShape", "unexpectedFrame", "notSubscribed", "unknownChain", "badPosition", "publishNumbering", "unknownTransaction", "internal",
+  "frameTooLarge",
+  "frameTooDeep",
+  "malformedFrame",
+  "unknownFrame",
+  "badFrameShape",
+  "unexpectedFrame",
+  "notSubscribed",
+  "unknownChain",
+  "badPosition",
+  "publishNumbering",
+  "unknownTransaction",
+  "internal",
 ]);
 
 export class WireChecker {
@@ -79,21 +93,28 @@ export class WireChecker {
     if (frame.type === "welcome") {
       const before = this.#owners.get(frame.session);
       if (before !== undefined && frame.owner <= before.owner) {
-        this.#violation("one owner", `${frame.session} was welcomed as owner ${frame.owner} after owner ${before.owner}`);
+        this.#violation(
+          "one owner",
+          `${frame.session} was welcomed as owner ${frame.owner} after owner ${before.owner}`,
+        );
       }
       this.#owners.set(frame.session, { owner: frame.owner, wire: wire.id, gateway });
       this.#view(wire).session = frame.session;
     }
     if (frame.type === "deliver") {
       const { sentMs } = this.#view(wire);
-      for (const { seq } of frame.records) if (!sentMs.has(`${frame.chain}:${seq}`)) sentMs.set(`${frame.chain}:${seq}`, this.#times.nowMs());
+      for (const { seq } of frame.records)
+        if (!sentMs.has(`${frame.chain}:${seq}`)) sentMs.set(`${frame.chain}:${seq}`, this.#times.nowMs());
     }
     if (frame.type !== "deliver" && frame.type !== "published" && frame.type !== "committed") return;
     const session = this.#view(wire).session;
     const owner = session === undefined ? undefined : this.#owners.get(session);
     // Another gateway may not know yet that it lost the session; its own connections it knows.
     if (owner !== undefined && owner.wire !== wire.id && owner.gateway === gateway) {
-      this.#violation("one owner", `${gateway} sent ${frame.type} of ${session} on ${named(wire)} after welcoming it on wire ${owner.wire}`);
+      this.#violation(
+        "one owner",
+        `${gateway} sent ${frame.type} of ${session} on ${named(wire)} after welcoming it on wire ${owner.wire}`,
+      );
     }
   }
 
@@ -152,25 +173,33 @@ export class WireChecker {
   #published(wire: Wire, view: View, { first, tx, records }: FrameOf<"publish">): void {
     if (tx === undefined && first !== undefined) view.next = first;
     for (const record of records) {
-      const n = tx === undefined ? view.next++ : -1 - view.publishes.size - view.inTransactions.size * 1e6 - (view.inTransactions.get(tx)?.length ?? 0);
+      const n =
+        tx === undefined
+          ? view.next++
+          : -1 - view.publishes.size - view.inTransactions.size * 1e6 - (view.inTransactions.get(tx)?.length ?? 0);
       view.publishes.set(n, recordBytes(record as PublishRecord));
       if (tx !== undefined) view.inTransactions.set(tx, [...(view.inTransactions.get(tx) ?? []), n]);
     }
     const bytes = sum(view.publishes.values());
     if (view.publishes.size > view.credit.records || bytes > view.credit.bytes) {
-      this.#violation("publish credit", `${named(wire)} has ${view.publishes.size} records, ${bytes} bytes out; its credit is ${text(view.credit)}`);
+      this.#violation(
+        "publish credit",
+        `${named(wire)} has ${view.publishes.size} records, ${bytes} bytes out; its credit is ${text(view.credit)}`,
+      );
     }
   }
 
   #subscribed(view: View, frame: FrameOf<"subscribed">): void {
     const flight: InFlight = { filter: frame.filter, records: new Map(), window: frame.window };
     view.flights.set(frame.filter, flight);
-    for (const { chain, lane } of frame.chains) view.chains.set(chain, { filter: frame.filter, lane, flight, qos: frame.qos });
+    for (const { chain, lane } of frame.chains)
+      view.chains.set(chain, { filter: frame.filter, lane, flight, qos: frame.qos });
   }
 
   #delivered(wire: Wire, view: View, { chain, attempt, records }: FrameOf<"deliver">): void {
     const to = view.chains.get(chain);
-    if (to === undefined) return this.#violation("peers agree", `${named(wire)} got a delivery of chain ${chain}, which it was never told`);
+    if (to === undefined)
+      return this.#violation("peers agree", `${named(wire)} got a delivery of chain ${chain}, which it was never told`);
     // Redeliveries are bounded by the number of records that a session may have given back, not by the window.
     if (to.qos === 0 || attempt !== undefined) return;
     const { flight } = to;
@@ -184,7 +213,10 @@ export class WireChecker {
     const out = [...flight.records.values()].filter(({ sentMs }) => sentMs > lostBeforeMs);
     const bytes = sum(out.map((sent) => sent.bytes));
     if (out.length > 1 && (out.length > flight.window.records || bytes > flight.window.bytes)) {
-      this.#violation("delivery window", `${named(wire)} ${flight.filter} has ${out.length} records, ${bytes} bytes out; its window is ${text(flight.window)}`);
+      this.#violation(
+        "delivery window",
+        `${named(wire)} ${flight.filter} has ${out.length} records, ${bytes} bytes out; its window is ${text(flight.window)}`,
+      );
     }
   }
 
@@ -194,7 +226,10 @@ export class WireChecker {
       if (to === undefined) continue;
       for (const waiting of this.#unprocessed.seqs(wire.client.name, to.filter, to.lane)) {
         if (waiting > seq) continue;
-        this.#violation("processed before acknowledged", `${named(wire)} acknowledged ${to.filter} lane ${to.lane} up to ${seq}; ${waiting} is not processed`);
+        this.#violation(
+          "processed before acknowledged",
+          `${named(wire)} acknowledged ${to.filter} lane ${to.lane} up to ${seq}; ${waiting} is not processed`,
+        );
       }
     }
     giveBack(view, frame);
@@ -225,8 +260,15 @@ export class WireChecker {
     let view = this.#views.get(wire.id);
     if (view === undefined) {
       view = {
-        session: undefined, credit: { records: 0, bytes: 0 }, publishes: new Map(), inTransactions: new Map(), next: 1,
-        chains: new Map(), flights: new Map(), acksInTransactions: new Map(), sentMs: new Map(),
+        session: undefined,
+        credit: { records: 0, bytes: 0 },
+        publishes: new Map(),
+        inTransactions: new Map(),
+        next: 1,
+        chains: new Map(),
+        flights: new Map(),
+        acksInTransactions: new Map(),
+        sentMs: new Map(),
       };
       this.#views.set(wire.id, view);
     }

@@ -34,8 +34,10 @@ export class Workload implements Unprocessed {
     const pace = chance.pick([100, 300, 1_000]);
     for (let i = 1; i <= chance.int(1, 3); i++) publisher(this, this.#client(`publisher-${i}`, true), pace);
     if (chance.hit(0.6)) transactionWriter(this, this.#client("writer", true), pace * 3);
-    if (chance.hit(0.6)) pipeline(this, this.#client("pipeline", chance.hit(0.5)), this.#client("feeder", true), pace * 2);
-    for (const plan of this.#subscribers()) subscriber(this, this.#client(plan.name, plan.mayCrash, plan.ephemeral), plan);
+    if (chance.hit(0.6))
+      pipeline(this, this.#client("pipeline", chance.hit(0.5)), this.#client("feeder", true), pace * 2);
+    for (const plan of this.#subscribers())
+      subscriber(this, this.#client(plan.name, plan.mayCrash, plan.ephemeral), plan);
   }
 
   crashClient(chance: Chance, silent: boolean, downMs: number): void {
@@ -70,7 +72,9 @@ export class Workload implements Unprocessed {
   unsettled(): string {
     for (const entry of this.#waiting) if (!entry.process.alive) this.#waiting.delete(entry);
     const calls = [...this.#waiting].slice(0, 5).map(({ what }) => what);
-    const without = this.world.evidence.subscribers.filter(({ after }) => after === undefined).map(({ name }) => `${name} not subscribed`);
+    const without = this.world.evidence.subscribers
+      .filter(({ after }) => after === undefined)
+      .map(({ name }) => `${name} not subscribed`);
     return [...calls, ...without].join(", ");
   }
 

@@ -3,8 +3,9 @@
  * none, until everything has arrived; then the checkers judge. The same seed gives the same world, event for event.
  * @module
  */
-import type { Frame } from "../../src/protocol/frame.ts";
+
 import { codecs } from "../../src/protocol/codecs.ts";
+import type { Frame } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { chooseSubprotocol } from "../../src/protocol/subprotocol.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
@@ -81,7 +82,8 @@ export class World {
     this.trace = new Trace(this.clock, readable);
     const tap = {
       pass: (wire: Wire, place: Place, data: Data) => this.#pass(wire, place, data),
-      ended: (wire: Wire, side: "client" | "gateway", code: number, reason: string) => this.#ended(wire, side, code, reason),
+      ended: (wire: Wire, side: "client" | "gateway", code: number, reason: string) =>
+        this.#ended(wire, side, code, reason),
     };
     this.network = new SimNetwork(this.clock, this.chance.fork("network"), tap);
     this.storage = new SimStorage(this.clock, this.chance.fork("storage"), () => this.skewMs);
@@ -126,18 +128,6 @@ export class World {
     this.clock.after(60_000, () => {
       if (gateway.process.alive) this.found("gateway stops", `${gateway.process.name} did not stop within 60 s`);
       gone();
-    });
-  }
-
-  /** A second gateway on the same log; the first one goes on for a while, then dies. */
-  takeOver(afterMs: number): void {
-    const [old, ...others] = this.#gateways;
-    if (old === undefined || others.length > 0 || old.stopping) return;
-    this.#startGateway();
-    this.clock.after(afterMs, () => {
-      if (!old.process.alive) return;
-      this.#kill(old, false);
-      this.#gateways = this.#gateways.filter((gateway) => gateway !== old);
     });
   }
 
@@ -227,9 +217,13 @@ export class World {
     const atGateway = place === "gatewayIn" || place === "gatewayOut";
     const changed = this.bug?.meddle?.(frame, { wire, place, world: this });
     // A bug on the gateway's side changes what the wire carries from there on; on the client's side likewise.
-    const seen: readonly Frame[] = changed === undefined || place === "gatewayIn" || place === "clientIn" ? [frame] : changed;
+    const seen: readonly Frame[] =
+      changed === undefined || place === "gatewayIn" || place === "clientIn" ? [frame] : changed;
     for (const one of seen) {
-      this.trace.note(`${wire.id} ${place} ${one.type}`, () => `${atGateway ? wire.gateway?.name : wire.client.name} ${frameLine(one)}`);
+      this.trace.note(
+        `${wire.id} ${place} ${one.type}`,
+        () => `${atGateway ? wire.gateway?.name : wire.client.name} ${frameLine(one)}`,
+      );
       this.#wires.frame(wire, place, one);
       if (place === "clientIn") this.workload.arrived(wire.client.name, wire.id, one);
     }
