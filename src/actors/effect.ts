@@ -1,6 +1,6 @@
 /**
- * Every act that a statechart may ask of the runtime, as data. The runtime performs them in one switch
- * (src/runtime/effects.ts); a test reads them instead.
+ * Every act that a statechart may ask of the runtime, as data. The runtime performs them (`perform` of
+ * src/runtime/connection.ts and session/sessions.ts); a test reads them instead.
  *
  * Pure.
  * @module

@@ -92,6 +92,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     const result = this.#socket.send(data);
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += data.length;
+    if (frame.type === "deliver" && result !== "dropped") this.#services.counters.recordsDelivered += frame.records.length;
     if (result === "sent") return result;
     if (result === "congested") this.#congest();
     // A reader sends again what was dropped; any other frame is owed, and cannot be.
@@ -273,7 +274,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
 
   #welcomeFrame(attached: Extract<Attached, { ok: true }>): Welcome {
-    const { ports, limits, node, version } = this.#services;
+    const { ports, limits, node } = this.#services;
     const { session, outcome, cause, resumeKey, resumeWindowMs } = attached;
     const { epoch, tier, transactions } = ports.log.info();
     const refused = [...session.state.refused.values()].filter(({ n }) => n <= session.publishedUpTo);
@@ -284,7 +285,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
       outcome,
       ...(cause === undefined ? {} : { cause }),
       owner: session.state.owner,
-      node: `${node} ${version}`,
+      node,
       epoch,
       tier,
       resumeWindowMs,

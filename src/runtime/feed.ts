@@ -31,8 +31,8 @@ export type LiveReceiver = {
 export type FeedOutput = {
   readonly codecs: Readonly<Record<CodecName, Codec>>;
   publish(channel: string, data: Uint8Array | string): void;
-  /** A frame of so many records went to so many receivers. */
-  sent(records: number, receivers: number): void;
+  /** A frame of so many records and encoded bytes went to so many receivers. */
+  sent(records: number, bytes: number, receivers: number): void;
 };
 
 export type FrameBounds = { readonly deliverRecordsMax: number; readonly deliverBytesMax: number };
@@ -131,13 +131,16 @@ export class Feed {
     const frame: Deliver = { type: "deliver", chain: this.chain(lane), prev: this.#prev[lane] as Seq, records };
     for (const name in this.#byCodec) {
       const codec = name as CodecName;
-      if (this.#byCodec[codec] > 0) this.#output.publish(this.channel(codec), this.#output.codecs[codec].encode(frame));
+      const receivers = this.#byCodec[codec];
+      if (receivers === 0) continue;
+      const data = this.#output.codecs[codec].encode(frame);
+      this.#output.publish(this.channel(codec), data);
+      this.#output.sent(records.length, data.length, receivers);
     }
     this.#prev[lane] = last;
     this.records += records.length;
     this.bytes += bytes;
     this.meter(lane).push(last, { records: records.length, bytes }, () => this.#floor(lane));
-    this.#output.sent(records.length, this.#live.size);
   }
 
   #enforce(records: number, bytes: number): void {

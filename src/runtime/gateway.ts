@@ -35,6 +35,8 @@ export type GatewayConfig = {
   readonly retention?: Retention;
   /** Name of this node for operators and WELCOME. @default made at start */
   readonly node?: string;
+  /** How long the journal of an ended session is kept, for replay. @default 7 days */
+  readonly journalKeepMs?: number;
   /** Sessions in memory, attached or waiting to be resumed. @default 100_000 */
   readonly sessionsMax?: number;
   /** Bytes of publishes that wait for the log, over all connections; past it sockets are not read. @default 64 MiB */
@@ -59,6 +61,9 @@ export type Gateway = {
 const actorOf = (connection: Connection) => `connection:${connection.id}`;
 const sweepMs = 250;
 const trimMs = 10_000;
+const endedSweepMs = 3_600_000;
+/** After a refused append, clients had better go elsewhere for so long. */
+const notReadyMs = 5_000;
 const stopStepMs = 20;
 const recent = { recordsMax: 16_384, bytesMax: 16 * 1_048_576 };
 
@@ -98,7 +103,9 @@ class GatewayNode implements Gateway, ConnectionHost {
       output: {
         codecs,
         publish: (channel, data) => this.#listener?.publish(channel, data),
-        sent: (records, receivers) => {
+        sent: (records, bytes, receivers) => {
+          counters.framesOut += receivers;
+          counters.bytesOut += bytes * receivers;
           counters.recordsDelivered += records * receivers;
         },
       },
@@ -107,11 +114,12 @@ class GatewayNode implements Gateway, ConnectionHost {
     });
     const inflow = new Inflow(config.inflowBytesMax ?? 64 * 1_048_576);
     const node = config.node ?? `node-${ports.random.token(6)}`;
-    this.#services = { ports, limits: this.#limits, node, version, hub, inflow, counters };
+    this.#services = { ports, limits: this.#limits, node, hub, inflow, counters };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
     this.#sessions = new Sessions(this.#services, this.#supervisor, {
       sessionsMax: config.sessionsMax ?? 100_000,
       resumeWindowMs: this.#limits.resumeWindowMs,
+      journalKeepMs: config.journalKeepMs ?? 7 * 86_400_000,
     });
   }
 
@@ -127,6 +135,7 @@ class GatewayNode implements Gateway, ConnectionHost {
       { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
     );
     this.#every(sweepMs, () => this.#sweep());
+    this.#every(endedSweepMs, () => this.#sessions.sweepEnded());
     if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
     void this.#sessions.restore().catch((error: unknown) => logger.log("error", "sessions not restored", { error: String(error) }));
     const { hostname: at, port: on, secure } = this.#listener;
@@ -246,6 +255,7 @@ class GatewayNode implements Gateway, ConnectionHost {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("stopping");
     if (this.#handshaking.size >= this.#limits.handshakesMax) reasons.push("tooManyHandshakes");
+    if (this.#ports.clock.now() - this.#services.inflow.refusedAt < notReadyMs) reasons.push("logUnavailable");
     return { reasons };
   }
 

@@ -3,6 +3,7 @@
  * no longer read from (its peer feels it through TCP), below the lower mark all are read again.
  * @module
  */
+import type { EpochMs } from "../protocol/ids.ts";
 
 export type Pausable = { pause(): void; resume(): void };
 
@@ -10,6 +11,8 @@ export class Inflow {
   readonly #bytesMax: number;
   readonly #paused = new Set<Pausable>();
   bytes = 0;
+  /** When the log last refused publishes; long ago at first. */
+  refusedAt: EpochMs = Number.NEGATIVE_INFINITY;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;

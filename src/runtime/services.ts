@@ -12,7 +12,6 @@ export type Services = {
   readonly ports: Ports;
   readonly limits: Limits;
   readonly node: string;
-  readonly version: string;
   readonly hub: Hub;
   readonly inflow: Inflow;
   readonly counters: Counters;

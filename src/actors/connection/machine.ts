@@ -63,7 +63,8 @@ export const connectionMachine = setup({
       on: { "hello.received": "authenticating" },
     },
     authenticating: {
-      after: { handshakeDeadline: { target: "draining", actions: goodbye("handshakeTimeout") } },
+      // The client did its part: it is the gateway, its log or the issuer of keys that is late.
+      after: { handshakeDeadline: { target: "draining", actions: goodbye("overloaded") } },
       on: { "session.attached": "established" },
     },
     established: {

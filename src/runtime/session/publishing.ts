@@ -166,6 +166,7 @@ export class Publishing {
         batch.runs = toRuns(batch.numbers, result.seqs);
         this.#finish(batch);
       } else {
+        this.#context.services.inflow.refusedAt = this.#now();
         this.#fail(batch, result, after);
       }
     });

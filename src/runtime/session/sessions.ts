@@ -18,10 +18,11 @@ import type { JournalKey } from "../log/event-log.ts";
 import type { Services } from "../services.ts";
 import type { Child, Supervised, Supervisor } from "../supervisor.ts";
 import type { Peer } from "./context.ts";
+import { EndedJournals } from "./ended-journals.ts";
 import { Session } from "./session.ts";
 import { decodeSnapshot } from "./snapshot.ts";
 
-export type SessionsOptions = { readonly sessionsMax: number; readonly resumeWindowMs: number };
+export type SessionsOptions = { readonly sessionsMax: number; readonly resumeWindowMs: number; readonly journalKeepMs: number };
 
 export type Attached =
   | {
@@ -53,12 +54,14 @@ export class Sessions {
   readonly #machine = sessionMachine.provide({
     actions: { "perform effect": ({ context }, effect: SessionEffect) => this.#perform(context.id, effect) },
   });
+  readonly #ended: EndedJournals;
   #stopped = false;
 
   constructor(services: Services, supervisor: Supervisor, options: SessionsOptions) {
     this.#services = services;
     this.#supervisor = supervisor;
     this.#options = options;
+    this.#ended = new EndedJournals(services.ports.log, options.journalKeepMs);
   }
 
   get size(): number {
@@ -242,9 +245,20 @@ export class Sessions {
   async #end(session: Session): Promise<void> {
     await session.settled();
     this.#drop(session);
-    const { log, logger } = this.#services.ports;
-    // A log that cannot be written keeps a number for nothing; that is no reason to fail.
-    await log.forgetProducer(session.id).catch((error: unknown) => logger.log("warn", "producer not forgotten", { session: session.id, error: String(error) }));
+    const { log, logger, clock } = this.#services.ports;
+    try {
+      await log.forgetProducer(session.id);
+      if (!session.ephemeral) await this.#ended.note(session.id, clock.now());
+    } catch (error) {
+      // A log that cannot be written keeps a number and a journal for nothing; that is no reason to fail.
+      logger.log("warn", "ended session not forgotten", { session: session.id, error: String(error) });
+    }
+  }
+
+  /** Removes journals that nobody will ask for any more. */
+  sweepEnded(): void {
+    const { clock, logger } = this.#services.ports;
+    void this.#ended.sweep(clock.now()).catch((error: unknown) => logger.log("warn", "ended journals not removed", { error: String(error) }));
   }
 
   /** Answers how many subscriptions are behind. */

@@ -59,9 +59,10 @@ describe("connection machine", () => {
   });
 
   test("ends a peer whose authentication does not finish within the deadline", () => {
-    const { actor, clock } = started();
+    const { actor, clock, effects } = started();
     actor.send({ type: "hello.received" });
     clock.increment(limits.handshakeMs);
+    expect(effects[0]).toEqual({ type: "say goodbye", reason: "overloaded", cause: "overloaded" });
     expect(actor.getSnapshot().value).toBe("draining");
   });
 

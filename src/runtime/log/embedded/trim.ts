@@ -2,8 +2,8 @@
  * Retention: where the log has to begin, and the way there in small steps, each one commit.
  *
  * Bounds hold to the record: reads begin at `firstSeq`, whole blocks below it are removed, and with them what the
- * index says of them. LMDB uses the freed pages again for what is written next; the file keeps its size (it goes
- * back to the file system by copying the log: `mdb_copy -c`, with the gateway stopped). A removal is a commit like any
+ * index says of them. LMDB uses the freed pages again for what is written next; the file keeps its size (a
+ * backup, see docs/operations.md, is as small as what it holds). A removal is a commit like any
  * other and takes a few new pages first, so it cannot help when the disk is full to the last byte.
  * @module
  */

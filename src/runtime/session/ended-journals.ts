@@ -1,0 +1,43 @@
+/**
+ * Remembers when sessions ended, and removes their journals when nobody will ask for them any more.
+ *
+ * Kept in the log's key-value part, so that a restart forgets nothing.
+ * @module
+ */
+import type { EpochMs } from "../../protocol/ids.ts";
+import type { EventLog } from "../log/event-log.ts";
+
+const prefix = "session.ended.";
+const pageMax = 256;
+
+export class EndedJournals {
+  readonly #log: EventLog;
+  readonly #keepMs: number;
+
+  constructor(log: EventLog, keepMs: number) {
+    this.#log = log;
+    this.#keepMs = keepMs;
+  }
+
+  /** The session is over; its journal stays for a while, for replay. */
+  async note(id: string, at: EpochMs): Promise<void> {
+    await this.#log.keyValue.put(prefix + id, new TextEncoder().encode(String(at)));
+  }
+
+  /** Removes journals of sessions that ended long enough ago; answers how many. */
+  async sweep(now: EpochMs): Promise<number> {
+    let removed = 0;
+    for (let cursor = prefix; ; ) {
+      const page = await this.#log.keyValue.list(prefix, cursor, pageMax);
+      for (const { key, value } of page) {
+        if (now - Number(new TextDecoder().decode(value)) < this.#keepMs) continue;
+        await this.#log.journals.delete({ kind: "session", id: key.slice(prefix.length) });
+        await this.#log.keyValue.delete(key);
+        removed++;
+      }
+      const last = page[page.length - 1];
+      if (last === undefined || page.length < pageMax) return removed;
+      cursor = last.key;
+    }
+  }
+}
