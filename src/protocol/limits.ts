@@ -55,7 +55,7 @@ export const limits = {
   deliverWindowRecordsMax: 65_536,
   deliverWindowBytesMax: 16_777_216,
 
-  /** From upgrade to HELLO, and from HELLO to WELCOME. Later: close `handshakeTimeout`. */
+  /** From upgrade to HELLO (later: close `handshakeTimeout`), and from HELLO to WELCOME (later: close `overloaded`). */
   handshakeMs: 10_000,
   /** Sockets that have not finished their handshake, per node. More: upgrade answered 503. */
   handshakesMax: 10_000,
