@@ -9,7 +9,7 @@ import { noChromium, Stage } from "../examples/stage.ts";
 import { type Outcome, publishes } from "./runtimes-scenario.ts";
 
 const timeoutMs = 60_000;
-const script = join(import.meta.dir, "runtimes-main.ts");
+const script = Bun.fileURLToPath(import.meta.resolve("./runtimes-main.ts"));
 const modules = join(import.meta.dir, "../../node_modules");
 
 type Runtime = { readonly path: string } | { readonly missing: string };
