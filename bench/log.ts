@@ -6,8 +6,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NewRecord } from "../src/runtime/log/event-log.ts";
 import { openEmbeddedLog } from "../src/runtime/log/embedded/mod.ts";
+import type { NewRecord } from "../src/runtime/log/event-log.ts";
 import { systemClock, systemRandom } from "../src/runtime/system.ts";
 
 const directory = process.argv[2] ?? mkdtempSync(join(tmpdir(), "weir-log-"));
@@ -111,7 +111,10 @@ const begin = performance.now();
 const trimmed = await log.trim({ ageMs: 0, bytes: 0, records: 1_000 });
 console.log(`trimmed ${trimmed} records in ${Math.round(performance.now() - begin)} ms`);
 const status = readFileSync("/proc/self/status", "utf8");
-const resident = (kind: string): number => Math.round(Number(new RegExp(`${kind}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1_024);
-console.log(`memory: ${resident("RssAnon")} MiB of its own, ${resident("RssFile")} MiB of mapped file (page cache), ${held} records of 200 B written`);
+const resident = (kind: string): number =>
+  Math.round(Number(new RegExp(`${kind}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1_024);
+console.log(
+  `memory: ${resident("RssAnon")} MiB of its own, ${resident("RssFile")} MiB of mapped file (page cache), ${held} records of 200 B written`,
+);
 await log.close();
 if (process.argv[2] === undefined) rmSync(directory, { recursive: true });

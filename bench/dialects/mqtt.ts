@@ -9,8 +9,8 @@ import type { Batch, Dialect, DialectOptions, Publisher, SubscribeOptions, Subsc
 import {
   answerPacket,
   connectPacket,
-  packet,
   PacketReader,
+  packet,
   publishPacket,
   type Received,
   readId,

@@ -4,8 +4,9 @@
  * each client has the last of them.
  * @module
  */
-import { CpuWindow } from "../proc-stat.ts";
+
 import type { Publisher, Subscriber } from "../dialects/dialect.ts";
+import { CpuWindow } from "../proc-stat.ts";
 import { Distribution, round } from "./distribution.ts";
 import { inGroups, type LoadRun, type Measures, SequenceCheck, until } from "./job.ts";
 

@@ -3,8 +3,9 @@
  * lost and resumed every second. Memory is sampled every 5 s; flat is what is wanted.
  * @module
  */
-import { cpuUs, memory } from "../proc-stat.ts";
+
 import type { Publisher, Subscriber } from "../dialects/dialect.ts";
+import { cpuUs, memory } from "../proc-stat.ts";
 import { round, slope } from "./distribution.ts";
 import { inGroups, type LoadRun, type Measures, SequenceCheck, until } from "./job.ts";
 

@@ -34,12 +34,11 @@ import { Persistence, type SavedSession } from "./persistence.ts";
 import { platformPorts } from "./platform.ts";
 import type { ClientPorts } from "./ports.ts";
 import { Publisher } from "./publisher.ts";
-import { itemOf, type ReceivedRecord } from "./record.ts";
 import { StoreWriter, within } from "./store.ts";
 import { type Handler, LiveSubscription, type Subscription, type SubscriptionOwner } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { TokenSource } from "./token.ts";
-import { type Acked, Gathering, type TransactionResult, Transactions } from "./transaction.ts";
+import { Gathering, type TransactionResult, Transactions } from "./transaction.ts";
 import { checkFilter, makeRecord } from "./value.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -195,7 +194,7 @@ export class LiveClient implements Client {
     this.#mustRun();
     const gathered = new Gathering({
       record: (topic, value, options) => this.#record(topic, value, options),
-      hold: (record) => this.#holdForTransaction(record),
+      hold: (record) => this.#subscriptions.hold(record),
     });
     try {
       await gathered.run(work);
@@ -362,19 +361,6 @@ export class LiveClient implements Client {
     if (this.#persistence === undefined) return run();
     this.#persistence.put("transactions", { next: tx + 1 });
     this.#persistence.writer.whenDurable(run);
-  }
-
-  #holdForTransaction(record: ReceivedRecord): Acked {
-    const item = itemOf(record);
-    const intake = item === undefined ? undefined : this.#subscriptions.holding(item)?.intake;
-    if (item === undefined || intake === undefined || item.state !== "open") {
-      throw clientError(
-        "badArgument",
-        `Record ${record.seq} on ${record.topic} is settled already, or its subscription has ended`,
-      );
-    }
-    item.state = "inTransaction";
-    return { intake, item };
   }
 
   async #leave(subscription: LiveSubscription, forget: boolean): Promise<void> {

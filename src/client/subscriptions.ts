@@ -21,7 +21,9 @@ import { limits } from "../protocol/limits.ts";
 import type { Chain, Item } from "./chain.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import type { ClientClock, ClientTimer } from "./ports.ts";
+import { itemOf, type ReceivedRecord } from "./record.ts";
 import type { LiveSubscription } from "./subscription.ts";
+import type { Acked } from "./transaction.ts";
 
 export type SubscriptionsHost = {
   readonly clock: ClientClock;
@@ -60,6 +62,20 @@ export class Subscriptions {
   /** The subscription that an item is under way in. */
   holding(item: Item): LiveSubscription | undefined {
     return [...this.#byFilter.values()].find(({ intake }) => intake.chains.includes(item.chain));
+  }
+
+  /** Takes a record that is being processed into a transaction: it is acknowledged with its commit. */
+  hold(record: ReceivedRecord): Acked {
+    const item = itemOf(record);
+    const intake = item === undefined ? undefined : this.holding(item)?.intake;
+    if (item === undefined || intake === undefined || item.state !== "open") {
+      throw clientError(
+        "badArgument",
+        `Record ${record.seq} on ${record.topic} is settled already, or its subscription has ended`,
+      );
+    }
+    item.state = "inTransaction";
+    return { intake, item };
   }
 
   add(subscription: LiveSubscription): void {

@@ -31,4 +31,11 @@ export type Codec = {
    */
   decode(data: Uint8Array | string, limits: Pick<Limits, DecodeLimit>): Decoded;
 };
-export type DecodeLimit = "frameBytesMax" | "frameDepthMax" | "listItemsMax" | "topicBytesMax" | "headersPerRecordMax" | "textBytesMax" | "tokenBytesMax";
+export type DecodeLimit =
+  | "frameBytesMax"
+  | "frameDepthMax"
+  | "listItemsMax"
+  | "topicBytesMax"
+  | "headersPerRecordMax"
+  | "textBytesMax"
+  | "tokenBytesMax";

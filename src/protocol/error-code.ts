@@ -13,19 +13,39 @@ export const errorCodes = {
   malformedFrame: { code: 102, retryable: false, advice: "Encode frames as the negotiated subprotocol says" },
   unknownFrame: { code: 103, retryable: false, advice: "Send only frames of the table in docs/protocol/v1.md" },
   badFrameShape: { code: 104, retryable: false, advice: "Correct the field that the message names" },
-  unexpectedFrame: { code: 105, retryable: false, advice: "Send HELLO first and once, and only frames that clients send" },
+  unexpectedFrame: {
+    code: 105,
+    retryable: false,
+    advice: "Send HELLO first and once, and only frames that clients send",
+  },
 
   unauthenticated: { code: 200, retryable: false, advice: "Send a valid token in HELLO" },
-  tokenInvalid: { code: 201, retryable: false, advice: "Get a new token; its signature, issuer, audience or time does not hold" },
+  tokenInvalid: {
+    code: 201,
+    retryable: false,
+    advice: "Get a new token; its signature, issuer, audience or time does not hold",
+  },
   publishForbidden: { code: 210, retryable: false, advice: "Ask for a token whose publish claim covers the topic" },
-  subscribeForbidden: { code: 211, retryable: false, advice: "Ask for a token whose subscribe claim covers the filter" },
+  subscribeForbidden: {
+    code: 211,
+    retryable: false,
+    advice: "Ask for a token whose subscribe claim covers the filter",
+  },
 
   badTopic: { code: 300, retryable: false, advice: "Use tokens joined by dots, without wildcards or spaces" },
-  badFilter: { code: 301, retryable: false, advice: "Use tokens joined by dots; * stands for one token, a last > for the rest" },
+  badFilter: {
+    code: 301,
+    retryable: false,
+    advice: "Use tokens joined by dots; * stands for one token, a last > for the rest",
+  },
   reservedTopic: { code: 302, retryable: false, advice: "Topics that begin with $ are written by the gateway alone" },
   alreadySubscribed: { code: 303, retryable: false, advice: "A session holds a filter once; unsubscribe it first" },
   notSubscribed: { code: 304, retryable: false, advice: "Subscribe the filter first" },
-  tooManySubscriptions: { code: 305, retryable: false, advice: "Use a wildcard filter, or raise subscriptionsPerSessionMax" },
+  tooManySubscriptions: {
+    code: 305,
+    retryable: false,
+    advice: "Use a wildcard filter, or raise subscriptionsPerSessionMax",
+  },
   unknownChain: { code: 306, retryable: false, advice: "Use chain ids of SUBSCRIBED on this connection" },
   badPosition: { code: 307, retryable: false, advice: "Acknowledge only what was delivered on this chain" },
   tooManyNaks: { code: 308, retryable: true, advice: "Settle redelivered records first, or raise naksPerSessionMax" },
@@ -35,8 +55,16 @@ export const errorCodes = {
   headersTooLarge: { code: 401, retryable: false, advice: "Use fewer or shorter headers" },
   publishNumbering: { code: 402, retryable: false, advice: "Number publishes 1, 2, 3 … in the session, without gaps" },
 
-  transactionsUnavailable: { code: 500, retryable: false, advice: "This log cannot commit atomically; see the operations guide" },
-  unknownTransaction: { code: 501, retryable: false, advice: "BEGIN it first on this connection; a lost connection rolls back" },
+  transactionsUnavailable: {
+    code: 500,
+    retryable: false,
+    advice: "This log cannot commit atomically; see the operations guide",
+  },
+  unknownTransaction: {
+    code: 501,
+    retryable: false,
+    advice: "BEGIN it first on this connection; a lost connection rolls back",
+  },
   tooManyTransactions: { code: 502, retryable: true, advice: "Commit or roll back one first" },
   transactionTooLarge: { code: 503, retryable: false, advice: "Commit smaller transactions; it was rolled back" },
   transactionExpired: { code: 504, retryable: true, advice: "Begin it again and commit sooner; it was rolled back" },

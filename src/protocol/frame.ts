@@ -81,7 +81,12 @@ export type HeldPosition = { readonly filter: string; readonly lane: Lane; reado
 
 /** `count` publishes numbered from `n` are in the log at consecutive seqs from `seq` (0: held, place unknown). */
 export type PublishedRun = { readonly n: number; readonly seq: Seq; readonly count: number };
-export type RefusedPublish = { readonly n: number; readonly code: number; readonly cause: string; readonly message: string };
+export type RefusedPublish = {
+  readonly n: number;
+  readonly code: number;
+  readonly cause: string;
+  readonly message: string;
+};
 
 export type ChainInfo = {
   readonly chain: ChainId;
@@ -291,20 +296,58 @@ export type Auth = { readonly type: "auth"; readonly token: string };
 export type Authenticated = { readonly type: "authenticated"; readonly expiresAt?: EpochMs };
 
 export type Frame =
-  | Hello | Welcome | Publish | Published | Subscribe | Subscribed | Unsubscribe | Unsubscribed
-  | Deliver | Ack | Nak | Credit | Begin | Commit | Rollback | Committed | Read | Page
-  | Ping | Pong | Goaway | ErrorFrame | Auth | Authenticated;
+  | Hello
+  | Welcome
+  | Publish
+  | Published
+  | Subscribe
+  | Subscribed
+  | Unsubscribe
+  | Unsubscribed
+  | Deliver
+  | Ack
+  | Nak
+  | Credit
+  | Begin
+  | Commit
+  | Rollback
+  | Committed
+  | Read
+  | Page
+  | Ping
+  | Pong
+  | Goaway
+  | ErrorFrame
+  | Auth
+  | Authenticated;
 
 /** What a client may send. Anything else from a client is `unexpectedFrame`. */
 export const clientFrames = [
-  "hello", "publish", "subscribe", "unsubscribe", "ack", "nak", "credit", "begin", "commit", "rollback", "read", "ping", "pong", "auth",
+  "hello",
+  "publish",
+  "subscribe",
+  "unsubscribe",
+  "ack",
+  "nak",
+  "credit",
+  "begin",
+  "commit",
+  "rollback",
+  "read",
+  "ping",
+  "pong",
+  "auth",
 ] as const satisfies readonly FrameType[];
 export type ClientFrame = Extract<Frame, { type: (typeof clientFrames)[number] }>;
 
 const recordOverheadBytes = 32;
 
 /** Bytes that a record counts against credit and windows. The same on both ends, whatever the codec. */
-export function recordBytes(record: { readonly topic: string; readonly payload: Uint8Array; readonly headers?: Headers }): number {
+export function recordBytes(record: {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly headers?: Headers;
+}): number {
   let bytes = recordOverheadBytes + record.topic.length + record.payload.byteLength;
   if (record.headers !== undefined) {
     for (const name in record.headers) bytes += name.length + (record.headers[name] as string).length;

@@ -41,7 +41,13 @@ export type ResumeAnswer =
   | { readonly kind: "ahead"; readonly last: Seq };
 
 export type ResumeKind = ResumeAnswer["kind"];
-export const resumeKinds = ["upToDate", "replay", "trimmed", "epochChanged", "ahead"] as const satisfies readonly ResumeKind[];
+export const resumeKinds = [
+  "upToDate",
+  "replay",
+  "trimmed",
+  "epochChanged",
+  "ahead",
+] as const satisfies readonly ResumeKind[];
 
 /** Answers a holder of `held` (everything up to and including `held.seq`). */
 export function planResume(held: Position, log: LogBounds): ResumeAnswer {

@@ -71,7 +71,9 @@ function tokensProblem(what: "Topic" | "Filter", text: string, bounds: TopicLimi
 /** Whether the filter matches the topic. */
 export function matches(filter: string, topic: string): boolean {
   // A topic, as a filter, matches itself alone: the rest is `covers`.
-  return !(isReserved(topic) && (filter.charCodeAt(0) === star || filter.charCodeAt(0) === rest)) && covers(filter, topic);
+  return (
+    !(isReserved(topic) && (filter.charCodeAt(0) === star || filter.charCodeAt(0) === rest)) && covers(filter, topic)
+  );
 }
 
 /** Whether `outer`, as a claim, grants everything that `inner` names; `$` is a character like any other here. */

@@ -53,7 +53,8 @@ export class ChainMeter {
 
   #makeRoom(floor: Seq): void {
     // The newest entry at or below the floor stays: it answers `at(floor)`.
-    while (this.#count > 1 && (this.#seqs[(this.#start + 1) % this.#seqs.length] as number) <= floor) this.#dropOldest();
+    while (this.#count > 1 && (this.#seqs[(this.#start + 1) % this.#seqs.length] as number) <= floor)
+      this.#dropOldest();
     if (this.#count * 2 <= this.#seqs.length) return;
     if (this.#seqs.length < this.#capacityMax) this.#grow();
     else if (this.#count === this.#seqs.length) this.#dropOldest();

@@ -5,11 +5,19 @@
  * closed with its cause.
  * @module
  */
-import type { ConnectionEffect } from "../actors/effect.ts";
+
 import type { ConnectionSignal } from "../actors/connection/machine.ts";
-import { closeCodes, type CloseName, closeReason } from "../protocol/close-code.ts";
+import type { ConnectionEffect } from "../actors/effect.ts";
+import { type CloseName, closeCodes, closeReason } from "../protocol/close-code.ts";
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
-import { type Auth, type ClientFrame, clientFrames, type Frame, type FrameType, type Hello, type Welcome } from "../protocol/frame.ts";
+import {
+  type Auth,
+  type ClientFrame,
+  clientFrames,
+  type Frame,
+  type FrameType,
+  type Hello,
+} from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Authentication, Identity, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
@@ -17,6 +25,7 @@ import { errorFrame, type Peer } from "./session/context.ts";
 import type { Violation } from "./session/publishing.ts";
 import type { Session, SessionFrame } from "./session/session.ts";
 import type { Attached, Sessions } from "./session/sessions.ts";
+import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
 import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
 
@@ -92,7 +101,8 @@ export class Connection implements Peer, SocketHandler, Supervised {
     const result = this.#socket.send(data);
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += data.length;
-    if (frame.type === "deliver" && result !== "dropped") this.#services.counters.recordsDelivered += frame.records.length;
+    if (frame.type === "deliver" && result !== "dropped")
+      this.#services.counters.recordsDelivered += frame.records.length;
     if (result === "sent") return result;
     if (result === "congested") this.#congest();
     // A reader sends again what was dropped; any other frame is owed, and cannot be.
@@ -187,7 +197,8 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
 
   #receive(frame: ClientFrame): void | Promise<void> {
-    if (!this.#hello && frame.type !== "hello") return this.#unexpected(`${frame.type.toUpperCase()} came before HELLO`);
+    if (!this.#hello && frame.type !== "hello")
+      return this.#unexpected(`${frame.type.toUpperCase()} came before HELLO`);
     switch (frame.type) {
       case "hello":
         if (this.#hello) return this.#unexpected("HELLO is sent once");
@@ -217,7 +228,8 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #keepEarly(frame: SessionFrame): void {
     if (this.#early === undefined) return; // closing
     this.#early.push(frame);
-    if (this.#early.length > this.#services.limits.framesBeforeWelcomeMax) this.end("protocolViolation", "tooManyFramesBeforeWelcome");
+    if (this.#early.length > this.#services.limits.framesBeforeWelcomeMax)
+      this.end("protocolViolation", "tooManyFramesBeforeWelcome");
   }
 
   #violated({ close, cause }: Violation): void {
@@ -232,7 +244,12 @@ export class Connection implements Peer, SocketHandler, Supervised {
     if (authentication === undefined || this.#closed) return;
     if (!authentication.ok) {
       const expired = authentication.code === "tokenExpired";
-      this.send(errorFrame(authentication.code === "unauthenticated" ? "unauthenticated" : "tokenInvalid", authentication.message));
+      this.send(
+        errorFrame(
+          authentication.code === "unauthenticated" ? "unauthenticated" : "tokenInvalid",
+          authentication.message,
+        ),
+      );
       return this.end(expired ? "tokenExpired" : "unauthenticated", authentication.code);
     }
     this.#identity = authentication.identity;
@@ -265,40 +282,12 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#session = session;
     this.#parts.host.greeted(this);
     this.#signal({ type: "session.attached" });
-    this.send(this.#welcomeFrame(attached));
+    this.send(welcomeFrame(attached, this.#identity, this.#services));
     this.#watchExpiry();
     session.begin(this, hello);
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const frame of early) this.#forSession(frame);
-  }
-
-  #welcomeFrame(attached: Extract<Attached, { ok: true }>): Welcome {
-    const { ports, limits, node } = this.#services;
-    const { session, outcome, cause, resumeKey, resumeWindowMs } = attached;
-    const { epoch, tier, transactions } = ports.log.info();
-    const refused = [...session.state.refused.values()].filter(({ n }) => n <= session.publishedUpTo);
-    return {
-      type: "welcome",
-      session: session.id,
-      resumeKey,
-      outcome,
-      ...(cause === undefined ? {} : { cause }),
-      owner: session.state.owner,
-      node,
-      epoch,
-      tier,
-      resumeWindowMs,
-      publishedUpTo: session.publishedUpTo,
-      ...(refused.length === 0 ? {} : { refused }),
-      credit: { records: limits.publishCreditRecords, bytes: limits.publishCreditBytes },
-      heartbeatMs: limits.heartbeatMs,
-      frameBytesMax: limits.frameBytesMax,
-      payloadBytesMax: limits.payloadBytesMax,
-      time: this.#now(),
-      features: transactions ? ["transactions"] : [],
-      ...(this.#identity.expiresAt === undefined ? {} : { expiresAt: this.#identity.expiresAt }),
-    };
   }
 
   // --- token ---
@@ -314,14 +303,19 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#identity = identity;
     session.reauthenticate(identity);
     this.#watchExpiry();
-    this.send({ type: "authenticated", ...(identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt }) });
+    this.send({
+      type: "authenticated",
+      ...(identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt }),
+    });
   }
 
   #watchExpiry(): void {
     this.#expiry?.cancel();
     const { expiresAt } = this.#identity;
     if (expiresAt === undefined) return;
-    this.#expiry = this.#services.ports.clock.after(Math.max(0, expiresAt - this.#now()), () => this.end("tokenExpired", "tokenExpired"));
+    this.#expiry = this.#services.ports.clock.after(Math.max(0, expiresAt - this.#now()), () =>
+      this.end("tokenExpired", "tokenExpired"),
+    );
   }
 
   // --- effects of the statechart ---
@@ -376,4 +370,3 @@ export class Connection implements Peer, SocketHandler, Supervised {
     return this.#services.ports.clock.now();
   }
 }
-

@@ -6,16 +6,24 @@
  * window could never be delivered.
  * @module
  */
-import type { CodecName } from "../protocol/codec.ts";
-import type { ChainId, Seq } from "../protocol/ids.ts";
-import { type Deliver, type DeliveredRecord, type Frame, type Qos, recordBytes, type Window } from "../protocol/frame.ts";
-import { type Lane, laneCount, lanes } from "../protocol/lane.ts";
+
 import type { LanePositions } from "../actors/session/state.ts";
+import type { CodecName } from "../protocol/codec.ts";
+import {
+  type Deliver,
+  type DeliveredRecord,
+  type Frame,
+  type Qos,
+  recordBytes,
+  type Window,
+} from "../protocol/frame.ts";
+import type { ChainId, Seq } from "../protocol/ids.ts";
+import { type Lane, laneCount, lanes } from "../protocol/lane.ts";
 import type { Feed, LiveReceiver } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import { InFlight } from "./in-flight.ts";
-import { Reader } from "./reader.ts";
 import type { EventLog } from "./log/event-log.ts";
+import { Reader } from "./reader.ts";
 import type { SendResult } from "./transport/transport.ts";
 
 /** What a delivery needs of its connection. */
@@ -147,11 +155,18 @@ export class Delivery implements LiveReceiver {
   send(lane: Lane, records: readonly DeliveredRecord[], upTo: Seq): SendResult {
     const prev = this.#told[lane] as Seq;
     const last = records[records.length - 1]?.seq;
-    const frame: Deliver = { type: "deliver", chain: this.chain(lane), prev, records, ...(last === upTo ? {} : { upTo }) };
+    const frame: Deliver = {
+      type: "deliver",
+      chain: this.chain(lane),
+      prev,
+      records,
+      ...(last === upTo ? {} : { upTo }),
+    };
     const result = this.#options.outlet.send(frame);
     if (result === "dropped") return result;
     this.#told[lane] = upTo;
-    if (last !== undefined && this.qos > 0) this.#inFlight.push(lane, { upTo: last, records: records.length, bytes: sum(records) });
+    if (last !== undefined && this.qos > 0)
+      this.#inFlight.push(lane, { upTo: last, records: records.length, bytes: sum(records) });
     return result;
   }
 
@@ -342,12 +357,20 @@ export class Delivery implements LiveReceiver {
   /** Newest seq of each lane that it should have by now; for heads in PING and PONG. */
   heads(): { readonly chain: ChainId; readonly seq: Seq }[] {
     if (this.#mode !== "live") return [];
-    return lanes.filter((lane) => this.feed.prev(lane) > 0).map((lane) => ({ chain: this.chain(lane), seq: this.feed.prev(lane) }));
+    return lanes
+      .filter((lane) => this.feed.prev(lane) > 0)
+      .map((lane) => ({ chain: this.chain(lane), seq: this.feed.prev(lane) }));
   }
 
   /** Sends one NAKed record again, outside the interval rule. */
   redeliver(record: DeliveredRecord, attempt: number): SendResult {
-    return this.#options.outlet.send({ type: "deliver", chain: this.chain(record.lane), prev: record.seq - 1, attempt, records: [record] });
+    return this.#options.outlet.send({
+      type: "deliver",
+      chain: this.chain(record.lane),
+      prev: record.seq - 1,
+      attempt,
+      records: [record],
+    });
   }
 }
 

@@ -6,9 +6,10 @@
  * Nothing is allocated per receiver.
  * @module
  */
-import type { ChainId, Seq } from "../protocol/ids.ts";
+
 import type { Codec, CodecName } from "../protocol/codec.ts";
 import { type Deliver, type Qos, recordBytes } from "../protocol/frame.ts";
+import type { ChainId, Seq } from "../protocol/ids.ts";
 import { type Lane, laneCount, lanes } from "../protocol/lane.ts";
 import { ChainMeter } from "./chain-meter.ts";
 import type { LogRecord } from "./log/event-log.ts";
@@ -125,7 +126,8 @@ export class Feed {
   }
 
   #emit(lane: Lane, records: readonly LogRecord[], bytes: number): void {
-    if (this.records + records.length > this.#limitRecords || this.bytes + bytes > this.#limitBytes) this.#enforce(records.length, bytes);
+    if (this.records + records.length > this.#limitRecords || this.bytes + bytes > this.#limitBytes)
+      this.#enforce(records.length, bytes);
     if (this.#conflating > 0) for (const receiver of this.#live) if (receiver.conflates) receiver.checkCongestion();
     const last = (records[records.length - 1] as LogRecord).seq;
     const frame: Deliver = { type: "deliver", chain: this.chain(lane), prev: this.#prev[lane] as Seq, records };

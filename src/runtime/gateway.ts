@@ -5,7 +5,7 @@
 import { connectionMachine } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
 import { codecs } from "../protocol/codecs.ts";
-import { assertLimits, type Limits, limits as defaultLimits } from "../protocol/limits.ts";
+import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/limits.ts";
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { exposition } from "./exposition.ts";
@@ -14,7 +14,7 @@ import { Hub } from "./hub.ts";
 import { Inflow } from "./inflow.ts";
 import type { Retention } from "./log/event-log.ts";
 import { Counters } from "./metrics.ts";
-import { originAllowed, type OriginPolicy } from "./origin.ts";
+import { type OriginPolicy, originAllowed } from "./origin.ts";
 import type { Ports, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./session/sessions.ts";
@@ -127,7 +127,11 @@ class GatewayNode implements Gateway, ConnectionHost {
     const { transport, logger, log } = this.#ports;
     this.#services.hub.start();
     const { hostname = "127.0.0.1", port = 8080, tls, backpressureBytesMax = 4 * 1_048_576 } = this.#config;
-    const http = httpHandler({ health: () => this.#health(), ready: () => this.#readiness(), metrics: this.#exposition() });
+    const http = httpHandler({
+      health: () => this.#health(),
+      ready: () => this.#readiness(),
+      metrics: this.#exposition(),
+    });
     // Twice a frame, so that a frame that is a little too large is answered in the protocol's words.
     const messageBytesMax = 2 * this.#limits.frameBytesMax;
     this.#listener = await transport.listen(
@@ -137,9 +141,17 @@ class GatewayNode implements Gateway, ConnectionHost {
     this.#every(sweepMs, () => this.#sweep());
     this.#every(endedSweepMs, () => this.#sessions.sweepEnded());
     if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
-    void this.#sessions.restore().catch((error: unknown) => logger.log("error", "sessions not restored", { error: String(error) }));
+    void this.#sessions
+      .restore()
+      .catch((error: unknown) => logger.log("error", "sessions not restored", { error: String(error) }));
     const { hostname: at, port: on, secure } = this.#listener;
-    logger.log("info", "gateway listens", { hostname: at, port: on, secure, node: this.#services.node, tier: log.info().tier });
+    logger.log("info", "gateway listens", {
+      hostname: at,
+      port: on,
+      secure,
+      node: this.#services.node,
+      tier: log.info().tier,
+    });
     return { hostname: at, port: on, secure };
   }
 
@@ -164,15 +176,21 @@ class GatewayNode implements Gateway, ConnectionHost {
   // --- sockets ---
 
   #upgrade(request: UpgradeRequest): UpgradeDecision {
-    if (request.path !== "/" && request.path !== "/weir") return { accept: false, status: 404, message: `No WebSocket at ${request.path}; use / or /weir` };
+    if (request.path !== "/" && request.path !== "/weir")
+      return { accept: false, status: 404, message: `No WebSocket at ${request.path}; use / or /weir` };
     if (this.#stopping) return { accept: false, status: 503, message: "The gateway is stopping" };
-    if (this.#handshaking.size >= this.#limits.handshakesMax) return { accept: false, status: 503, message: "Too many handshakes at once; try again" };
+    if (this.#handshaking.size >= this.#limits.handshakesMax)
+      return { accept: false, status: 503, message: "Too many handshakes at once; try again" };
     if (!originAllowed(request.origin, request.host, this.#config.origins ?? [])) {
       return { accept: false, status: 403, message: `Origin ${request.origin} is not allowed; see security.origins` };
     }
     const chosen = chooseSubprotocol(request.subprotocols);
     if (chosen === undefined) {
-      return { accept: false, status: 400, message: "Offer a subprotocol: weir.v1.msgpack, weir.v1.protobuf or weir.v1.json" };
+      return {
+        accept: false,
+        status: 400,
+        message: "Offer a subprotocol: weir.v1.msgpack, weir.v1.protobuf or weir.v1.json",
+      };
     }
     return { accept: true, subprotocol: chosen.subprotocol };
   }

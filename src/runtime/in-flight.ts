@@ -28,7 +28,8 @@ export class InFlight {
   settle(lane: Lane, seq: Seq): void {
     const pieces = this.#pieces[lane] as Piece[];
     let settled = 0;
-    while (settled < pieces.length && (pieces[settled] as Piece).upTo <= seq) this.#subtract(pieces[settled++] as Piece);
+    while (settled < pieces.length && (pieces[settled] as Piece).upTo <= seq)
+      this.#subtract(pieces[settled++] as Piece);
     if (settled > 0) pieces.splice(0, settled);
   }
 

@@ -141,7 +141,11 @@ export class Journal {
 }
 
 /** Every entry after `after`, page by page. */
-export async function* readJournal(log: EventLog, key: JournalKey, after: number): AsyncGenerator<readonly JournalEntry[]> {
+export async function* readJournal(
+  log: EventLog,
+  key: JournalKey,
+  after: number,
+): AsyncGenerator<readonly JournalEntry[]> {
   for (let from = after; ; ) {
     const page = await log.journals.read(key, from, readMax);
     if (page.length > 0) yield page;

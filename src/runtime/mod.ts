@@ -2,8 +2,9 @@
  * The server: a gateway built from ports, and the ports of a real machine.
  * @module
  */
-export { createGateway, type Gateway, type GatewayConfig, type StopOptions } from "./gateway.ts";
+
 export { anonymousAuthenticator, authenticator, type JwtConfig, jwtAuthenticator } from "./auth.ts";
+export { createGateway, type Gateway, type GatewayConfig, type StopOptions } from "./gateway.ts";
 export { openEmbeddedLog } from "./log/embedded/mod.ts";
 export * from "./log/event-log.ts";
 export { openMemoryLog } from "./log/memory.ts";

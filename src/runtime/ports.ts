@@ -48,7 +48,11 @@ export type Identity = {
 };
 export type Authentication =
   | { readonly ok: true; readonly identity: Identity }
-  | { readonly ok: false; readonly code: "unauthenticated" | "tokenInvalid" | "tokenExpired"; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: "unauthenticated" | "tokenInvalid" | "tokenExpired";
+      readonly message: string;
+    };
 /** Rejects when it cannot tell now (signing keys out of reach): the token may be good, the client comes again. */
 export type Authenticator = { authenticate(token: string | undefined): Promise<Authentication> };
 

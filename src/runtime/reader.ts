@@ -6,10 +6,11 @@
  * is read again, so a slow receiver costs no memory.
  * @module
  */
-import type { Seq } from "../protocol/ids.ts";
-import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
-import { type Lane, lanes } from "../protocol/lane.ts";
+
 import type { LanePositions } from "../actors/session/state.ts";
+import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
+import type { Seq } from "../protocol/ids.ts";
+import { type Lane, lanes } from "../protocol/lane.ts";
 import type { Delivery, DeliveryOptions } from "./delivery.ts";
 import type { LogRecord, ReadPage } from "./log/event-log.ts";
 
@@ -99,7 +100,9 @@ export class Reader {
 
   #hasRoom(): boolean {
     const room = this.#delivery.room();
-    return room.records > 0 && room.bytes > 0 && this.#options.outlet.bufferedBytes() < this.#options.bounds.deliverBytesMax;
+    return (
+      room.records > 0 && room.bytes > 0 && this.#options.outlet.bufferedBytes() < this.#options.bounds.deliverBytesMax
+    );
   }
 
   #pageBounds(): { readonly records: number; readonly bytes: number } {
@@ -165,7 +168,8 @@ export class Reader {
     let to = from;
     while (to < records.length && to - from < Math.min(deliverRecordsMax, room.records)) {
       const size = recordBytes(records[to] as DeliveredRecord);
-      if (to > from ? bytes + size > Math.min(deliverBytesMax, room.bytes) : size > room.bytes && !this.#delivery.empty) break;
+      if (to > from ? bytes + size > Math.min(deliverBytesMax, room.bytes) : size > room.bytes && !this.#delivery.empty)
+        break;
       bytes += size;
       to++;
     }

@@ -5,8 +5,9 @@
  * Bounded by records and bytes. A cache: whatever it lacks is read from the log.
  * @module
  */
-import type { Seq } from "../protocol/ids.ts";
+
 import { recordBytes } from "../protocol/frame.ts";
+import type { Seq } from "../protocol/ids.ts";
 import { matches } from "../protocol/topic.ts";
 import type { LogRecord, ReadPage } from "./log/event-log.ts";
 
@@ -30,7 +31,8 @@ export class RecentRecords {
   }
 
   push(record: LogRecord): void {
-    while (this.#count > 0 && (this.#count >= this.#bounds.recordsMax || this.#bytes > this.#bounds.bytesMax)) this.#drop();
+    while (this.#count > 0 && (this.#count >= this.#bounds.recordsMax || this.#bytes > this.#bounds.bytesMax))
+      this.#drop();
     this.#ring[(this.#start + this.#count) % this.#bounds.recordsMax] = record;
     this.#count++;
     this.#bytes += recordBytes(record);

@@ -3,18 +3,29 @@
  * cause is recorded, and the policy says whether and when it may come back.
  * @module
  */
-import { type Actor, type AnyStateMachine, createActor, type EventFromLogic, type EventObject, fromCallback, type InputFrom } from "xstate";
-import { type Crash, restartIn, supervise, type SupervisorState, type Verdict } from "../actors/supervisor/policy.ts";
+import {
+  type Actor,
+  type AnyStateMachine,
+  createActor,
+  type EventFromLogic,
+  type EventObject,
+  fromCallback,
+  type InputFrom,
+} from "xstate";
+import { type Crash, restartIn, type SupervisorState, supervise, type Verdict } from "../actors/supervisor/policy.ts";
 import type { Clock, Logger } from "./ports.ts";
 
 type Signal = { readonly type: string; readonly error?: unknown };
 /** Root logic: hears of every child that threw. */
 const watcher = fromCallback<Signal, (signal: Signal) => void>(({ receive, input }) => receive(input));
 
-
 /** What an actor works for; told once, when it threw. */
 export type Supervised = { crashed(verdict: Verdict): void };
-type ChildParts<Logic extends AnyStateMachine> = { readonly id: string; readonly input: InputFrom<Logic>; readonly owner: Supervised };
+type ChildParts<Logic extends AnyStateMachine> = {
+  readonly id: string;
+  readonly input: InputFrom<Logic>;
+  readonly owner: Supervised;
+};
 
 export class Child<Signal extends EventObject> {
   readonly #actor: Actor<AnyStateMachine>;
@@ -56,7 +67,11 @@ export class Supervisor {
   /** Starts a child. */
   spawn<Logic extends AnyStateMachine>(logic: Logic, child: ChildParts<Logic>): Child<EventFromLogic<Logic>> {
     this.#owners.set(child.id, child.owner);
-    const actor: Actor<AnyStateMachine> = createActor(logic, { id: child.id, input: child.input, parent: this.#root } as never);
+    const actor: Actor<AnyStateMachine> = createActor(logic, {
+      id: child.id,
+      input: child.input,
+      parent: this.#root,
+    } as never);
     actor.start();
     return new Child(actor);
   }

@@ -59,9 +59,15 @@ test("every case fails against a server that only echoes, except those about the
   const target = { url: `ws://127.0.0.1:${echo.port}/`, codec: codecs.json, handshakeMs: 1, waitMs: 50 };
   const outcomes = await Promise.all(
     cases.map(async (one) => {
-      const outcome = await runCase(one, target).then(() => "passed", (thrown: unknown) => thrown);
+      const outcome = await runCase(one, target).then(
+        () => "passed",
+        (thrown: unknown) => thrown,
+      );
       return outcome instanceof CaseFailure ? [] : [one.name];
     }),
   );
-  expect(outcomes.flat()).toEqual(["the gateway answers with the subprotocol that was offered", "the path /weir is served like /"]);
+  expect(outcomes.flat()).toEqual([
+    "the gateway answers with the subprotocol that was offered",
+    "the path /weir is served like /",
+  ]);
 }, 30_000);

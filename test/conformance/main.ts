@@ -26,10 +26,12 @@ function readArguments() {
     },
   });
   const [url, ...surplus] = positionals;
-  if (url === undefined || !/^wss?:\/\//.test(url)) throw new Error(`Expected a ws:// or wss:// URL, got ${url ?? "none"}`);
+  if (url === undefined || !/^wss?:\/\//.test(url))
+    throw new Error(`Expected a ws:// or wss:// URL, got ${url ?? "none"}`);
   if (surplus.length > 0) throw new Error(`Unexpected argument "${surplus[0]}"`);
   const handshakeMs = Number(values["handshake-ms"]);
-  if (!Number.isSafeInteger(handshakeMs) || handshakeMs < 1) throw new Error(`Bad --handshake-ms "${values["handshake-ms"]}"`);
+  if (!Number.isSafeInteger(handshakeMs) || handshakeMs < 1)
+    throw new Error(`Bad --handshake-ms "${values["handshake-ms"]}"`);
   const chosen = Object.values(codecs).filter(({ name }) => values.codec === undefined || name === values.codec);
   if (chosen.length === 0) throw new Error(`Unknown codec "${values.codec}"; known: ${Object.keys(codecs).join(", ")}`);
   const wanted = cases.filter(({ name, section }) => `${section}: ${name}`.includes(values.filter));

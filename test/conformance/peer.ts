@@ -36,12 +36,18 @@ export function equal(actual: unknown, expected: unknown, what: string): void {
 /** One line for people: payloads as text, long lists cut. */
 export function show(value: unknown): string {
   const text = JSON.stringify(value, (_key, item: unknown) =>
-    item instanceof Uint8Array ? `bytes:${item.byteLength > 40 ? item.byteLength : new TextDecoder().decode(item)}` : item,
+    item instanceof Uint8Array
+      ? `bytes:${item.byteLength > 40 ? item.byteLength : new TextDecoder().decode(item)}`
+      : item,
   );
   return text === undefined ? "nothing" : text.length > 600 ? `${text.slice(0, 600)}…` : text;
 }
 
-type Waiter = { readonly wants: (frame: Frame) => boolean; readonly take: (frame: Frame) => void; readonly fail: (why: Error) => void };
+type Waiter = {
+  readonly wants: (frame: Frame) => boolean;
+  readonly take: (frame: Frame) => void;
+  readonly fail: (why: Error) => void;
+};
 
 export type PeerOptions = {
   readonly url: string;
@@ -68,7 +74,9 @@ export class Peer {
     this.#socket.binaryType = "arraybuffer";
     this.#opened = new Promise((resolve, reject) => {
       this.#socket.addEventListener("open", () => resolve());
-      this.#socket.addEventListener("error", () => reject(new CaseFailure(`The socket to ${options.url} did not open`)));
+      this.#socket.addEventListener("error", () =>
+        reject(new CaseFailure(`The socket to ${options.url} did not open`)),
+      );
     });
     this.#opened.catch(() => undefined);
     this.#closed = new Promise((resolve) => {
@@ -138,7 +146,9 @@ export class Peer {
     if (index >= 0) return Promise.resolve(this.#queue.splice(index, 1)[0] as Frame);
     if (this.#badFrame !== undefined) return Promise.reject(new CaseFailure(this.#badFrame));
     if (this.#end !== undefined) {
-      return Promise.reject(new CaseFailure(`No ${what} before the socket closed: ${show(this.#end)}; unread: ${this.#unread()}`));
+      return Promise.reject(
+        new CaseFailure(`No ${what} before the socket closed: ${show(this.#end)}; unread: ${this.#unread()}`),
+      );
     }
     let waiter: Waiter | undefined;
     const found = new Promise<Frame>((resolve, reject) => {
@@ -171,7 +181,10 @@ export class Peer {
     check(goaway !== undefined, `No GOAWAY before close ${closed.code} "${closed.reason}"`);
     equal(goaway.code, closeCodes[name].code, "GOAWAY.code");
     check(goaway.cause.length > 0 && goaway.message.length > 0, `GOAWAY without cause or message: ${show(goaway)}`);
-    check(closed.reason.startsWith(`${goaway.cause}: `), `close reason "${closed.reason}" does not begin with "${goaway.cause}: "`);
+    check(
+      closed.reason.startsWith(`${goaway.cause}: `),
+      `close reason "${closed.reason}" does not begin with "${goaway.cause}: "`,
+    );
     return goaway;
   }
 
@@ -197,7 +210,10 @@ export class Peer {
   #within<T>(wanted: Promise<T>, what: string, waitMs: number): Promise<T> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new CaseFailure(`No ${what} within ${waitMs} ms; unread: ${this.#unread()}`)), waitMs);
+      timer = setTimeout(
+        () => reject(new CaseFailure(`No ${what} within ${waitMs} ms; unread: ${this.#unread()}`)),
+        waitMs,
+      );
     });
     return Promise.race([wanted, deadline]).finally(() => clearTimeout(timer));
   }

@@ -16,7 +16,16 @@ export async function startRealGateway(limits: Partial<Limits> = {}): Promise<Re
   const random = systemRandom();
   const log = openMemoryLog({ clock, epoch: random.token(9) });
   const authenticator = anonymousAuthenticator({ publish: [">"], subscribe: [">"] });
-  const ports = { clock, random, digest: sha256, log, transport: bunTransport(), authenticator, logger: { log: () => undefined }, probe: systemProcess() };
+  const ports = {
+    clock,
+    random,
+    digest: sha256,
+    log,
+    transport: bunTransport(),
+    authenticator,
+    logger: { log: () => undefined },
+    probe: systemProcess(),
+  };
   const gateway = createGateway(ports, { port: 0, limits });
   const { hostname, port } = await gateway.start();
   return {

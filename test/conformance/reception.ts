@@ -53,7 +53,10 @@ export class Reception {
   }
 
   unackedTotal(): Window {
-    return { records: this.unacked.length, bytes: this.unacked.reduce((sum, { record }) => sum + recordBytes(record), 0) };
+    return {
+      records: this.unacked.length,
+      bytes: this.unacked.reduce((sum, { record }) => sum + recordBytes(record), 0),
+    };
   }
 
   /** ACKs all that was received. */
@@ -74,7 +77,10 @@ export class Reception {
     check(verdict !== "hole", `DELIVER leaves a hole after last ${last}: ${show(frame)}`);
     let before: number = frame.prev;
     for (const record of frame.records) {
-      check(record.seq > before && record.seq <= upTo, `DELIVER's seqs do not ascend in (${frame.prev}, ${upTo}]: ${show(frame)}`);
+      check(
+        record.seq > before && record.seq <= upTo,
+        `DELIVER's seqs do not ascend in (${frame.prev}, ${upTo}]: ${show(frame)}`,
+      );
       before = record.seq;
     }
     if (verdict === "seen") return;

@@ -9,6 +9,7 @@ import { historyCases } from "./cases/history.ts";
 import { livenessCases } from "./cases/liveness.ts";
 import { publishingCases } from "./cases/publishing.ts";
 import { sessionCases } from "./cases/sessions.ts";
+import { startCases } from "./cases/starting.ts";
 import { subscribingCases } from "./cases/subscribing.ts";
 import { transactionCases } from "./cases/transactions.ts";
 import type { ConformanceCase } from "./world.ts";
@@ -17,6 +18,7 @@ export const cases: readonly ConformanceCase[] = [
   ...handshakeCases,
   ...sessionCases,
   ...publishingCases,
+  ...startCases,
   ...subscribingCases,
   ...deliveryCases,
   ...transactionCases,

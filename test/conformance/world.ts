@@ -5,8 +5,8 @@
  */
 import type { Codec } from "../../src/protocol/codec.ts";
 import type { Hello, Page, Published, PublishRecord, Read, Subscribe, Welcome } from "../../src/protocol/frame.ts";
-import type { Lane } from "../../src/protocol/lane.ts";
 import type { Seq } from "../../src/protocol/ids.ts";
+import type { Lane } from "../../src/protocol/lane.ts";
 import { equal, Peer } from "./peer.ts";
 import { Reception } from "./reception.ts";
 
@@ -46,7 +46,11 @@ export function numbered(topic: string, count: number): PublishText[] {
   return Array.from({ length: count }, (_, i) => ({ topic, text: String(i + 1) }));
 }
 export function toRecords(items: readonly PublishText[]): PublishRecord[] {
-  return items.map(({ topic, text: body, lane }) => ({ topic, payload: bytes(body), ...(lane === undefined ? {} : { lane }) }));
+  return items.map(({ topic, text: body, lane }) => ({
+    topic,
+    payload: bytes(body),
+    ...(lane === undefined ? {} : { lane }),
+  }));
 }
 
 /** A peer that has its WELCOME. */
@@ -71,7 +75,8 @@ export class Client {
   /** Publishes and waits until all are settled; answers the seq of each, 0 where it was refused. */
   async publish(items: readonly PublishText[]): Promise<Seq[]> {
     const fitting = Math.min(this.welcome.credit.records, 1_000);
-    if (items.length > fitting) return [...(await this.publish(items.slice(0, fitting))), ...(await this.publish(items.slice(fitting)))];
+    if (items.length > fitting)
+      return [...(await this.publish(items.slice(0, fitting))), ...(await this.publish(items.slice(fitting)))];
     const first = this.next;
     this.next += items.length;
     this.peer.send({ type: "publish", first, records: toRecords(items) });
@@ -98,7 +103,10 @@ export class Client {
     return seqs;
   }
 
-  async subscribe(filter: string, options: Partial<Omit<Subscribe, "type" | "ref" | "filter">> = {}): Promise<Reception> {
+  async subscribe(
+    filter: string,
+    options: Partial<Omit<Subscribe, "type" | "ref" | "filter">> = {},
+  ): Promise<Reception> {
     const ref = this.ref();
     this.peer.send({ type: "subscribe", ref, filter, ...options });
     const answer = await this.peer.answer("subscribed", ref);
@@ -114,7 +122,10 @@ export class Client {
 
   /** A SUBSCRIBED that the gateway sends by itself after a resume. */
   async restored(filter: string): Promise<Reception> {
-    return new Reception(this.peer, await this.peer.expect("subscribed", (frame) => frame.ref === 0 && frame.filter === filter));
+    return new Reception(
+      this.peer,
+      await this.peer.expect("subscribed", (frame) => frame.ref === 0 && frame.filter === filter),
+    );
   }
 }
 
@@ -146,7 +157,12 @@ export class World {
   }
 
   hello(fields: Omit<Hello, "type"> = {}): Hello {
-    return { type: "hello", agent: "weir-conformance", ...(this.target.token === undefined ? {} : { token: this.target.token }), ...fields };
+    return {
+      type: "hello",
+      agent: "weir-conformance",
+      ...(this.target.token === undefined ? {} : { token: this.target.token }),
+      ...fields,
+    };
   }
 
   async open(fields: Omit<Hello, "type"> = {}): Promise<Client> {

@@ -10,11 +10,23 @@ import { bytes, type LogUnderTest, refused, stored } from "./event-log-fixture.t
 export function appendContract(at: LogUnderTest): void {
   describe("append", () => {
     test("gives seqs from 1 without gaps, in the order of the calls", async () => {
-      const results = await Promise.all(["a", "b", "c"].map((topic) => at.log.append({ records: [newRecord(topic), newRecord(topic)] })));
-      expect(results.map((result) => stored(result).seqs)).toEqual([[1, 2], [3, 4], [5, 6]]);
+      const results = await Promise.all(
+        ["a", "b", "c"].map((topic) => at.log.append({ records: [newRecord(topic), newRecord(topic)] })),
+      );
+      expect(results.map((result) => stored(result).seqs)).toEqual([
+        [1, 2],
+        [3, 4],
+        [5, 6],
+      ]);
     });
     test("stores a record as it was given", async () => {
-      const record: NewRecord = { topic: "a.ü", id: "sitzung-ß/1", lane: 0, payload: bytes(0, 255, 128), headers: { "content-type": "text/plain", ä: "ö" } };
+      const record: NewRecord = {
+        topic: "a.ü",
+        id: "sitzung-ß/1",
+        lane: 0,
+        payload: bytes(0, 255, 128),
+        headers: { "content-type": "text/plain", ä: "ö" },
+      };
       await at.log.append({ records: [record, { ...record, lane: 3, id: "", payload: bytes() }] });
       const [first, second] = await at.read();
       expect(first).toEqual({ ...record, seq: 1, time: expect.any(Number) });
@@ -85,11 +97,19 @@ export function appendContract(at: LogUnderTest): void {
     });
     test("append() stores only the rest of a request that is partly known", async () => {
       await at.log.append(numbered(0, 1, 2));
-      expect(stored(await at.log.append(numbered(0, 1, 2, 3)))).toEqual({ ok: true, seqs: [0, 0, 3], duplicate: false });
+      expect(stored(await at.log.append(numbered(0, 1, 2, 3)))).toEqual({
+        ok: true,
+        seqs: [0, 0, 3],
+        duplicate: false,
+      });
       expect(texts(await at.read())).toEqual(["1", "2", "3"]);
     });
     test("append() knows the numbers of a request that is still being flushed", async () => {
-      const results = await Promise.all([at.log.append(numbered(0, 1, 2)), at.log.append(numbered(0, 1, 2)), at.log.append(numbered(2, 3))]);
+      const results = await Promise.all([
+        at.log.append(numbered(0, 1, 2)),
+        at.log.append(numbered(0, 1, 2)),
+        at.log.append(numbered(2, 3)),
+      ]);
       expect(results.map((result) => stored(result).seqs)).toEqual([[1, 2], [0, 0], [3]]);
     });
     test("append() refuses numbers whose predecessor is missing, and stores nothing", async () => {
@@ -124,7 +144,11 @@ export function appendContract(at: LogUnderTest): void {
       expect(await at.log.producerMark("p")).toBe(1);
     });
     test("forgetProducer() is done in the order of the calls", async () => {
-      const [, , again] = await Promise.all([at.log.append(numbered(0, 1)), at.log.forgetProducer("p"), at.log.append(numbered(0, 1))]);
+      const [, , again] = await Promise.all([
+        at.log.append(numbered(0, 1)),
+        at.log.forgetProducer("p"),
+        at.log.append(numbered(0, 1)),
+      ]);
       expect(stored(again).duplicate).toBe(false);
       await at.reopen();
       expect(await at.log.producerMark("p")).toBe(1);
@@ -132,12 +156,19 @@ export function appendContract(at: LogUnderTest): void {
   });
 
   describe("steps done once", () => {
-    const step = (key: string, ...topics: string[]): AppendRequest => ({ records: topics.map((topic) => newRecord(topic)), once: { producer: "s", key } });
+    const step = (key: string, ...topics: string[]): AppendRequest => ({
+      records: topics.map((topic) => newRecord(topic)),
+      once: { producer: "s", key },
+    });
 
     test("append() does a step once and then answers its first and last seq", async () => {
       await at.log.append({ records: [newRecord("x")] });
       expect(stored(await at.log.append(step("tx/1", "a", "b", "c"))).seqs).toEqual([2, 3, 4]);
-      expect(stored(await at.log.append(step("tx/1", "a", "b", "c")))).toEqual({ ok: true, seqs: [2, 4], duplicate: true });
+      expect(stored(await at.log.append(step("tx/1", "a", "b", "c")))).toEqual({
+        ok: true,
+        seqs: [2, 4],
+        duplicate: true,
+      });
       expect(at.log.info().lastSeq).toBe(4);
     });
     test("append() knows a step that is still being flushed", async () => {
@@ -152,14 +183,18 @@ export function appendContract(at: LogUnderTest): void {
     test("append() does steps of other keys and producers", async () => {
       await at.log.append(step("tx/1", "a"));
       expect(stored(await at.log.append(step("tx/2", "a"))).duplicate).toBe(false);
-      expect(stored(await at.log.append({ records: [newRecord("a")], once: { producer: "t", key: "tx/1" } })).duplicate).toBe(false);
+      expect(
+        stored(await at.log.append({ records: [newRecord("a")], once: { producer: "t", key: "tx/1" } })).duplicate,
+      ).toBe(false);
     });
     test("forgetProducer() forgets the producer's steps and nobody else's", async () => {
       await at.log.append(step("tx/1", "a"));
       await at.log.append({ records: [newRecord("a")], once: { producer: "s2", key: "tx/1" } });
       await at.log.forgetProducer("s");
       expect(stored(await at.log.append(step("tx/1", "a"))).duplicate).toBe(false);
-      expect(stored(await at.log.append({ records: [newRecord("a")], once: { producer: "s2", key: "tx/1" } })).duplicate).toBe(true);
+      expect(
+        stored(await at.log.append({ records: [newRecord("a")], once: { producer: "s2", key: "tx/1" } })).duplicate,
+      ).toBe(true);
     });
   });
 
@@ -180,17 +215,26 @@ export function appendContract(at: LogUnderTest): void {
     }
 
     test("append() stores records, mark, step and journal together", async () => {
-      expect(stored(await at.log.append(combined()))).toEqual({ ok: true, seqs: [1, 2], duplicate: false, journalSeq: 1 });
+      expect(stored(await at.log.append(combined()))).toEqual({
+        ok: true,
+        seqs: [1, 2],
+        duplicate: false,
+        journalSeq: 1,
+      });
       expect(await at.log.producerMark("s")).toBe(2);
       expect(await at.log.journals.lastSeq(key)).toBe(1);
       expect(stored(await at.log.append(combined()))).toEqual({ ok: true, seqs: [1, 2], duplicate: true });
     });
     test("append() stores nothing when the journal is elsewhere", async () => {
-      expect(refused(await at.log.append(combined({ journal: { key, expected: 3, entries: [bytes(7)] } }))).code).toBe("conflict");
+      expect(refused(await at.log.append(combined({ journal: { key, expected: 3, entries: [bytes(7)] } }))).code).toBe(
+        "conflict",
+      );
       await expectNothing();
     });
     test("append() stores nothing when a number is out of order", async () => {
-      expect(refused(await at.log.append(combined({ numbered: { producer: "s", after: 7, numbers: [8, 9] } }))).code).toBe("outOfOrder");
+      expect(
+        refused(await at.log.append(combined({ numbered: { producer: "s", after: 7, numbers: [8, 9] } }))).code,
+      ).toBe("outOfOrder");
       await expectNothing();
     });
     test("append() writes a journal without records", async () => {

@@ -3,7 +3,14 @@
  * @module
  */
 import { afterEach, beforeEach, expect } from "bun:test";
-import type { Appended, AppendResult, EventLog, LogFailure, LogRecord, ReadRequest } from "../../src/runtime/log/event-log.ts";
+import type {
+  Appended,
+  AppendResult,
+  EventLog,
+  LogFailure,
+  LogRecord,
+  ReadRequest,
+} from "../../src/runtime/log/event-log.ts";
 import { newRecord } from "../runtime/log/new-record.ts";
 
 export type OpenedLog = {
@@ -47,7 +54,8 @@ export class LogUnderTest {
 
   /** One record a topic, each in a request of its own; its text is its number from 1. */
   async fill(topics: readonly string[]): Promise<void> {
-    for (const [i, topic] of topics.entries()) stored(await this.log.append({ records: [newRecord(topic, String(i + 1))] }));
+    for (const [i, topic] of topics.entries())
+      stored(await this.log.append({ records: [newRecord(topic, String(i + 1))] }));
   }
 
   async read(request: Partial<ReadRequest> = {}): Promise<LogRecord[]> {

@@ -9,20 +9,54 @@ import type { AppendRequest, EventLog, LogRecord, NewRecord } from "../../src/ru
 import type { OpenLog } from "./event-log-fixture.ts";
 
 type Command =
-  | { readonly type: "append"; readonly topics: readonly string[]; readonly producer: number; readonly resent: number; readonly gap: number }
-  | { readonly type: "read"; readonly filter: string; readonly from: number; readonly to: number; readonly page: number; readonly backward: boolean }
+  | {
+      readonly type: "append";
+      readonly topics: readonly string[];
+      readonly producer: number;
+      readonly resent: number;
+      readonly gap: number;
+    }
+  | {
+      readonly type: "read";
+      readonly filter: string;
+      readonly from: number;
+      readonly to: number;
+      readonly page: number;
+      readonly backward: boolean;
+    }
   | { readonly type: "last"; readonly filter: string; readonly from: number }
   | { readonly type: "trim"; readonly records: number }
   | { readonly type: "forget"; readonly producer: number }
   | { readonly type: "reopen" };
 
-const topic = fc.array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 3 }).map((tokens) => tokens.join("."));
+const topic = fc
+  .array(fc.constantFrom("a", "b", "c"), { minLength: 1, maxLength: 3 })
+  .map((tokens) => tokens.join("."));
 const filter = fc.oneof(topic, fc.constantFrom(">", "*", "a.*", "*.b", "a.>", "*.*.c", "b.*.>", "nobody"));
 const place = fc.integer({ min: 0, max: 120 });
 const producer = fc.integer({ min: 0, max: 2 });
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ type: fc.constant("append" as const), topics: fc.array(topic, { minLength: 1, maxLength: 8 }), producer, resent: fc.integer({ min: 0, max: 3 }), gap: fc.integer({ min: -2, max: 2 }) }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant("read" as const), filter, from: place, to: place, page: fc.integer({ min: 1, max: 9 }), backward: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant("append" as const),
+      topics: fc.array(topic, { minLength: 1, maxLength: 8 }),
+      producer,
+      resent: fc.integer({ min: 0, max: 3 }),
+      gap: fc.integer({ min: -2, max: 2 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant("read" as const),
+      filter,
+      from: place,
+      to: place,
+      page: fc.integer({ min: 1, max: 9 }),
+      backward: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("last" as const), filter, from: place }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("trim" as const), records: fc.integer({ min: 1, max: 60 }) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("forget" as const), producer }) },
@@ -56,7 +90,9 @@ class Model {
 
   newest(pattern: string, after: number): Held[] {
     const found = this.matching(pattern, 0);
-    return found.filter((record, i) => record.seq > after && !found.slice(i + 1).some((later) => later.topic === record.topic));
+    return found.filter(
+      (record, i) => record.seq > after && !found.slice(i + 1).some((later) => later.topic === record.topic),
+    );
   }
 
   trim(records: number): number {
@@ -70,16 +106,25 @@ function held(records: readonly LogRecord[]): Held[] {
   return records.map(({ seq, topic: name, id }) => ({ seq, topic: name, id }));
 }
 
-function appendRequest(model: Model, { topics, producer: who, resent, gap }: Extract<Command, { type: "append" }>): AppendRequest {
+function appendRequest(
+  model: Model,
+  { topics, producer: who, resent, gap }: Extract<Command, { type: "append" }>,
+): AppendRequest {
   const mark = model.marks.get(`p${who}`) ?? 0;
   const after = Math.max(0, mark - resent + gap);
   const records: NewRecord[] = topics.map((name, i) => ({
-    topic: name, id: `p${who}/${after + 1 + i}`, lane: 1, payload: new TextEncoder().encode(`${after}`),
+    topic: name,
+    id: `p${who}/${after + 1 + i}`,
+    lane: 1,
+    payload: new TextEncoder().encode(`${after}`),
   }));
   return { records, numbered: { producer: `p${who}`, after, numbers: records.map((_, i) => after + 1 + i) } };
 }
 
-async function readAll(log: EventLog, { filter: pattern, from, to, page, backward }: Extract<Command, { type: "read" }>): Promise<LogRecord[]> {
+async function readAll(
+  log: EventLog,
+  { filter: pattern, from, to, page, backward }: Extract<Command, { type: "read" }>,
+): Promise<LogRecord[]> {
   const found: LogRecord[] = [];
   let [after, until] = [from, Math.min(to, log.info().lastSeq)];
   for (;;) {
@@ -101,7 +146,9 @@ async function run(model: Model, log: EventLog, step: Command): Promise<void> {
       break;
     }
     case "read":
-      expect(held(await readAll(log, step))).toEqual(model.matching(step.filter, step.from, Math.min(step.to, model.lastSeq)));
+      expect(held(await readAll(log, step))).toEqual(
+        model.matching(step.filter, step.from, Math.min(step.to, model.lastSeq)),
+      );
       break;
     case "last":
       expect(held(await log.lastPerTopic(step.filter, step.from, 1_000))).toEqual(model.newest(step.filter, step.from));
@@ -131,9 +178,15 @@ export function eventLogModel(open: OpenLog): void {
               if (step.type === "reopen") log = await opened.reopen();
               await run(model, log, step);
               const { firstSeq, lastSeq, records } = log.info();
-              expect([firstSeq, lastSeq, records]).toEqual([model.lastSeq - model.held.length + 1, model.lastSeq, model.held.length]);
+              expect([firstSeq, lastSeq, records]).toEqual([
+                model.lastSeq - model.held.length + 1,
+                model.lastSeq,
+                model.held.length,
+              ]);
             }
-            expect(held(await readAll(log, { type: "read", filter: ">", from: 0, to: 1e9, page: 50, backward: false }))).toEqual(model.held);
+            expect(
+              held(await readAll(log, { type: "read", filter: ">", from: 0, to: 1e9, page: 50, backward: false })),
+            ).toEqual(model.held);
           } finally {
             await opened.dispose();
           }

@@ -54,7 +54,9 @@ export function readContract(at: LogUnderTest): void {
       expect([before.length <= 1, seqs(await at.read())]).toEqual([true, [1]]);
     });
     test("finds what is rare among much", async () => {
-      const many = Array.from({ length: 3_000 }, (_, i) => newRecord(i % 500 === 17 ? `rare.${i}` : `much.${i % 20}`, String(i)));
+      const many = Array.from({ length: 3_000 }, (_, i) =>
+        newRecord(i % 500 === 17 ? `rare.${i}` : `much.${i % 20}`, String(i)),
+      );
       for (let i = 0; i < many.length; i += 100) await at.log.append({ records: many.slice(i, i + 100) });
       await at.reopen();
       expect(texts(await at.read({ filter: "rare.*" }))).toEqual(["17", "517", "1017", "1517", "2017", "2517"]);
@@ -74,7 +76,9 @@ export function readContract(at: LogUnderTest): void {
     test("hands over the past, then what comes, each record once and in order", async () => {
       await at.fill(Array.from({ length: 50 }, (_, i) => `t.${i % 3}`));
       const all = at.followed(0, 300);
-      const writes = Array.from({ length: 250 }, (_, i) => at.log.append({ records: [newRecord(`t.${i % 3}`, String(51 + i))] }));
+      const writes = Array.from({ length: 250 }, (_, i) =>
+        at.log.append({ records: [newRecord(`t.${i % 3}`, String(51 + i))] }),
+      );
       await Promise.all(writes);
       expect(seqs(await all)).toEqual(Array.from({ length: 300 }, (_, i) => i + 1));
     });
@@ -176,7 +180,8 @@ export function readContract(at: LogUnderTest): void {
       expect(seqs(await at.read())).toEqual([3]);
     });
     test("keeps so many bytes", async () => {
-      for (let i = 0; i < 10; i++) await at.log.append({ records: [{ ...newRecord("a"), payload: new Uint8Array(1_000) }] });
+      for (let i = 0; i < 10; i++)
+        await at.log.append({ records: [{ ...newRecord("a"), payload: new Uint8Array(1_000) }] });
       const removed = await at.log.trim({ ...noBound, bytes: 5_500 });
       expect(at.log.info().bytes).toBeLessThanOrEqual(5_500);
       expect([removed, at.log.info().records]).toEqual([5, 5]);
@@ -204,12 +209,18 @@ export function readContract(at: LogUnderTest): void {
       expect(await at.log.seqAtTime(0)).toBe(3);
     });
     test("leaves marks and steps as they were", async () => {
-      await at.log.append({ records: [newRecord("a")], numbered: { producer: "p", after: 0, numbers: [1] }, once: { producer: "p", key: "k" } });
+      await at.log.append({
+        records: [newRecord("a")],
+        numbered: { producer: "p", after: 0, numbers: [1] },
+        once: { producer: "p", key: "k" },
+      });
       await at.fill(["b", "c"]);
       await at.log.trim({ ...noBound, records: 1 });
       await at.reopen();
       expect(await at.log.producerMark("p")).toBe(1);
-      expect(stored(await at.log.append({ records: [newRecord("a")], once: { producer: "p", key: "k" } })).duplicate).toBe(true);
+      expect(
+        stored(await at.log.append({ records: [newRecord("a")], once: { producer: "p", key: "k" } })).duplicate,
+      ).toBe(true);
     });
     test("a follower that begins below goes on at the first record held", async () => {
       await at.fill(["a", "a", "a", "a"]);

@@ -9,10 +9,14 @@ import { bytes, type LogUnderTest, refused } from "./event-log-fixture.ts";
 export function tablesContract(at: LogUnderTest): void {
   describe("journals", () => {
     const key = { kind: "session", id: "one" };
-    const data = (entries: readonly { readonly data: Uint8Array }[]): number[][] => entries.map((entry) => [...entry.data]);
+    const data = (entries: readonly { readonly data: Uint8Array }[]): number[][] =>
+      entries.map((entry) => [...entry.data]);
 
     test("append() numbers entries from 1; read() gives them back", async () => {
-      expect(await at.log.journals.append({ key, expected: 0, entries: [bytes(1), bytes(2)] })).toEqual({ ok: true, seq: 2 });
+      expect(await at.log.journals.append({ key, expected: 0, entries: [bytes(1), bytes(2)] })).toEqual({
+        ok: true,
+        seq: 2,
+      });
       expect(await at.log.journals.append({ key, expected: 2, entries: [bytes(3)] })).toEqual({ ok: true, seq: 3 });
       const entries = await at.log.journals.read(key, 0, 10);
       expect(entries.map((entry) => entry.seq)).toEqual([1, 2, 3]);
@@ -21,12 +25,20 @@ export function tablesContract(at: LogUnderTest): void {
     });
     test("append() refuses another expectation and tells the actual end", async () => {
       await at.log.journals.append({ key, expected: 0, entries: [bytes(1)] });
-      expect(refused(await at.log.journals.append({ key, expected: 0, entries: [bytes(9)] }))).toMatchObject({ code: "conflict", actual: 1 });
-      expect(refused(await at.log.journals.append({ key, expected: 4, entries: [bytes(9)] }))).toMatchObject({ code: "conflict", actual: 1 });
+      expect(refused(await at.log.journals.append({ key, expected: 0, entries: [bytes(9)] }))).toMatchObject({
+        code: "conflict",
+        actual: 1,
+      });
+      expect(refused(await at.log.journals.append({ key, expected: 4, entries: [bytes(9)] }))).toMatchObject({
+        code: "conflict",
+        actual: 1,
+      });
       expect(data(await at.log.journals.read(key, 0, 10))).toEqual([[1]]);
     });
     test("of two writers that expect the same end one is refused", async () => {
-      const results = await Promise.all([1, 2].map((n) => at.log.journals.append({ key, expected: 0, entries: [bytes(n)] })));
+      const results = await Promise.all(
+        [1, 2].map((n) => at.log.journals.append({ key, expected: 0, entries: [bytes(n)] })),
+      );
       expect(results.map((result) => result.ok)).toEqual([true, false]);
     });
     test("lastSeq() is 0 without a journal, and the end with one, after a reopen too", async () => {
@@ -38,7 +50,8 @@ export function tablesContract(at: LogUnderTest): void {
       expect(await at.log.journals.append({ key, expected: 2, entries: [bytes(3)] })).toEqual({ ok: true, seq: 3 });
     });
     test("list() pages through the ids of a kind in their order", async () => {
-      for (const id of ["b", "a", "c", "a.b"]) await at.log.journals.append({ key: { kind: "session", id }, expected: 0, entries: [bytes(1), bytes(2)] });
+      for (const id of ["b", "a", "c", "a.b"])
+        await at.log.journals.append({ key: { kind: "session", id }, expected: 0, entries: [bytes(1), bytes(2)] });
       await at.log.journals.append({ key: { kind: "pool", id: "z" }, expected: 0, entries: [bytes(1)] });
       expect(await at.log.journals.list("session", "", 3)).toEqual(["a", "a.b", "b"]);
       expect(await at.log.journals.list("session", "b", 3)).toEqual(["c"]);
@@ -143,7 +156,11 @@ export function tablesContract(at: LogUnderTest): void {
       await at.log.keyValue.delete("a/1");
       await put("a/2", 2);
       await at.log.keyValue.put("z", bytes());
-      expect(changes.map((change) => [change.key, "deleted" in change])).toEqual([["a/1", false], ["a/1", true], ["a/2", false]]);
+      expect(changes.map((change) => [change.key, "deleted" in change])).toEqual([
+        ["a/1", false],
+        ["a/1", true],
+        ["a/2", false],
+      ]);
     });
     test("watch() tells the end of a value's time as a deletion", async () => {
       await put("lease", 1, { ttlMs: 1_000 });

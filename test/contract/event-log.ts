@@ -9,7 +9,7 @@ import { eventLogModel } from "./event-log-model.ts";
 import { readContract } from "./event-log-read.ts";
 import { tablesContract } from "./event-log-tables.ts";
 
-export type { OpenedLog, OpenLog } from "./event-log-fixture.ts";
+export type { OpenLog } from "./event-log-fixture.ts";
 
 export function eventLogContract(name: string, open: OpenLog): void {
   describe(name, () => {

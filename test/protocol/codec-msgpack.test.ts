@@ -1,11 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Packr, Unpackr } from "msgpackr";
-import {
-  decodeAnyMsgpack,
-  encodeAnyMsgpack,
-  msgpackCodec,
-} from "../../src/protocol/codec-msgpack.ts";
+import { decodeAnyMsgpack, encodeAnyMsgpack, msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
 import type { Deliver, Frame, Publish } from "../../src/protocol/frame.ts";
 import type { Kind } from "../../src/protocol/frame-shape.ts";
 import { frameShapes } from "../../src/protocol/frame-shape.ts";

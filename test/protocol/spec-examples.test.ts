@@ -22,7 +22,12 @@ const spec = readFileSync(new URL("../../docs/protocol/v1.md", import.meta.url),
 /** Cells of the table rows of one part of the text, head and rule left out. */
 function rows(part: string): string[][] {
   const lines = part.split("\n").filter((line) => line.startsWith("|"));
-  return lines.slice(2).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", "")));
+  return lines.slice(2).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll("`", "")),
+  );
 }
 
 /** The text from one heading to the next of any level. */
@@ -47,7 +52,12 @@ function typeName(kind: Kind): string {
 }
 
 function shapeRows(shape: Shape): string[][] {
-  return shape.fields.map(({ name, kind, required }, index) => [String(index + 1), name, typeName(kind), required ? "" : "optional"]);
+  return shape.fields.map(({ name, kind, required }, index) => [
+    String(index + 1),
+    name,
+    typeName(kind),
+    required ? "" : "optional",
+  ]);
 }
 
 function objectsIn(shape: Shape, found = new Map<string, Shape>()): Map<string, Shape> {
@@ -65,14 +75,20 @@ describe("docs/protocol/v1.md, tables", () => {
   test("the frame table equals frameNumbers, and says who sends what", () => {
     const sent = (type: string): string => ((clientFrames as readonly string[]).includes(type) ? "client" : "gateway");
     const table = rows(part("## 3. Frames"));
-    expect(table.map(([number, type]) => [number, type])).toEqual(Object.entries(frameNumbers).map(([type, number]) => [String(number), type]));
+    expect(table.map(([number, type]) => [number, type])).toEqual(
+      Object.entries(frameNumbers).map(([type, number]) => [String(number), type]),
+    );
     const both = ["credit", "ping", "pong"];
-    expect(table.map(([, , by]) => by)).toEqual(Object.keys(frameNumbers).map((type) => (both.includes(type) ? "both" : sent(type))));
+    expect(table.map(([, , by]) => by)).toEqual(
+      Object.keys(frameNumbers).map((type) => (both.includes(type) ? "both" : sent(type))),
+    );
   });
 
   test.each(Object.entries(frameNumbers))("the fields of %s equal frameShapes, in order", (type, number) => {
     const heading = spec.split("\n").find((line) => line.startsWith(`#### \`${type}\` (${number}) `)) ?? `#### ${type}`;
-    expect(rows(part(heading)).map((row) => row.slice(0, 4))).toEqual(shapeRows(frameShapes[type as keyof typeof frameNumbers]));
+    expect(rows(part(heading)).map((row) => row.slice(0, 4))).toEqual(
+      shapeRows(frameShapes[type as keyof typeof frameNumbers]),
+    );
   });
 
   const objects = new Map<string, Shape>();
@@ -83,7 +99,14 @@ describe("docs/protocol/v1.md, tables", () => {
 
   test("the error table equals errorCodes", () => {
     const table = tableAfter("600–699 the gateway's state.\n");
-    expect(table).toEqual(Object.entries(errorCodes).map(([name, { code, retryable, advice }]) => [String(code), name, retryable ? "yes" : "no", advice]));
+    expect(table).toEqual(
+      Object.entries(errorCodes).map(([name, { code, retryable, advice }]) => [
+        String(code),
+        name,
+        retryable ? "yes" : "no",
+        advice,
+      ]),
+    );
   });
 
   test("the close table equals closeCodes", () => {
@@ -126,7 +149,12 @@ type Example = { readonly name: string; readonly forms: Readonly<Record<CodecNam
 
 function examples(): Example[] {
   return [...spec.matchAll(/```weir-frame (.*)\n([^`]*)```/g)].map(([, name = "", body = ""]) => {
-    const forms = Object.fromEntries(body.trim().split("\n").map((line) => [line.split(" ")[0], line.replace(/^\S+\s+/, "")]));
+    const forms = Object.fromEntries(
+      body
+        .trim()
+        .split("\n")
+        .map((line) => [line.split(" ")[0], line.replace(/^\S+\s+/, "")]),
+    );
     return { name, forms: forms as Record<CodecName, string> };
   });
 }
@@ -147,7 +175,9 @@ function decoded(codec: CodecName, text: string): Frame {
 
 /** Payloads of a decoded frame may be views: their bytes are compared. */
 function plain(frame: Frame): unknown {
-  return JSON.parse(JSON.stringify(frame, (_key, value: unknown) => (value instanceof Uint8Array ? { bytes: [...value] } : value)));
+  return JSON.parse(
+    JSON.stringify(frame, (_key, value: unknown) => (value instanceof Uint8Array ? { bytes: [...value] } : value)),
+  );
 }
 
 describe("docs/protocol/v1.md, examples", () => {
@@ -170,7 +200,10 @@ describe("docs/protocol/v1.md, examples", () => {
 });
 
 /** Passes bytes on to a port; cuts the first connections once the far side has sent so many bytes. */
-async function cuttingProxy(to: number, cutsAt: readonly number[]): Promise<{ readonly port: number; readonly server: Server; cuts: number }> {
+async function cuttingProxy(
+  to: number,
+  cutsAt: readonly number[],
+): Promise<{ readonly port: number; readonly server: Server; cuts: number }> {
   const left = [...cutsAt];
   const proxy = { port: 0, cuts: 0, server: createServer() };
   proxy.server.on("connection", (near) => {

@@ -59,7 +59,13 @@ describe("topics and filters", () => {
 
   test("a wildcard in the first token leaves reserved topics alone, a claim does not", () => {
     const reserved = "$dead.a";
-    expect([">", "*.a", "$dead.>", "$dead.*", reserved].map((filter) => matches(filter, reserved))).toEqual([false, false, true, true, true]);
+    expect([">", "*.a", "$dead.>", "$dead.*", reserved].map((filter) => matches(filter, reserved))).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
     expect([">", "*.a"].map((claim) => covers(claim, reserved))).toEqual([true, true]);
     const trie = new TopicTrie<string>();
     for (const filter of [">", "*.a", "$dead.>"]) trie.add(filter, filter);

@@ -1,5 +1,5 @@
 /**
- * History in, decision out: given(events).when(command).then(decision).
+ * History in, decision out: given(events).when(command).decides(decision).
  * @module
  */
 import { expect } from "bun:test";
@@ -16,7 +16,8 @@ export function fold(events: readonly SessionEvent[]): SessionState {
 export function given(...events: readonly SessionEvent[]) {
   return {
     when: (command: SessionCommand, within: Partial<Limits> = {}) => ({
-      then: (decision: Decision) => expect(decide(fold(events), command, { ...limits, ...within })).toEqual(decision),
+      decides: (decision: Decision) =>
+        expect(decide(fold(events), command, { ...limits, ...within })).toEqual(decision),
     }),
   };
 }

@@ -25,7 +25,10 @@ type Deadlines = Pick<Limits, "handshakeMs" | "pongMs" | "congestedMs" | "drainM
 export type ConnectionInput = { readonly id: string; readonly deadlines: Deadlines };
 
 const goodbye = (reason: CloseName) =>
-  ({ type: "perform effect", params: { type: "say goodbye", reason, cause: reason } satisfies ConnectionEffect }) as const;
+  ({
+    type: "perform effect",
+    params: { type: "say goodbye", reason, cause: reason } satisfies ConnectionEffect,
+  }) as const;
 
 export const connectionMachine = setup({
   types: {

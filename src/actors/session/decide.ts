@@ -8,28 +8,67 @@ import { unreachable } from "../../protocol/assert.ts";
 import type { CloseName } from "../../protocol/close-code.ts";
 import type { ErrorName } from "../../protocol/error-code.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
-import type { Limits } from "../../protocol/limits.ts";
 import type { Lane } from "../../protocol/lane.ts";
+import type { Limits } from "../../protocol/limits.ts";
 import type { FilterPositions, SessionEvent } from "./events.ts";
 import type { RefusedNumber, SessionState, SubscriptionState } from "./state.ts";
 
 /** A NAKed record that is processed now. */
 export type SettledNak = { readonly filter: string; readonly seq: Seq };
 
-export type SessionCommand = { readonly at: EpochMs } & (
-  /** A new session begins attached. */
-  | { readonly type: "Open"; readonly subject: string; readonly resumeKeyHash: string; readonly resumeWindowMs: number; readonly node: string; readonly connection: string }
-  | { readonly type: "Attach"; readonly subject: string; readonly resumeKeyHash: string; readonly node: string; readonly connection: string }
-  | { readonly type: "Detach"; readonly owner: number; readonly cause: string; readonly positions: readonly FilterPositions[]; readonly publishedUpTo: number }
+export type SessionCommand = { readonly at: EpochMs } /** A new session begins attached. */ & (
+  | {
+      readonly type: "Open";
+      readonly subject: string;
+      readonly resumeKeyHash: string;
+      readonly resumeWindowMs: number;
+      readonly node: string;
+      readonly connection: string;
+    }
+  | {
+      readonly type: "Attach";
+      readonly subject: string;
+      readonly resumeKeyHash: string;
+      readonly node: string;
+      readonly connection: string;
+    }
+  | {
+      readonly type: "Detach";
+      readonly owner: number;
+      readonly cause: string;
+      readonly positions: readonly FilterPositions[];
+      readonly publishedUpTo: number;
+    }
   | ({ readonly type: "Subscribe" } & Omit<SubscriptionState, "naks">)
   | { readonly type: "Unsubscribe"; readonly filter: string; readonly cause: string }
   | { readonly type: "Acknowledge"; readonly positions: readonly FilterPositions[]; readonly publishedUpTo: number }
   | { readonly type: "RefusePublishes"; readonly refused: readonly RefusedNumber[] }
   | { readonly type: "SettleRefusals"; readonly upTo: number }
-  | { readonly type: "CommitTransaction"; readonly tx: number; readonly records: number; readonly positions: readonly FilterPositions[]; readonly settled: readonly SettledNak[] }
-  | { readonly type: "Nak"; readonly filter: string; readonly lane: Lane; readonly seq: Seq; readonly delayMs: number; readonly reason: string; readonly attempts: number }
+  | {
+      readonly type: "CommitTransaction";
+      readonly tx: number;
+      readonly records: number;
+      readonly positions: readonly FilterPositions[];
+      readonly settled: readonly SettledNak[];
+    }
+  | {
+      readonly type: "Nak";
+      readonly filter: string;
+      readonly lane: Lane;
+      readonly seq: Seq;
+      readonly delayMs: number;
+      readonly reason: string;
+      readonly attempts: number;
+    }
   | { readonly type: "SettleNak"; readonly filter: string; readonly seq: Seq }
-  | { readonly type: "DeadLetter"; readonly filter: string; readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string }
+  | {
+      readonly type: "DeadLetter";
+      readonly filter: string;
+      readonly lane: Lane;
+      readonly seq: Seq;
+      readonly attempts: number;
+      readonly cause: string;
+    }
   | { readonly type: "Expire" }
   | { readonly type: "Close"; readonly cause: string }
 );
@@ -51,7 +90,13 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
     case "Open":
       if (state.status !== "none") return refuse("sessionEnded");
       return record(
-        { type: "Opened", at, subject: command.subject, resumeKeyHash: command.resumeKeyHash, resumeWindowMs: command.resumeWindowMs },
+        {
+          type: "Opened",
+          at,
+          subject: command.subject,
+          resumeKeyHash: command.resumeKeyHash,
+          resumeWindowMs: command.resumeWindowMs,
+        },
         { type: "Attached", at, owner: 1, node: command.node, connection: command.connection },
       );
     case "Attach":
@@ -71,7 +116,8 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
       if (state.refused.size + command.refused.length > limits.refusedPublishesMax) return refuse("tooManyRefused");
       return record(...command.refused.map((refused) => ({ type: "PublishRefused", at, ...refused }) as const));
     case "SettleRefusals":
-      for (const n of state.refused.keys()) if (n <= command.upTo) return record({ type: "RefusalsSettled", at, upTo: command.upTo });
+      for (const n of state.refused.keys())
+        if (n <= command.upTo) return record({ type: "RefusalsSettled", at, upTo: command.upTo });
       return nothing;
     case "CommitTransaction":
       return record(
@@ -98,13 +144,22 @@ function attach(state: SessionState, command: Of<"Attach">): Decision {
   if (state.status === "ended") return refuse("sessionExpired");
   if (state.resumeKeyHash !== command.resumeKeyHash) return refuse("resumeKeyWrong");
   if (state.subject !== command.subject) return refuse("subjectChanged");
-  return record({ type: "Attached", at: command.at, owner: state.owner + 1, node: command.node, connection: command.connection });
+  return record({
+    type: "Attached",
+    at: command.at,
+    owner: state.owner + 1,
+    node: command.node,
+    connection: command.connection,
+  });
 }
 
 /** A detach of an older owner changes nothing: the session is somebody else's already. */
 function detach(state: SessionState, command: Of<"Detach">): Decision {
   if (state.status !== "open" || state.node === undefined || command.owner !== state.owner) return nothing;
-  return { ok: true, events: [...progress(state, command.at, command), { type: "Detached", at: command.at, cause: command.cause }] };
+  return {
+    ok: true,
+    events: [...progress(state, command.at, command), { type: "Detached", at: command.at, cause: command.cause }],
+  };
 }
 
 type Progress = { readonly positions: readonly FilterPositions[]; readonly publishedUpTo: number };
@@ -124,7 +179,8 @@ function decideNak(state: SessionState, command: Of<"Nak" | "SettleNak" | "DeadL
   const held = state.subscriptions.get(command.filter);
   if (held === undefined) return refuse("notSubscribed");
   const { at, filter, seq } = command;
-  if (command.type === "SettleNak") return held.naks.has(seq) ? record({ type: "NakSettled", at, filter, seq }) : nothing;
+  if (command.type === "SettleNak")
+    return held.naks.has(seq) ? record({ type: "NakSettled", at, filter, seq }) : nothing;
   if (command.type === "DeadLetter") {
     const { lane, attempts, cause } = command;
     return record({ type: "DeadLettered", at, filter, lane, seq, attempts, cause });

@@ -5,16 +5,29 @@
  * Pure.
  * @module
  */
-import type { EpochMs, Seq } from "../../protocol/ids.ts";
+
 import type { Qos, Window } from "../../protocol/frame.ts";
+import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import type { Lane } from "../../protocol/lane.ts";
 import type { LanePositions } from "./state.ts";
 
 export type FilterPositions = { readonly filter: string; readonly positions: LanePositions };
 
 export type SessionEvent =
-  | { readonly type: "Opened"; readonly at: EpochMs; readonly subject: string; readonly resumeKeyHash: string; readonly resumeWindowMs: number }
-  | { readonly type: "Attached"; readonly at: EpochMs; readonly owner: number; readonly node: string; readonly connection: string }
+  | {
+      readonly type: "Opened";
+      readonly at: EpochMs;
+      readonly subject: string;
+      readonly resumeKeyHash: string;
+      readonly resumeWindowMs: number;
+    }
+  | {
+      readonly type: "Attached";
+      readonly at: EpochMs;
+      readonly owner: number;
+      readonly node: string;
+      readonly connection: string;
+    }
   | { readonly type: "Detached"; readonly at: EpochMs; readonly cause: string }
   | {
       readonly type: "Subscribed";
@@ -30,15 +43,44 @@ export type SessionEvent =
   | { readonly type: "Unsubscribed"; readonly at: EpochMs; readonly filter: string; readonly cause: string }
   | { readonly type: "Acknowledged"; readonly at: EpochMs; readonly filters: readonly FilterPositions[] }
   | { readonly type: "PublishedUpTo"; readonly at: EpochMs; readonly n: number }
-  | { readonly type: "PublishRefused"; readonly at: EpochMs; readonly n: number; readonly code: number; readonly cause: string; readonly message: string }
+  | {
+      readonly type: "PublishRefused";
+      readonly at: EpochMs;
+      readonly n: number;
+      readonly code: number;
+      readonly cause: string;
+      readonly message: string;
+    }
   | { readonly type: "RefusalsSettled"; readonly at: EpochMs; readonly upTo: number }
-  | { readonly type: "TransactionCommitted"; readonly at: EpochMs; readonly tx: number; readonly records: number; readonly filters: readonly FilterPositions[] }
-  | { readonly type: "Nacked"; readonly at: EpochMs; readonly filter: string; readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly dueAt: EpochMs; readonly reason: string }
+  | {
+      readonly type: "TransactionCommitted";
+      readonly at: EpochMs;
+      readonly tx: number;
+      readonly records: number;
+      readonly filters: readonly FilterPositions[];
+    }
+  | {
+      readonly type: "Nacked";
+      readonly at: EpochMs;
+      readonly filter: string;
+      readonly lane: Lane;
+      readonly seq: Seq;
+      readonly attempts: number;
+      readonly dueAt: EpochMs;
+      readonly reason: string;
+    }
   /** A NAKed record was processed after all. */
   | { readonly type: "NakSettled"; readonly at: EpochMs; readonly filter: string; readonly seq: Seq }
-  | { readonly type: "DeadLettered"; readonly at: EpochMs; readonly filter: string; readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string }
+  | {
+      readonly type: "DeadLettered";
+      readonly at: EpochMs;
+      readonly filter: string;
+      readonly lane: Lane;
+      readonly seq: Seq;
+      readonly attempts: number;
+      readonly cause: string;
+    }
   /** The resume window passed without anybody attaching. */
   | { readonly type: "Expired"; readonly at: EpochMs }
   | { readonly type: "Closed"; readonly at: EpochMs; readonly cause: string };
 
-export type SessionEventType = SessionEvent["type"];

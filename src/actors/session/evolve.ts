@@ -6,7 +6,7 @@
  */
 import { unreachable } from "../../protocol/assert.ts";
 import type { FilterPositions, SessionEvent } from "./events.ts";
-import { noNaks, type LanePositions, type SessionState, type SubscriptionState } from "./state.ts";
+import { type LanePositions, noNaks, type SessionState, type SubscriptionState } from "./state.ts";
 
 export function evolve(state: SessionState, event: SessionEvent): SessionState {
   switch (event.type) {

@@ -41,7 +41,10 @@ export const sessionMachine = setup({
   initial: "detached",
   states: {
     attached: { on: { "connection.lost": "detached" } },
-    detached: { after: { resumeWindow: "expired" }, on: { "connection.attached": { target: "attached", actions: "restart window" } } },
+    detached: {
+      after: { resumeWindow: "expired" },
+      on: { "connection.attached": { target: "attached", actions: "restart window" } },
+    },
     expired: { entry: { type: "perform effect", params: { type: "expire session" } }, type: "final" },
     closed: { type: "final" },
   },

@@ -6,7 +6,11 @@
  */
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { assert, unreachable } from "../../protocol/assert.ts";
-import { type FilterPositions as StoredPositions, type SessionEvent as Stored, SessionEventSchema } from "../../protocol/gen/weir/v1/session_pb.js";
+import {
+  SessionEventSchema,
+  type SessionEvent as Stored,
+  type FilterPositions as StoredPositions,
+} from "../../protocol/gen/weir/v1/session_pb.js";
 import { isLane, type Lane } from "../../protocol/lane.ts";
 import type { FilterPositions, SessionEvent } from "./events.ts";
 import type { LanePositions } from "./state.ts";
@@ -22,7 +26,8 @@ export function decodeEvent(data: Uint8Array): SessionEvent {
   return fromStored(stored.event, Number(stored.atMs));
 }
 
-const filtersOf = (filters: readonly FilterPositions[]) => filters.map(({ filter, positions }) => ({ filter, positions: positions.map(BigInt) }));
+const filtersOf = (filters: readonly FilterPositions[]) =>
+  filters.map(({ filter, positions }) => ({ filter, positions: positions.map(BigInt) }));
 
 function toStored(event: SessionEvent): StoredEvent {
   switch (event.type) {
@@ -31,7 +36,10 @@ function toStored(event: SessionEvent): StoredEvent {
       return { case: "opened", value: { subject, resumeKeyHash, resumeWindowMs: BigInt(resumeWindowMs) } };
     }
     case "Attached":
-      return { case: "attached", value: { owner: BigInt(event.owner), node: event.node, connection: event.connection } };
+      return {
+        case: "attached",
+        value: { owner: BigInt(event.owner), node: event.node, connection: event.connection },
+      };
     case "Detached":
       return { case: "detached", value: { cause: event.cause } };
     case "Subscribed":
@@ -43,14 +51,23 @@ function toStored(event: SessionEvent): StoredEvent {
     case "PublishedUpTo":
       return { case: "publishedUpTo", value: { n: BigInt(event.n) } };
     case "PublishRefused":
-      return { case: "publishRefused", value: { n: BigInt(event.n), code: event.code, cause: event.cause, message: event.message } };
+      return {
+        case: "publishRefused",
+        value: { n: BigInt(event.n), code: event.code, cause: event.cause, message: event.message },
+      };
     case "RefusalsSettled":
       return { case: "refusalsSettled", value: { upTo: BigInt(event.upTo) } };
     case "TransactionCommitted":
-      return { case: "transactionCommitted", value: { tx: BigInt(event.tx), records: event.records, filters: filtersOf(event.filters) } };
+      return {
+        case: "transactionCommitted",
+        value: { tx: BigInt(event.tx), records: event.records, filters: filtersOf(event.filters) },
+      };
     case "Nacked": {
       const { filter, lane, attempts, reason } = event;
-      return { case: "nacked", value: { filter, lane, attempts, reason, seq: BigInt(event.seq), dueAtMs: BigInt(Math.round(event.dueAt)) } };
+      return {
+        case: "nacked",
+        value: { filter, lane, attempts, reason, seq: BigInt(event.seq), dueAtMs: BigInt(Math.round(event.dueAt)) },
+      };
     }
     case "NakSettled":
       return { case: "nakSettled", value: { filter: event.filter, seq: BigInt(event.seq) } };
@@ -87,7 +104,13 @@ function fromStored(event: Stored["event"], at: number): SessionEvent {
       return { type: "Opened", at, subject, resumeKeyHash, resumeWindowMs: Number(resumeWindowMs) };
     }
     case "attached":
-      return { type: "Attached", at, owner: Number(event.value.owner), node: event.value.node, connection: event.value.connection };
+      return {
+        type: "Attached",
+        at,
+        owner: Number(event.value.owner),
+        node: event.value.node,
+        connection: event.value.connection,
+      };
     case "detached":
       return { type: "Detached", at, cause: event.value.cause };
     case "subscribed":
@@ -110,7 +133,16 @@ function fromStored(event: Stored["event"], at: number): SessionEvent {
     }
     case "nacked": {
       const { filter, lane, seq, attempts, dueAtMs, reason } = event.value;
-      return { type: "Nacked", at, filter, lane: laneFrom(lane), seq: Number(seq), attempts, dueAt: Number(dueAtMs), reason };
+      return {
+        type: "Nacked",
+        at,
+        filter,
+        lane: laneFrom(lane),
+        seq: Number(seq),
+        attempts,
+        dueAt: Number(dueAtMs),
+        reason,
+      };
     }
     case "nakSettled":
       return { type: "NakSettled", at, filter: event.value.filter, seq: Number(event.value.seq) };

@@ -4,8 +4,9 @@
  * Pure.
  * @module
  */
-import type { EpochMs, Seq } from "../../protocol/ids.ts";
+
 import type { Qos, Window } from "../../protocol/frame.ts";
+import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import type { Lane } from "../../protocol/lane.ts";
 
 /** Acknowledged position per lane. */
@@ -33,7 +34,12 @@ export type SubscriptionState = {
   readonly naks: ReadonlyMap<Seq, PendingNak>;
 };
 
-export type RefusedNumber = { readonly n: number; readonly code: number; readonly cause: string; readonly message: string };
+export type RefusedNumber = {
+  readonly n: number;
+  readonly code: number;
+  readonly cause: string;
+  readonly message: string;
+};
 
 export type SessionState = {
   readonly status: "none" | "open" | "ended";

@@ -7,7 +7,12 @@
  */
 import type { EpochMs } from "../../protocol/ids.ts";
 
-export type CrashRecord = { readonly crashes: number; readonly lastAt: EpochMs; readonly cause: string; readonly blockedUntil: EpochMs };
+export type CrashRecord = {
+  readonly crashes: number;
+  readonly lastAt: EpochMs;
+  readonly cause: string;
+  readonly blockedUntil: EpochMs;
+};
 export type SupervisorState = ReadonlyMap<string, CrashRecord>;
 export type Verdict = { readonly kind: "restart"; readonly delayMs: number } | { readonly kind: "give up" };
 
@@ -24,7 +29,10 @@ export const supervision = {
 
 export type Crash = { readonly actor: string; readonly cause: string; readonly at: EpochMs };
 
-export function supervise(state: SupervisorState, crash: Crash): { readonly state: SupervisorState; readonly verdict: Verdict } {
+export function supervise(
+  state: SupervisorState,
+  crash: Crash,
+): { readonly state: SupervisorState; readonly verdict: Verdict } {
   const before = state.get(crash.actor);
   const inARow = before !== undefined && crash.at - before.lastAt < supervision.forgiveMs ? before.crashes : 0;
   const crashes = inARow + 1;

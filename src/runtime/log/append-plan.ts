@@ -38,7 +38,8 @@ export function planAppend(request: AppendRequest, view: AppendView): AppendPlan
   }
   if (journal !== undefined) {
     const head = view.journalHead(journal.key);
-    if (head !== journal.expected) return { kind: "answer", result: journalConflict(journal.key, journal.expected, head) };
+    if (head !== journal.expected)
+      return { kind: "answer", result: journalConflict(journal.key, journal.expected, head) };
   }
   if (from === records.length && from > 0 && once === undefined && journal === undefined) {
     return { kind: "answer", result: { ok: true, seqs: unknownSeqs(from), duplicate: true } };

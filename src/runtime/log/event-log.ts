@@ -6,8 +6,9 @@
  * Everything that is answered `ok` is as durable as `info().tier` says.
  * @module
  */
-import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
+
 import type { Headers } from "../../protocol/frame.ts";
+import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
 import type { Lane } from "../../protocol/lane.ts";
 
 /** What an acknowledged append survives. none: nothing · disk: power loss of this machine · r1, r3, r3-sync: docs/guarantees.md. */
@@ -140,11 +141,17 @@ export type Journals = {
 };
 
 export type KeyValueEntry = { readonly key: string; readonly value: Uint8Array; readonly revision: number };
-export type KeyValueChange = KeyValueEntry | { readonly key: string; readonly deleted: true; readonly revision: number };
+export type KeyValueChange =
+  | KeyValueEntry
+  | { readonly key: string; readonly deleted: true; readonly revision: number };
 export type KeyValue = {
   get(key: string): Promise<KeyValueEntry | undefined>;
   /** `expected` 0: only when absent; n: only at that revision; absent: always. Answers the new revision. */
-  put(key: string, value: Uint8Array, options?: { readonly expected?: number; readonly ttlMs?: number }): Promise<{ readonly ok: true; readonly revision: number } | LogFailure>;
+  put(
+    key: string,
+    value: Uint8Array,
+    options?: { readonly expected?: number; readonly ttlMs?: number },
+  ): Promise<{ readonly ok: true; readonly revision: number } | LogFailure>;
   delete(key: string, options?: { readonly expected?: number }): Promise<{ readonly ok: true } | LogFailure>;
   /** Keys with the prefix, in order, after `cursor`, at most `max`. */
   list(prefix: string, cursor: string, max: number): Promise<readonly KeyValueEntry[]>;

@@ -5,12 +5,21 @@
  * Changed by one instance at a time; a crashed instance never touches it again.
  * @module
  */
-import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
+
 import { recordBytes } from "../../protocol/frame.ts";
+import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
 import { matches } from "../../protocol/topic.ts";
 import { type AppendView, appended, planAppend } from "./append-plan.ts";
 import type {
-  AppendRequest, AppendResult, JournalEntry, JournalKey, JournalSnapshot, LogRecord, ReadPage, ReadRequest, Retention,
+  AppendRequest,
+  AppendResult,
+  JournalEntry,
+  JournalKey,
+  JournalSnapshot,
+  LogRecord,
+  ReadPage,
+  ReadRequest,
+  Retention,
 } from "./event-log.ts";
 
 export type StoredValue = { readonly value: Uint8Array; readonly revision: number; readonly expiresAt: number };
@@ -56,17 +65,25 @@ export class MemoryState implements AppendView {
     const first = this.lastSeq + 1;
     this.lastTime = Math.max(now, this.lastTime);
     for (let i = plan.from; i < request.records.length; i++) {
-      const record = { seq: this.lastSeq + 1, time: this.lastTime, ...(request.records[i] as AppendRequest["records"][number]) };
+      const record = {
+        seq: this.lastSeq + 1,
+        time: this.lastTime,
+        ...(request.records[i] as AppendRequest["records"][number]),
+      };
       this.records.push(record);
       this.bytes += recordBytes(record);
     }
     const { numbered, once, journal } = request;
     const number = numbered?.numbers.at(-1) ?? 0;
-    if (numbered !== undefined && number > (this.marks.get(numbered.producer) ?? 0)) this.marks.set(numbered.producer, number);
+    if (numbered !== undefined && number > (this.marks.get(numbered.producer) ?? 0))
+      this.marks.set(numbered.producer, number);
     if (once !== undefined) {
       const stored = request.records.length > plan.from;
       const steps = this.steps.get(once.producer) ?? new Map();
-      this.steps.set(once.producer, steps.set(once.key, stored ? { first, last: this.lastSeq } : { first: 0, last: 0 }));
+      this.steps.set(
+        once.producer,
+        steps.set(once.key, stored ? { first, last: this.lastSeq } : { first: 0, last: 0 }),
+      );
     }
     if (journal !== undefined) this.#appendJournal(journal.key, journal.entries);
     return appended(request, plan.from, first);

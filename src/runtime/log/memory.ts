@@ -9,7 +9,16 @@ import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
 import type { Clock, Timer } from "../ports.ts";
 import { closedFailure } from "./append-plan.ts";
 import type {
-  AppendRequest, AppendResult, EventLog, Follow, JournalAppend, JournalKey, JournalSnapshot, LogFailure, LogInfo, LogRecord,
+  AppendRequest,
+  AppendResult,
+  EventLog,
+  Follow,
+  JournalAppend,
+  JournalKey,
+  JournalSnapshot,
+  LogFailure,
+  LogInfo,
+  LogRecord,
   Retention,
 } from "./event-log.ts";
 import { MemoryKeyValue } from "./memory-key-value.ts";
@@ -133,7 +142,10 @@ class MemoryEventLog implements MemoryLog {
     loadSnapshot: (key) => this.#answer(() => this.#state.snapshots.get(snapshotKey(key))),
     list: (kind, cursor, max) =>
       this.#answer(() =>
-        [...(this.#state.journals.get(kind)?.keys() ?? [])].filter((id) => id > cursor).sort().slice(0, max),
+        [...(this.#state.journals.get(kind)?.keys() ?? [])]
+          .filter((id) => id > cursor)
+          .sort()
+          .slice(0, max),
       ),
     delete: (key) =>
       this.#act(() => {

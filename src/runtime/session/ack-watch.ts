@@ -46,7 +46,10 @@ export class AckWatch {
   }
 
   #waitMs(chance: number): number {
-    const wait = Math.min(this.#ackWaitMs * 2 ** Math.min(this.tries, 20), Math.max(this.#ackWaitMs, this.#limits.ackWaitBackoffMs));
+    const wait = Math.min(
+      this.#ackWaitMs * 2 ** Math.min(this.tries, 20),
+      Math.max(this.#ackWaitMs, this.#limits.ackWaitBackoffMs),
+    );
     return wait * (1 + (chance * 2 - 1) * jitterRatio);
   }
 }

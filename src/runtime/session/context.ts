@@ -2,9 +2,8 @@
  * What the parts of a session (publishing, transactions, subscriptions, redelivery) see of it.
  * @module
  */
-import type { SessionCommand } from "../../actors/session/decide.ts";
+import type { Rejection, SessionCommand } from "../../actors/session/decide.ts";
 import type { SessionEvent } from "../../actors/session/events.ts";
-import type { Rejection } from "../../actors/session/decide.ts";
 import type { SessionState } from "../../actors/session/state.ts";
 import type { CloseName } from "../../protocol/close-code.ts";
 import type { CodecName } from "../../protocol/codec.ts";
@@ -46,7 +45,10 @@ export type SessionContext = {
   /** Decides, changes the state at once, resolves when the journal holds it. */
   record(command: SessionCommand): Promise<Recorded>;
   /** As `record`, in one atomic step with more than the journal. The state changes only when the step is done. */
-  recordWith(command: SessionCommand, request: Omit<AppendRequest, "journal">): Promise<AppendResult | { readonly ok: false; readonly rejection: Rejection }>;
+  recordWith(
+    command: SessionCommand,
+    request: Omit<AppendRequest, "journal">,
+  ): Promise<AppendResult | { readonly ok: false; readonly rejection: Rejection }>;
   /** Positions or numbers moved: to be journalled soon. */
   progressed(): void;
 };

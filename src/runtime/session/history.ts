@@ -17,12 +17,23 @@ export async function readHistory(context: SessionContext, frame: Read, allowed:
   const problem = filterProblem(filter, limits);
   if (problem !== undefined) return void context.peer?.send(errorFrame("badFilter", problem, { ref }));
   if (!allowed) {
-    return void context.peer?.send(errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref }));
+    return void context.peer?.send(
+      errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref }),
+    );
   }
   const limit = Math.min(frame.limit ?? limitDefault, limits.pageRecordsMax);
-  const read = frame.start?.kind === "last" ? await newest(context, frame, limit) : await stretch(context, frame, limit);
+  const read =
+    frame.start?.kind === "last" ? await newest(context, frame, limit) : await stretch(context, frame, limit);
   const { epoch, firstSeq, lastSeq } = ports.log.info();
-  const page: Page = { type: "page", ref, records: read.records, epoch, firstSeq, lastSeq, ...(read.next === undefined ? {} : { next: read.next }) };
+  const page: Page = {
+    type: "page",
+    ref,
+    records: read.records,
+    epoch,
+    firstSeq,
+    lastSeq,
+    ...(read.next === undefined ? {} : { next: read.next }),
+  };
   context.peer?.send(page);
 }
 
@@ -39,7 +50,10 @@ async function stretch(context: SessionContext, frame: Read, limit: number): Pro
   const start = frame.start ?? { kind: "all" };
   const bounds = { filter: frame.filter, recordsMax: limit, bytesMax: limits.deliverBytesMax };
   if (frame.backward === true) {
-    const end = start.kind === "position" || start.kind === "time" ? (await startOf(start, ports.log, lastSeq)).positions[0] : lastSeq;
+    const end =
+      start.kind === "position" || start.kind === "time"
+        ? (await startOf(start, ports.log, lastSeq)).positions[0]
+        : lastSeq;
     const until = start.kind === "position" ? end - 1 : end;
     const page = await ports.log.read({ ...bounds, after: firstSeq - 1, until, backward: true });
     return page.done ? { records: page.records } : { records: page.records, next: page.scannedTo };

@@ -31,10 +31,16 @@ export class PublishCheck {
   problem(record: PublishRecord): PublishProblem | undefined {
     const { payload, headers, topic } = record;
     if (payload.byteLength > this.#limits.payloadBytesMax) {
-      return { name: "payloadTooLarge", message: `Payload has ${payload.byteLength} bytes, at most ${this.#limits.payloadBytesMax} are allowed` };
+      return {
+        name: "payloadTooLarge",
+        message: `Payload has ${payload.byteLength} bytes, at most ${this.#limits.payloadBytesMax} are allowed`,
+      };
     }
     if (headers !== undefined && headersBytes(headers) > this.#limits.headersBytesMax) {
-      return { name: "headersTooLarge", message: `Headers have ${headersBytes(headers)} bytes, at most ${this.#limits.headersBytesMax} are allowed` };
+      return {
+        name: "headersTooLarge",
+        message: `Headers have ${headersBytes(headers)} bytes, at most ${this.#limits.headersBytesMax} are allowed`,
+      };
     }
     return this.#allowed.has(topic) ? undefined : this.#topicProblem(topic);
   }

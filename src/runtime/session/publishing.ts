@@ -5,11 +5,18 @@
  * or refused; what a client may have under way is bounded by its credit.
  * @module
  */
-import { errorCodes, type ErrorName } from "../../protocol/error-code.ts";
+
 import type { CloseName } from "../../protocol/close-code.ts";
-import { type Publish, type PublishedRun, type PublishRecord, recordBytes, type RefusedPublish } from "../../protocol/frame.ts";
-import { normalLane } from "../../protocol/lane.ts";
+import { type ErrorName, errorCodes } from "../../protocol/error-code.ts";
+import {
+  type Publish,
+  type PublishedRun,
+  type PublishRecord,
+  type RefusedPublish,
+  recordBytes,
+} from "../../protocol/frame.ts";
 import type { Seq } from "../../protocol/ids.ts";
+import { normalLane } from "../../protocol/lane.ts";
 import type { LogFailure, NewRecord } from "../log/event-log.ts";
 import { errorFrame, type SessionContext } from "./context.ts";
 import type { PublishCheck } from "./publish-check.ts";
@@ -237,7 +244,12 @@ export class Publishing {
       const refused = this.#refused;
       this.#runs = [];
       this.#refused = [];
-      this.#context.peer?.send({ type: "published", upTo: this.publishedUpTo, runs, ...(refused.length === 0 ? {} : { refused }) });
+      this.#context.peer?.send({
+        type: "published",
+        upTo: this.publishedUpTo,
+        runs,
+        ...(refused.length === 0 ? {} : { refused }),
+      });
     });
   }
 
@@ -277,7 +289,8 @@ function joinRuns(runs: readonly PublishedRun[]): readonly PublishedRun[] {
   const joined: PublishedRun[] = [];
   for (const run of runs) {
     const last = joined[joined.length - 1];
-    const follows = last !== undefined && last.n + last.count === run.n && run.seq === (last.seq === 0 ? 0 : last.seq + last.count);
+    const follows =
+      last !== undefined && last.n + last.count === run.n && run.seq === (last.seq === 0 ? 0 : last.seq + last.count);
     if (follows) joined[joined.length - 1] = { ...last, count: last.count + run.count };
     else joined.push(run);
   }

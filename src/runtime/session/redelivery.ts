@@ -49,18 +49,34 @@ export class Redelivery {
     const held = this.#context.state.subscriptions.get(delivery.filter);
     if (held === undefined) return;
     if (delivery.qos === 0 || !delivery.wasSent(lane, seq)) {
-      this.#context.peer?.send(errorFrame("badPosition", `NAK of ${seq}, which is not delivered for acknowledgement on chain ${chain}`, { chain, seq }));
+      this.#context.peer?.send(
+        errorFrame("badPosition", `NAK of ${seq}, which is not delivered for acknowledgement on chain ${chain}`, {
+          chain,
+          seq,
+        }),
+      );
       return;
     }
     const attempts = this.#underWay.get(delivery.filter)?.get(seq)?.attempt ?? held.naks.get(seq)?.attempts ?? 1;
     this.#underWay.get(delivery.filter)?.delete(seq);
     const reason = frame.reason ?? "nak";
-    if (held.maxDeliver > 0 && attempts >= held.maxDeliver) return this.#deadLetter(delivery, { lane, seq, attempts, cause: reason });
+    if (held.maxDeliver > 0 && attempts >= held.maxDeliver)
+      return this.#deadLetter(delivery, { lane, seq, attempts, cause: reason });
     const delayMs = this.#delayMs(frame.delayMs, attempts);
     const at = this.#now();
-    const recorded = await this.#context.record({ type: "Nak", at, filter: delivery.filter, lane, seq, delayMs, reason, attempts });
+    const recorded = await this.#context.record({
+      type: "Nak",
+      at,
+      filter: delivery.filter,
+      lane,
+      seq,
+      delayMs,
+      reason,
+      attempts,
+    });
     if (recorded.ok) this.#schedule();
-    else if (recorded.rejection === "tooManyNaks") this.#context.peer?.send(errorFrame("tooManyNaks", `NAK of ${seq}`, { chain, seq }));
+    else if (recorded.rejection === "tooManyNaks")
+      this.#context.peer?.send(errorFrame("tooManyNaks", `NAK of ${seq}`, { chain, seq }));
   }
 
   /** As asked, or growing with each try. */
@@ -78,7 +94,12 @@ export class Redelivery {
   /** The first record that waits for its acknowledgement was delivered too often. */
   async giveUpFirst(delivery: Delivery, attempts: number): Promise<void> {
     const after = Math.min(...lanes.map((lane) => delivery.acked(lane)));
-    const page = await this.#context.services.ports.log.read({ filter: delivery.filter, after, recordsMax: 64, bytesMax: 1_048_576 });
+    const page = await this.#context.services.ports.log.read({
+      filter: delivery.filter,
+      after,
+      recordsMax: 64,
+      bytesMax: 1_048_576,
+    });
     const record = page.records.find(({ lane, seq }) => seq > delivery.acked(lane));
     if (record === undefined) return;
     const { lane, seq } = record;
@@ -95,7 +116,10 @@ export class Redelivery {
     let next = Number.POSITIVE_INFINITY;
     for (const [filter, nak] of this.#pending()) next = Math.min(next, this.#dueAt(filter, nak));
     if (next === Number.POSITIVE_INFINITY) return;
-    this.#timer = this.#context.services.ports.clock.after(Math.max(0, next - this.#now()), () => void this.#deliverDue());
+    this.#timer = this.#context.services.ports.clock.after(
+      Math.max(0, next - this.#now()),
+      () => void this.#deliverDue(),
+    );
   }
 
   *#pending(): Iterable<[string, PendingNak]> {
@@ -120,7 +144,12 @@ export class Redelivery {
     const attempt = (this.#underWay.get(filter)?.get(nak.seq)?.attempt ?? nak.attempts) + 1;
     const record = await this.#read(filter, nak.seq);
     const delivery = this.#deliveries.get(filter);
-    if (held === undefined || delivery === undefined || this.#context.state.subscriptions.get(filter)?.naks.has(nak.seq) !== true) return;
+    if (
+      held === undefined ||
+      delivery === undefined ||
+      this.#context.state.subscriptions.get(filter)?.naks.has(nak.seq) !== true
+    )
+      return;
     const { lane, seq } = nak;
     if (record === undefined) return this.#deadLetter(delivery, { lane, seq, attempts: attempt - 1, cause: "trimmed" });
     if (held.maxDeliver > 0 && attempt > held.maxDeliver) {
@@ -131,23 +160,37 @@ export class Redelivery {
   }
 
   async #read(filter: string, seq: Seq): Promise<LogRecord | undefined> {
-    const page = await this.#context.services.ports.log.read({ filter, after: seq - 1, until: seq, recordsMax: 1, bytesMax: 1 });
+    const page = await this.#context.services.ports.log.read({
+      filter,
+      after: seq - 1,
+      until: seq,
+      recordsMax: 1,
+      bytesMax: 1,
+    });
     return page.records.find((record) => record.seq === seq);
   }
 
   // --- giving up ---
 
-  async #deadLetter(delivery: Delivery, letter: { readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string }): Promise<void> {
+  async #deadLetter(
+    delivery: Delivery,
+    letter: { readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string },
+  ): Promise<void> {
     const { lane, seq, attempts, cause } = letter;
     const { filter } = delivery;
     const record = await this.#read(filter, seq);
     const records = record === undefined || record.topic.startsWith("$") ? [] : [this.#letterFor(record, letter)];
     const once = { producer: this.#context.id, key: `${this.#context.id}/dead/${filter}/${seq}` };
-    const result = await this.#context.recordWith({ type: "DeadLetter", at: this.#now(), filter, lane, seq, attempts, cause }, { records, once });
+    const result = await this.#context.recordWith(
+      { type: "DeadLetter", at: this.#now(), filter, lane, seq, attempts, cause },
+      { records, once },
+    );
     this.#underWay.get(filter)?.delete(seq);
     if (!result.ok) return;
     const chain = delivery.chain(lane);
-    this.#context.peer?.send(errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq }));
+    this.#context.peer?.send(
+      errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq }),
+    );
   }
 
   #letterFor(record: LogRecord, letter: { readonly attempts: number; readonly cause: string }): NewRecord {

@@ -114,7 +114,9 @@ export class Session implements SessionContext {
         const result =
           this.#journal === undefined
             ? await log.append({ records: request.records })
-            : await this.#journal.step(decision.events.map(encodeEvent), (journal) => log.append({ ...request, journal }));
+            : await this.#journal.step(decision.events.map(encodeEvent), (journal) =>
+                log.append({ ...request, journal }),
+              );
         if (result.ok && !result.duplicate) this.#apply(decision.events);
         return result;
       } catch (error) {
@@ -200,7 +202,6 @@ export class Session implements SessionContext {
     return this.#work?.subscriptions.heads() ?? [];
   }
 
-  // biome-ignore lint/suspicious/noConfusingVoidType: most frames answer nothing, a few at once, the others later
   receive(frame: SessionFrame): Violation | undefined | Promise<void> | void {
     const { publishing, subscriptions, transactions, redelivery } = this.#hands;
     switch (frame.type) {

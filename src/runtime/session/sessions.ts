@@ -5,12 +5,13 @@
  * Owns: a session is in memory at most once, and one attach of it runs at a time.
  * @module
  */
+
+import type { SessionEffect } from "../../actors/effect.ts";
 import type { AttachRefusal } from "../../actors/session/decide.ts";
 import { evolve } from "../../actors/session/evolve.ts";
 import { type SessionSignal, sessionMachine } from "../../actors/session/machine.ts";
 import { decodeEvent } from "../../actors/session/persist.ts";
 import { initialState, type SessionState } from "../../actors/session/state.ts";
-import type { SessionEffect } from "../../actors/effect.ts";
 import type { Hello } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { Journal, readJournal } from "../journal.ts";
@@ -22,7 +23,11 @@ import { EndedJournals } from "./ended-journals.ts";
 import { Session } from "./session.ts";
 import { decodeSnapshot } from "./snapshot.ts";
 
-export type SessionsOptions = { readonly sessionsMax: number; readonly resumeWindowMs: number; readonly journalKeepMs: number };
+export type SessionsOptions = {
+  readonly sessionsMax: number;
+  readonly resumeWindowMs: number;
+  readonly journalKeepMs: number;
+};
 
 export type Attached =
   | {
@@ -34,7 +39,11 @@ export type Attached =
       /** Why the session that HELLO named was not resumed. */
       readonly cause?: AttachRefusal;
     }
-  | { readonly ok: false; readonly reason: "overloaded" | "logUnavailable" | "superseded"; readonly retryAfterMs: number };
+  | {
+      readonly ok: false;
+      readonly reason: "overloaded" | "logUnavailable" | "superseded";
+      readonly retryAfterMs: number;
+    };
 
 type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
 
@@ -75,7 +84,9 @@ export class Sessions {
 
   async attach(peer: Peer, hello: Hello, connection: string): Promise<Attached> {
     if (hello.session === undefined) return this.#open(peer, hello, connection);
-    const turn = (this.#attaching.get(hello.session) ?? Promise.resolve()).then(() => this.#resume(peer, hello, connection));
+    const turn = (this.#attaching.get(hello.session) ?? Promise.resolve()).then(() =>
+      this.#resume(peer, hello, connection),
+    );
     const settled = turn.catch(() => undefined);
     this.#attaching.set(hello.session, settled);
     try {
@@ -92,7 +103,8 @@ export class Sessions {
     const session = await this.#find(id);
     const resumeKey = hello.resumeKey ?? "";
     const refusal = session === undefined ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
-    if (session === undefined || refusal !== undefined) return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
+    if (session === undefined || refusal !== undefined)
+      return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
     if (session.ended) return this.#notAttached(session);
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
@@ -101,8 +113,12 @@ export class Sessions {
     const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
     if (!recorded.ok) return this.#notAttached(session);
-    if (hello.settled !== undefined) await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
-    session.numberFrom(Math.max(session.state.publishedUpTo, hello.settled ?? 0), (await ports.log.producerMark(id)) ?? 0);
+    if (hello.settled !== undefined)
+      await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
+    session.numberFrom(
+      Math.max(session.state.publishedUpTo, hello.settled ?? 0),
+      (await ports.log.producerMark(id)) ?? 0,
+    );
     this.#held.get(id)?.actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
   }
@@ -120,7 +136,8 @@ export class Sessions {
   }
 
   async #open(peer: Peer, hello: Hello, connection: string, cause?: AttachRefusal): Promise<Attached> {
-    if (this.#held.size >= this.#options.sessionsMax) return { ok: false, reason: "overloaded", retryAfterMs: overloadedRetryMs };
+    if (this.#held.size >= this.#options.sessionsMax)
+      return { ok: false, reason: "overloaded", retryAfterMs: overloadedRetryMs };
     const { ports, limits, node } = this.#services;
     const id = ports.random.token(16) as SessionId;
     const resumeKey = ports.random.token(24);
@@ -128,10 +145,24 @@ export class Sessions {
     const journal = resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: keyOf(id), seq: 0 });
     const session = new Session({ id, services: this.#services, state: initialState, journal });
     const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey) };
-    const opened = await session.record({ type: "Open", at: ports.clock.now(), ...who, resumeWindowMs, node, connection });
+    const opened = await session.record({
+      type: "Open",
+      at: ports.clock.now(),
+      ...who,
+      resumeWindowMs,
+      node,
+      connection,
+    });
     if (!opened.ok) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
     this.#hold(session, 0).actor.send({ type: "connection.attached" });
-    return { ok: true, session, outcome: "opened", resumeKey, resumeWindowMs, ...(cause === undefined ? {} : { cause }) };
+    return {
+      ok: true,
+      session,
+      outcome: "opened",
+      resumeKey,
+      resumeWindowMs,
+      ...(cause === undefined ? {} : { cause }),
+    };
   }
 
   /** The connection of a session is gone. */
@@ -167,7 +198,14 @@ export class Sessions {
     // A node that died says nothing about its sessions: their time away begins when they are found.
     this.#hold(session, state.node === undefined ? clock.now() - state.detachedAt : 0);
     if (state.node !== undefined) {
-      await session.record({ type: "Detach", at: clock.now(), owner: state.owner, cause: "nodeLost", positions: [], publishedUpTo: 0 });
+      await session.record({
+        type: "Detach",
+        at: clock.now(),
+        owner: state.owner,
+        cause: "nodeLost",
+        positions: [],
+        publishedUpTo: 0,
+      });
     }
     return session;
   }
@@ -220,8 +258,12 @@ export class Sessions {
     // Loaded again at once, so that it can expire; but what it was writing has to be in the journal first.
     const loading = session.settled().then(() => this.#load(id));
     this.#loading.set(id, loading);
-    const back = loading.finally(() => this.#loading.delete(id)).then(() => (givenUp ? this.#close(id, "crashedTooOften") : undefined));
-    void back.catch((error: unknown) => this.#services.ports.logger.log("error", "session not restored", { session: id, error: String(error) }));
+    const back = loading
+      .finally(() => this.#loading.delete(id))
+      .then(() => (givenUp ? this.#close(id, "crashedTooOften") : undefined));
+    void back.catch((error: unknown) =>
+      this.#services.ports.logger.log("error", "session not restored", { session: id, error: String(error) }),
+    );
   }
 
   async #close(id: SessionId, cause: string): Promise<void> {
@@ -258,7 +300,9 @@ export class Sessions {
   /** Removes journals that nobody will ask for any more. */
   sweepEnded(): void {
     const { clock, logger } = this.#services.ports;
-    void this.#ended.sweep(clock.now()).catch((error: unknown) => logger.log("warn", "ended journals not removed", { error: String(error) }));
+    void this.#ended
+      .sweep(clock.now())
+      .catch((error: unknown) => logger.log("warn", "ended journals not removed", { error: String(error) }));
   }
 
   /** Answers how many subscriptions are behind. */
@@ -280,7 +324,10 @@ export class Sessions {
 }
 
 /** Snapshot plus newer entries; the same as folding everything. */
-export async function loadState(services: Services, id: SessionId): Promise<{ readonly state: SessionState; readonly seq: number }> {
+export async function loadState(
+  services: Services,
+  id: SessionId,
+): Promise<{ readonly state: SessionState; readonly seq: number }> {
   const { log } = services.ports;
   const saved = await log.journals.loadSnapshot(keyOf(id));
   const from = saved === undefined ? undefined : decodeSnapshot(saved.data);

@@ -10,7 +10,10 @@ const shapeVersion = 1;
 
 type Stored = {
   readonly version: number;
-  readonly state: Omit<SessionState, "refused" | "subscriptions" | "node" | "endedBecause"> & { readonly node: string | null; readonly endedBecause: string | null };
+  readonly state: Omit<SessionState, "refused" | "subscriptions" | "node" | "endedBecause"> & {
+    readonly node: string | null;
+    readonly endedBecause: string | null;
+  };
   readonly refused: readonly RefusedNumber[];
   readonly subscriptions: readonly (Omit<SubscriptionState, "naks"> & { readonly naks: readonly PendingNakEntry[] })[];
 };
@@ -37,7 +40,10 @@ export function decodeSnapshot(data: Uint8Array): SessionState | undefined {
     endedBecause: stored.state.endedBecause ?? undefined,
     refused: new Map(stored.refused.map((refused) => [refused.n, refused])),
     subscriptions: new Map(
-      stored.subscriptions.map((held) => [held.filter, { ...held, naks: new Map(held.naks.map((nak) => [nak.seq, nak])) }]),
+      stored.subscriptions.map((held) => [
+        held.filter,
+        { ...held, naks: new Map(held.naks.map((nak) => [nak.seq, nak])) },
+      ]),
     ),
   };
 }

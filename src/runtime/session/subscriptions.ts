@@ -7,7 +7,17 @@ import type { FilterPositions } from "../../actors/session/events.ts";
 import { furthest } from "../../actors/session/evolve.ts";
 import type { LanePositions, SubscriptionState } from "../../actors/session/state.ts";
 import { type ErrorName, errorCodes } from "../../protocol/error-code.ts";
-import type { Ack, ChainSeq, Credit, ErrorFrame, Hello, Subscribe, Subscribed, Unsubscribe, Window } from "../../protocol/frame.ts";
+import type {
+  Ack,
+  ChainSeq,
+  Credit,
+  ErrorFrame,
+  Hello,
+  Subscribe,
+  Subscribed,
+  Unsubscribe,
+  Window,
+} from "../../protocol/frame.ts";
 import type { ChainId, EpochMs, Seq } from "../../protocol/ids.ts";
 import { type Lane, lanes } from "../../protocol/lane.ts";
 import { planResume, type ResumeAnswer, resumeAfter } from "../../protocol/position.ts";
@@ -47,7 +57,13 @@ export class Subscriptions {
     const start = await startOf(frame.start ?? { kind: "new" }, services.ports.log, services.hub.position);
     const at = services.ports.clock.now();
     const options = bounded(frame, services.limits);
-    const recorded = await this.#context.record({ type: "Subscribe", at, filter: frame.filter, positions: start.positions, ...options });
+    const recorded = await this.#context.record({
+      type: "Subscribe",
+      at,
+      filter: frame.filter,
+      positions: start.positions,
+      ...options,
+    });
     if (!recorded.ok) {
       // A session that could not record it is lost, and its connection was told.
       if (!(recorded.rejection in errorCodes)) return;
@@ -62,7 +78,8 @@ export class Subscriptions {
     const { ref, filter } = frame;
     const problem = filterProblem(filter, this.#context.services.limits);
     if (problem !== undefined) return errorFrame("badFilter", problem, { ref });
-    if (!this.allowed(filter)) return errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref });
+    if (!this.allowed(filter))
+      return errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref });
     return undefined;
   }
 
@@ -80,7 +97,12 @@ export class Subscriptions {
     const epoch = log.info().epoch;
     for (const held of this.#context.state.subscriptions.values()) {
       if (!this.allowed(held.filter)) {
-        void this.#context.record({ type: "Unsubscribe", at: this.#now(), filter: held.filter, cause: "permissionChanged" });
+        void this.#context.record({
+          type: "Unsubscribe",
+          at: this.#now(),
+          filter: held.filter,
+          cause: "permissionChanged",
+        });
         peer.send({ type: "unsubscribed", ref: 0, filter: held.filter, cause: "permissionChanged" });
         continue;
       }
@@ -186,7 +208,9 @@ export class Subscriptions {
     const found = this.findOrRefuse(chain);
     if (found === undefined || found.delivery.qos === 0) return;
     if (found.delivery.ack(found.lane, seq)) return;
-    this.#refuse(errorFrame("badPosition", `Acknowledged ${seq}, which was not delivered on chain ${chain}`, { chain, seq }));
+    this.#refuse(
+      errorFrame("badPosition", `Acknowledged ${seq}, which was not delivered on chain ${chain}`, { chain, seq }),
+    );
   }
 
   credit(frame: Credit): void {
@@ -202,7 +226,10 @@ export class Subscriptions {
 
   #windowOf(window: Window): Window {
     const { deliverWindowRecordsMax, deliverWindowBytesMax } = this.#context.services.limits;
-    return { records: Math.min(window.records, deliverWindowRecordsMax), bytes: Math.min(window.bytes, deliverWindowBytesMax) };
+    return {
+      records: Math.min(window.records, deliverWindowRecordsMax),
+      bytes: Math.min(window.bytes, deliverWindowBytesMax),
+    };
   }
 
   // --- time ---

@@ -18,9 +18,19 @@ import type { PublishCheck, PublishProblem } from "./publish-check.ts";
 import { newRecord, type Publishing, type Violation } from "./publishing.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
-type Transaction = { readonly records: NewRecord[]; readonly upTo: ChainSeq[]; readonly only: ChainSeq[]; bytes: number; touchedAt: EpochMs };
+type Transaction = {
+  readonly records: NewRecord[];
+  readonly upTo: ChainSeq[];
+  readonly only: ChainSeq[];
+  bytes: number;
+  touchedAt: EpochMs;
+};
 
-export type TransactionsParts = { readonly check: PublishCheck; readonly publishing: Publishing; readonly subscriptions: Subscriptions };
+export type TransactionsParts = {
+  readonly check: PublishCheck;
+  readonly publishing: Publishing;
+  readonly subscriptions: Subscriptions;
+};
 
 export class Transactions {
   readonly #context: SessionContext;
@@ -38,7 +48,8 @@ export class Transactions {
 
   begin(tx: number): void {
     const { ports, limits } = this.#context.services;
-    if (!ports.log.info().transactions) return this.#refuse("transactionsUnavailable", tx, "This log has no atomic commit");
+    if (!ports.log.info().transactions)
+      return this.#refuse("transactionsUnavailable", tx, "This log has no atomic commit");
     if (this.#open.has(tx)) return this.#refuse("unexpectedFrame", tx, `Transaction ${tx} is open`);
     if (this.#open.size >= limits.transactionsOpenMax) {
       return this.#refuse("tooManyTransactions", tx, `${this.#open.size} transactions are open`);
@@ -115,7 +126,14 @@ export class Transactions {
     const { id } = this.#context;
     const positions = this.#positions(transaction.upTo);
     const settled = this.#settled(transaction.only);
-    const command = { type: "CommitTransaction", at: this.#now(), tx, records: transaction.records.length, positions, settled } as const;
+    const command = {
+      type: "CommitTransaction",
+      at: this.#now(),
+      tx,
+      records: transaction.records.length,
+      positions,
+      settled,
+    } as const;
     const once = { producer: id, key: `${id}/tx/${tx}` };
     const result = await this.#context.recordWith(command, { records: transaction.records, once });
     this.#publishing.release(transaction.records.length, transaction.bytes);
@@ -126,7 +144,13 @@ export class Transactions {
     this.#subscriptions.acknowledge(transaction);
     const firstSeq = result.seqs[0] ?? 0;
     const lastSeq = result.seqs[result.seqs.length - 1] ?? 0;
-    this.#context.peer?.send({ type: "committed", tx, firstSeq, lastSeq, ...(result.duplicate ? { duplicate: true } : {}) });
+    this.#context.peer?.send({
+      type: "committed",
+      tx,
+      firstSeq,
+      lastSeq,
+      ...(result.duplicate ? { duplicate: true } : {}),
+    });
   }
 
   /** Acknowledged positions by filter, as the journal keeps them. */
@@ -154,7 +178,8 @@ export class Transactions {
   sweep(now: EpochMs): void {
     const { transactionIdleMs } = this.#context.services.limits;
     for (const [tx, { touchedAt }] of this.#open) {
-      if (now - touchedAt > transactionIdleMs) this.#fail("transactionExpired", tx, `Transaction ${tx} was idle for ${now - touchedAt} ms`);
+      if (now - touchedAt > transactionIdleMs)
+        this.#fail("transactionExpired", tx, `Transaction ${tx} was idle for ${now - touchedAt} ms`);
     }
   }
 

@@ -11,7 +11,9 @@ const open = [{ type: "hello.received" }, { type: "session.attached" }];
 function started() {
   const clock = new SimulatedClock();
   const effects: ConnectionEffect[] = [];
-  const machine = connectionMachine.provide({ actions: { "perform effect": (_, effect) => void effects.push(effect) } });
+  const machine = connectionMachine.provide({
+    actions: { "perform effect": (_, effect) => void effects.push(effect) },
+  });
   const actor = createActor(machine, { input, clock });
   actor.start();
   return { actor, clock, effects };
@@ -19,11 +21,19 @@ function started() {
 
 describe("connection machine", () => {
   test("goes from handshaking over authenticating to open", () => {
-    expect(run(connectionMachine, input, open).map(({ state }) => state)).toEqual(["handshaking", "authenticating", { established: "open" }]);
+    expect(run(connectionMachine, input, open).map(({ state }) => state)).toEqual([
+      "handshaking",
+      "authenticating",
+      { established: "open" },
+    ]);
   });
 
   test("is congested until the socket has drained", () => {
-    const states = run(connectionMachine, input, [...open, { type: "socket.congested" }, { type: "socket.drained" }]).map(({ state }) => state);
+    const states = run(connectionMachine, input, [
+      ...open,
+      { type: "socket.congested" },
+      { type: "socket.drained" },
+    ]).map(({ state }) => state);
     expect(states.slice(-2)).toEqual([{ established: "congested" }, { established: "open" }]);
   });
 
@@ -43,7 +53,9 @@ describe("connection machine", () => {
   });
 
   test("lets go of the session when the socket is lost, and is over", () => {
-    expect(run(connectionMachine, input, [...open, { type: "socket.lost", cause: "socketClosed 1006" }]).at(-1)).toEqual({
+    expect(
+      run(connectionMachine, input, [...open, { type: "socket.lost", cause: "socketClosed 1006" }]).at(-1),
+    ).toEqual({
       state: "closed",
       effects: [{ type: "release session", cause: "socketClosed 1006" }],
     });
@@ -84,7 +96,9 @@ describe("connection machine", () => {
     actor.send({ type: "session.attached" });
     actor.send({ type: "socket.congested" });
     clock.increment(limits.congestedMs);
-    expect(effects.filter(({ type }) => type === "say goodbye")).toEqual([{ type: "say goodbye", reason: "slowConsumer", cause: "slowConsumer" }]);
+    expect(effects.filter(({ type }) => type === "say goodbye")).toEqual([
+      { type: "say goodbye", reason: "slowConsumer", cause: "slowConsumer" },
+    ]);
   });
 
   test("terminates a socket that does not close within the drain time", () => {

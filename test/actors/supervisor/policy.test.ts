@@ -1,5 +1,11 @@
 import { expect, test } from "bun:test";
-import { restartIn, supervise, supervision, type SupervisorState, type Verdict } from "../../../src/actors/supervisor/policy.ts";
+import {
+  restartIn,
+  type SupervisorState,
+  supervise,
+  supervision,
+  type Verdict,
+} from "../../../src/actors/supervisor/policy.ts";
 
 function crashes(times: readonly number[]): { verdicts: Verdict[]; state: SupervisorState } {
   let state: SupervisorState = new Map();

@@ -61,13 +61,19 @@ export const deliveryCases: readonly ConformanceCase[] = [
       const items = Array.from({ length: 20 }, (_, i) => ({ topic, text: String(i).padStart(1_000, "0") }));
       await client.publish(items);
       const each = recordBytes(toRecords(items)[0] as { topic: string; payload: Uint8Array });
-      const received = await client.subscribe(topic, { start: { kind: "all" }, window: { records: 1_000, bytes: 6 * each + 1 } });
+      const received = await client.subscribe(topic, {
+        start: { kind: "all" },
+        window: { records: 1_000, bytes: 6 * each + 1 },
+      });
       for (let count = 0; count < 20; ) {
         await received.take(1);
         await world.flush(client);
         const more = (await received.pending()).length;
         await received.take(more);
-        check(received.unackedTotal().bytes <= 6 * each + 1, `${received.unackedTotal().bytes} bytes are unacknowledged in a window of ${6 * each + 1}`);
+        check(
+          received.unackedTotal().bytes <= 6 * each + 1,
+          `${received.unackedTotal().bytes} bytes are unacknowledged in a window of ${6 * each + 1}`,
+        );
         count += 1 + more;
         received.ack();
       }
@@ -79,8 +85,13 @@ export const deliveryCases: readonly ConformanceCase[] = [
     async run(world) {
       const topic = world.topic("t");
       const client = await world.open();
-      await client.publish(Array.from({ length: 24 }, (_, i) => ({ topic, text: String(i), lane: (i % 4) as 0 | 1 | 2 | 3 })));
-      const received = await client.subscribe(topic, { start: { kind: "all" }, window: { records: 8, bytes: 600_000 } });
+      await client.publish(
+        Array.from({ length: 24 }, (_, i) => ({ topic, text: String(i), lane: (i % 4) as 0 | 1 | 2 | 3 })),
+      );
+      const received = await client.subscribe(topic, {
+        start: { kind: "all" },
+        window: { records: 8, bytes: 600_000 },
+      });
       await received.take(8);
       await world.flush(client);
       equal((await received.pending()).length, 0, "records past the window");
@@ -92,7 +103,10 @@ export const deliveryCases: readonly ConformanceCase[] = [
     async run(world) {
       const topic = world.topic("t");
       const client = await world.open();
-      await client.publish([{ topic, text: "x".repeat(5_000) }, { topic, text: "y" }]);
+      await client.publish([
+        { topic, text: "x".repeat(5_000) },
+        { topic, text: "y" },
+      ]);
       const received = await client.subscribe(topic, { start: { kind: "all" }, window: { records: 10, bytes: 1_000 } });
       equal((await received.take(1))[0]?.payload.byteLength, 5_000, "bytes of the large record");
       await world.flush(client);
@@ -165,7 +179,14 @@ export const deliveryCases: readonly ConformanceCase[] = [
         seen.push(...texts(await received.take(1)));
         if (received.unacked.length >= 8) received.ack();
       }
-      equal(seen.join() === numbered("t", 2_000).map((item) => item.text).join(), true, "1 … 2000 in order");
+      equal(
+        seen.join() ===
+          numbered("t", 2_000)
+            .map((item) => item.text)
+            .join(),
+        true,
+        "1 … 2000 in order",
+      );
     },
   },
   {
@@ -175,7 +196,13 @@ export const deliveryCases: readonly ConformanceCase[] = [
       const { client, topic, received } = await behind(world, 6, { records: 100, bytes: 600_000 });
       const records = await received.take(6);
       const last = records[1]?.seq ?? 0;
-      client.peer.send({ type: "credit", filter: topic, records: 0, bytes: 0, holes: [{ chain: received.chain(normal), seq: last }] });
+      client.peer.send({
+        type: "credit",
+        filter: topic,
+        records: 0,
+        bytes: 0,
+        holes: [{ chain: received.chain(normal), seq: last }],
+      });
       received.last.set(received.chain(normal), last);
       equal(texts(await received.take(4)), ["3", "4", "5", "6"], "delivered again");
     },
@@ -227,8 +254,15 @@ export const deliveryCases: readonly ConformanceCase[] = [
       client.peer.send({ type: "ack", upTo: [{ chain: received.chain(normal), seq: first?.seq ?? 0 }] });
       let again = await received.frame();
       while (again.records.length === 0) again = await received.frame();
-      check(again.prev <= (first?.seq ?? 0), `retransmission starts after ${again.prev}, acknowledged is ${first?.seq}`);
-      equal(text(again.records.filter(({ seq }) => seq > (first?.seq ?? 0))[0]?.payload ?? new Uint8Array()), "2", "first record again");
+      check(
+        again.prev <= (first?.seq ?? 0),
+        `retransmission starts after ${again.prev}, acknowledged is ${first?.seq}`,
+      );
+      equal(
+        text(again.records.filter(({ seq }) => seq > (first?.seq ?? 0))[0]?.payload ?? new Uint8Array()),
+        "2",
+        "first record again",
+      );
     },
   },
   {
@@ -238,7 +272,11 @@ export const deliveryCases: readonly ConformanceCase[] = [
       const { received, seq } = await unacknowledged(world);
       nak(received, seq, { delayMs: 1 });
       const again = await received.redelivery();
-      equal([again.attempt, again.chain, again.records.map((record) => record.seq)], [2, received.chain(normal), [seq]], "attempt, chain, seqs");
+      equal(
+        [again.attempt, again.chain, again.records.map((record) => record.seq)],
+        [2, received.chain(normal), [seq]],
+        "attempt, chain, seqs",
+      );
       equal(texts(again.records), ["work"], "payload");
     },
   },
@@ -285,7 +323,11 @@ export const deliveryCases: readonly ConformanceCase[] = [
       received.ack();
       await client.peer.fence();
       const after = await (await world.resume(client)).restored(topic);
-      equal((await after.redelivery()).records.map((record) => record.seq), [seq], "redelivered seqs");
+      equal(
+        (await after.redelivery()).records.map((record) => record.seq),
+        [seq],
+        "redelivered seqs",
+      );
     },
   },
   {
@@ -318,8 +360,15 @@ export const deliveryCases: readonly ConformanceCase[] = [
       const dead = (await client.history(`$dead.${topic}`)).records;
       equal(texts(dead), ["work"], "records in the dead-letter topic");
       const headers = dead[0]?.headers ?? {};
-      equal([headers["weir-topic"], headers["weir-seq"], headers["weir-session"], headers["weir-attempts"]], [topic, String(seq), client.welcome.session, "2"], "headers");
-      check((headers["weir-cause"] ?? "").includes("cannot parse"), `weir-cause does not hold the reason: ${show(headers)}`);
+      equal(
+        [headers["weir-topic"], headers["weir-seq"], headers["weir-session"], headers["weir-attempts"]],
+        [topic, String(seq), client.welcome.session, "2"],
+        "headers",
+      );
+      check(
+        (headers["weir-cause"] ?? "").includes("cannot parse"),
+        `weir-cause does not hold the reason: ${show(headers)}`,
+      );
     },
   },
   {

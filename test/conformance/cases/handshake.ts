@@ -11,7 +11,11 @@ const framing = "Framing";
 
 /** Frames that no encoder makes, as one WebSocket message of each codec. */
 const raw = {
-  unknownFrame: { msgpack: Uint8Array.of(0x91, 0x3f), protobuf: Uint8Array.of(0xfa, 0x03, 0x00), json: '{"type":"nonsense"}' },
+  unknownFrame: {
+    msgpack: Uint8Array.of(0x91, 0x3f),
+    protobuf: Uint8Array.of(0xfa, 0x03, 0x00),
+    json: '{"type":"nonsense"}',
+  },
   malformedFrame: { msgpack: Uint8Array.of(0xc1), protobuf: Uint8Array.of(0xff), json: '{"type":' },
 } as const;
 
@@ -75,11 +79,21 @@ export const handshakeCases: readonly ConformanceCase[] = [
     name: "HELLO without a session is answered WELCOME with a new one",
     async run(world) {
       const { welcome } = await world.open();
-      equal([welcome.outcome, welcome.publishedUpTo, welcome.owner], ["opened", 0, 1], "WELCOME outcome, publishedUpTo, owner");
+      equal(
+        [welcome.outcome, welcome.publishedUpTo, welcome.owner],
+        ["opened", 0, 1],
+        "WELCOME outcome, publishedUpTo, owner",
+      );
       check(welcome.cause === undefined, `WELCOME gives cause ${welcome.cause} though no session was asked for`);
-      check(welcome.session !== "" && welcome.resumeKey !== "" && welcome.epoch !== "" && welcome.node !== "", `WELCOME has empty names: ${show(welcome)}`);
+      check(
+        welcome.session !== "" && welcome.resumeKey !== "" && welcome.epoch !== "" && welcome.node !== "",
+        `WELCOME has empty names: ${show(welcome)}`,
+      );
       check(["none", "disk", "r1", "r3", "r3-sync"].includes(welcome.tier), `WELCOME.tier is ${welcome.tier}`);
-      check(welcome.credit.records > 0 && welcome.credit.bytes > 0, `WELCOME grants no credit: ${show(welcome.credit)}`);
+      check(
+        welcome.credit.records > 0 && welcome.credit.bytes > 0,
+        `WELCOME grants no credit: ${show(welcome.credit)}`,
+      );
       check(welcome.frameBytesMax > welcome.payloadBytesMax, "a payload of payloadBytesMax does not fit in a frame");
     },
   },
@@ -184,7 +198,8 @@ export const handshakeCases: readonly ConformanceCase[] = [
     section: framing,
     name: "an empty message is no frame: protocolViolation, or in protobuf an unknown one",
     async run(world) {
-      if (world.codec.name !== "protobuf") return await closesOver(world, world.codec.text ? "" : new Uint8Array(0), "malformedFrame");
+      if (world.codec.name !== "protobuf")
+        return await closesOver(world, world.codec.text ? "" : new Uint8Array(0), "malformedFrame");
       const { peer } = await world.open();
       peer.sendRaw(new Uint8Array(0));
       await peer.refusal("unknownFrame");
@@ -204,7 +219,8 @@ export const handshakeCases: readonly ConformanceCase[] = [
     section: framing,
     name: "a frame that nests too deep closes with protocolViolation",
     async run(world) {
-      if (world.codec.name === "protobuf") throw new CaseSkipped("A protobuf frame nests as its schema does, never deeper");
+      if (world.codec.name === "protobuf")
+        throw new CaseSkipped("A protobuf frame nests as its schema does, never deeper");
       const depth = 200;
       const nested = world.codec.text
         ? `{"type":"ping","id":${"[".repeat(depth)}${"]".repeat(depth)}}`

@@ -32,7 +32,10 @@ export const historyCases: readonly ConformanceCase[] = [
       const page = await client.history(world.topic("h.*"));
       equal(texts(page.records), ["1", "2", "3"], "records");
       equal(page.epoch, client.welcome.epoch, "PAGE.epoch");
-      check(page.firstSeq >= 1 && page.lastSeq >= last, `PAGE bounds are ${page.firstSeq} … ${page.lastSeq}, the last record is ${last}`);
+      check(
+        page.firstSeq >= 1 && page.lastSeq >= last,
+        `PAGE bounds are ${page.firstSeq} … ${page.lastSeq}, the last record is ${last}`,
+      );
       check(page.next === undefined, `PAGE.next is ${page.next} at the end`);
     },
   },
@@ -50,7 +53,15 @@ export const historyCases: readonly ConformanceCase[] = [
     async run(world) {
       const client = await world.open();
       await client.publish(numbered(world.topic("t"), 8));
-      equal(await pages(client, world.topic("t"), { limit: 3 }), [["1", "2", "3"], ["4", "5", "6"], ["7", "8"]], "pages");
+      equal(
+        await pages(client, world.topic("t"), { limit: 3 }),
+        [
+          ["1", "2", "3"],
+          ["4", "5", "6"],
+          ["7", "8"],
+        ],
+        "pages",
+      );
     },
   },
   {
@@ -59,7 +70,15 @@ export const historyCases: readonly ConformanceCase[] = [
     async run(world) {
       const client = await world.open();
       await client.publish(numbered(world.topic("t"), 8));
-      equal(await pages(client, world.topic("t"), { limit: 3, backward: true }), [["8", "7", "6"], ["5", "4", "3"], ["2", "1"]], "pages");
+      equal(
+        await pages(client, world.topic("t"), { limit: 3, backward: true }),
+        [
+          ["8", "7", "6"],
+          ["5", "4", "3"],
+          ["2", "1"],
+        ],
+        "pages",
+      );
     },
   },
   {
@@ -68,7 +87,9 @@ export const historyCases: readonly ConformanceCase[] = [
     async run(world) {
       const client = await world.open();
       const [, second] = await client.publish(numbered(world.topic("t"), 4));
-      const page = await client.history(world.topic("t"), { start: { kind: "position", seq: second ?? 0, epoch: client.welcome.epoch } });
+      const page = await client.history(world.topic("t"), {
+        start: { kind: "position", seq: second ?? 0, epoch: client.welcome.epoch },
+      });
       equal(texts(page.records), ["3", "4"], "records");
     },
   },

@@ -48,7 +48,10 @@ export const livenessCases: readonly ConformanceCase[] = [
       const seq = (await received.take(3))[2]?.seq ?? 0;
       const { heads } = await client.peer.fence();
       if (heads === undefined) throw new CaseSkipped("The gateway's PONG carries no heads");
-      check(heads.every(({ chain }) => received.last.has(chain)), `heads name an unknown chain: ${show(heads)}`);
+      check(
+        heads.every(({ chain }) => received.last.has(chain)),
+        `heads name an unknown chain: ${show(heads)}`,
+      );
       const head = heads.find(({ chain }) => chain === received.chain(2));
       check(head === undefined || head.seq >= seq, `head ${show(head)} is behind the delivered seq ${seq}`);
     },

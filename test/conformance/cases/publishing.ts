@@ -23,7 +23,11 @@ async function refusesOne(world: World, badOf: (welcome: Welcome) => PublishReco
     upTo = answer.upTo;
     refused.push(...(answer.refused ?? []));
   }
-  equal(refused.map(({ n, code }) => [n, errorName(code)]), [[2, name]], "PUBLISHED.refused");
+  equal(
+    refused.map(({ n, code }) => [n, errorName(code)]),
+    [[2, name]],
+    "PUBLISHED.refused",
+  );
   check(refused[0]?.cause !== "" && refused[0]?.message !== "", "a refusal has no cause or message");
   equal(texts((await client.history(topic)).records), ["1", "2"], "what the log holds");
 }
@@ -35,7 +39,10 @@ export const publishingCases: readonly ConformanceCase[] = [
     async run(world) {
       const client = await world.open();
       const seqs = await client.publish(numbered(world.topic("t"), 3));
-      check(seqs.every((seq, i) => seq > (seqs[i - 1] ?? 0)), `seqs do not ascend: ${seqs.join(", ")}`);
+      check(
+        seqs.every((seq, i) => seq > (seqs[i - 1] ?? 0)),
+        `seqs do not ascend: ${seqs.join(", ")}`,
+      );
     },
   },
   {
@@ -44,7 +51,8 @@ export const publishingCases: readonly ConformanceCase[] = [
     async run(world) {
       const client = await world.open();
       const topic = world.topic("t");
-      for (let n = 1; n <= 200; n += 1) client.peer.send({ type: "publish", first: n, records: toRecords([{ topic, text: String(n) }]) });
+      for (let n = 1; n <= 200; n += 1)
+        client.peer.send({ type: "publish", first: n, records: toRecords([{ topic, text: String(n) }]) });
       let upTo = 0;
       while (upTo < 200) {
         const answer = await client.peer.expect("published");
@@ -66,7 +74,11 @@ export const publishingCases: readonly ConformanceCase[] = [
       client.peer.send({ type: "publish", records: toRecords([{ topic, text: "3" }]) });
       await client.settled(3, 1);
       const ids = (await client.history(topic)).records.map(({ id }) => id);
-      equal(ids, [1, 2, 3].map((n) => `${client.welcome.session}/${n}`), "record ids");
+      equal(
+        ids,
+        [1, 2, 3].map((n) => `${client.welcome.session}/${n}`),
+        "record ids",
+      );
     },
   },
   {
@@ -76,10 +88,18 @@ export const publishingCases: readonly ConformanceCase[] = [
       const client = await world.open();
       const topic = world.topic("t");
       const payload = Uint8Array.from({ length: 256 }, (_, i) => i);
-      client.peer.send({ type: "publish", first: 1, records: [{ topic, payload, lane: 1, headers: { "content-type": "text/plain", ключ: "значение" } }] });
+      client.peer.send({
+        type: "publish",
+        first: 1,
+        records: [{ topic, payload, lane: 1, headers: { "content-type": "text/plain", ключ: "значение" } }],
+      });
       const [seq] = await client.settled(1, 1);
       const record = (await client.history(topic)).records[0];
-      equal([record?.seq, record?.topic, record?.id, record?.lane], [seq, topic, `${client.welcome.session}/1`, 1], "seq, topic, id, lane");
+      equal(
+        [record?.seq, record?.topic, record?.id, record?.lane],
+        [seq, topic, `${client.welcome.session}/1`, 1],
+        "seq, topic, id, lane",
+      );
       equal(record?.headers, { "content-type": "text/plain", ключ: "значение" }, "headers");
       equal([...(record?.payload ?? [])], [...payload], "payload");
     },
@@ -92,7 +112,11 @@ export const publishingCases: readonly ConformanceCase[] = [
       const topic = world.topic("t");
       client.peer.send({ type: "publish", first: 1, records: [{ topic, payload: new Uint8Array(0) }] });
       await client.settled(1, 1);
-      equal((await client.history(topic)).records.map(({ payload }) => payload.byteLength), [0], "payload lengths");
+      equal(
+        (await client.history(topic)).records.map(({ payload }) => payload.byteLength),
+        [0],
+        "payload lengths",
+      );
     },
   },
   {
@@ -128,14 +152,19 @@ export const publishingCases: readonly ConformanceCase[] = [
       const client = await world.open();
       const topic = world.topic("t");
       const items = numbered(topic, 50);
-      for (const [i, item] of items.entries()) client.peer.send({ type: "publish", first: i + 1, records: toRecords([item]) });
+      for (const [i, item] of items.entries())
+        client.peer.send({ type: "publish", first: i + 1, records: toRecords([item]) });
       const back = await world.resume(client);
       const settled = back.welcome.publishedUpTo;
       if (settled < 50) {
         back.peer.send({ type: "publish", first: settled + 1, records: toRecords(items.slice(settled)) });
         await back.settled(settled + 1, 50 - settled);
       }
-      equal(texts((await back.history(topic)).records), items.map(({ text }) => text), "what the log holds");
+      equal(
+        texts((await back.history(topic)).records),
+        items.map(({ text }) => text),
+        "what the log holds",
+      );
     },
   },
   {
@@ -172,7 +201,12 @@ export const publishingCases: readonly ConformanceCase[] = [
   {
     section,
     name: "a payload of one byte more than payloadBytesMax is refused with payloadTooLarge",
-    run: (world) => refusesOne(world, (welcome) => ({ topic: world.topic("t"), payload: new Uint8Array(welcome.payloadBytesMax + 1) }), "payloadTooLarge"),
+    run: (world) =>
+      refusesOne(
+        world,
+        (welcome) => ({ topic: world.topic("t"), payload: new Uint8Array(welcome.payloadBytesMax + 1) }),
+        "payloadTooLarge",
+      ),
   },
   {
     section,
@@ -191,7 +225,9 @@ export const publishingCases: readonly ConformanceCase[] = [
     section,
     name: "headers of more than headersBytesMax are refused with headersTooLarge",
     run: (world) => {
-      const headers = Object.fromEntries(["a", "b", "c", "d", "e"].map((name) => [name, "x".repeat(limits.headersBytesMax / 4)]));
+      const headers = Object.fromEntries(
+        ["a", "b", "c", "d", "e"].map((name) => [name, "x".repeat(limits.headersBytesMax / 4)]),
+      );
       return refusesOne(world, () => ({ topic: world.topic("t"), payload: bytes("x"), headers }), "headersTooLarge");
     },
   },
@@ -201,10 +237,21 @@ export const publishingCases: readonly ConformanceCase[] = [
     async run(world) {
       const client = await world.open();
       const topic = world.topic("t");
-      client.peer.send({ type: "publish", first: 1, records: [{ topic: world.topic("a.*"), payload: bytes("x") }, { topic, payload: bytes("2") }] });
+      client.peer.send({
+        type: "publish",
+        first: 1,
+        records: [
+          { topic: world.topic("a.*"), payload: bytes("x") },
+          { topic, payload: bytes("2") },
+        ],
+      });
       await client.settled(1, 2);
       const once = await world.resume(client);
-      equal(once.welcome.refused?.map(({ n, code }) => [n, errorName(code)]), [[1, "badTopic"]], "WELCOME.refused");
+      equal(
+        once.welcome.refused?.map(({ n, code }) => [n, errorName(code)]),
+        [[1, "badTopic"]],
+        "WELCOME.refused",
+      );
       const twice = await world.resume(once, { settled: 2 });
       equal(twice.welcome.refused?.length ?? 0, 0, "refused publishes after settled: 2");
     },
@@ -215,7 +262,8 @@ export const publishingCases: readonly ConformanceCase[] = [
     async run(world) {
       const { peer, welcome } = await world.open();
       const { records } = welcome.credit;
-      if (records >= limits.listItemsMax) throw new CaseSkipped(`The credit of ${records} records is more than one frame can carry`);
+      if (records >= limits.listItemsMax)
+        throw new CaseSkipped(`The credit of ${records} records is more than one frame can carry`);
       peer.send({ type: "publish", first: 1, records: toRecords(numbered(world.topic("t"), records + 1)) });
       await peer.ended("creditOverrun");
     },
@@ -226,11 +274,15 @@ export const publishingCases: readonly ConformanceCase[] = [
     async run(world) {
       const { peer, welcome } = await world.open();
       // Open transactions hold credit until they end, so the overrun does not depend on how fast the log is.
-      const record: PublishRecord = { topic: world.topic("t"), payload: new Uint8Array(Math.min(welcome.payloadBytesMax, limits.transactionBytesMax) - 4_096) };
+      const record: PublishRecord = {
+        topic: world.topic("t"),
+        payload: new Uint8Array(Math.min(welcome.payloadBytesMax, limits.transactionBytesMax) - 4_096),
+      };
       const each = recordBytes(record);
       const fitting = Math.floor(welcome.credit.bytes / each);
       if (!welcome.features.includes("transactions")) throw new CaseSkipped("The gateway offers no transactions");
-      if (fitting > limits.transactionsOpenMax) throw new CaseSkipped(`The credit of ${welcome.credit.bytes} bytes is more than open transactions can hold`);
+      if (fitting > limits.transactionsOpenMax)
+        throw new CaseSkipped(`The credit of ${welcome.credit.bytes} bytes is more than open transactions can hold`);
       for (let tx = 1; tx <= fitting; tx += 1) {
         peer.send({ type: "begin", tx });
         peer.send({ type: "publish", tx, records: [record] });

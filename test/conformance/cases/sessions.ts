@@ -21,7 +21,11 @@ export const sessionCases: readonly ConformanceCase[] = [
     async run(world) {
       const first = await world.open();
       const { welcome } = await world.resume(first);
-      equal([welcome.resumeKey, welcome.epoch, welcome.owner], [first.welcome.resumeKey, first.welcome.epoch, 2], "WELCOME key, epoch, owner");
+      equal(
+        [welcome.resumeKey, welcome.epoch, welcome.owner],
+        [first.welcome.resumeKey, first.welcome.epoch, 2],
+        "WELCOME key, epoch, owner",
+      );
     },
   },
   {
@@ -80,7 +84,10 @@ export const sessionCases: readonly ConformanceCase[] = [
         await new Promise((wake) => setTimeout(wake, pauseMs));
         const again = await world.open({ session: welcome.session, resumeKey: welcome.resumeKey });
         if (again.welcome.outcome === "opened") {
-          check(["sessionExpired", "sessionUnknown"].includes(again.welcome.cause ?? ""), `WELCOME.cause is ${again.welcome.cause}`);
+          check(
+            ["sessionExpired", "sessionUnknown"].includes(again.welcome.cause ?? ""),
+            `WELCOME.cause is ${again.welcome.cause}`,
+          );
           return;
         }
         again.peer.close();
@@ -131,7 +138,11 @@ export const sessionCases: readonly ConformanceCase[] = [
       const back = await world.resume(client);
       const restored = [];
       for (const filter of filters) restored.push((await back.restored(filter)).subscribed);
-      equal(restored.map(({ qos }) => qos), [1, 2, 0], "qos");
+      equal(
+        restored.map(({ qos }) => qos),
+        [1, 2, 0],
+        "qos",
+      );
       equal(restored[0]?.window, { records: 17, bytes: 600_000 }, "window");
       for (const one of restored) equal(one.chains.map(({ lane }) => lane).sort(), [0, 1, 2, 3], "lanes");
       await back.peer.fence();
@@ -153,7 +164,11 @@ export const sessionCases: readonly ConformanceCase[] = [
       const back = await world.resume(client);
       await back.restored(kept);
       await back.peer.fence();
-      equal(back.peer.unread("subscribed").map(({ filter }) => filter), [], "further SUBSCRIBED frames");
+      equal(
+        back.peer.unread("subscribed").map(({ filter }) => filter),
+        [],
+        "further SUBSCRIBED frames",
+      );
     },
   },
   {
@@ -170,7 +185,10 @@ export const sessionCases: readonly ConformanceCase[] = [
       await away.peer.fence();
       away.peer.close();
       await away.peer.closed();
-      await writer.publish([{ topic, text: "4" }, { topic, text: "5" }]);
+      await writer.publish([
+        { topic, text: "4" },
+        { topic, text: "5" },
+      ]);
       const after = await (await world.resume(away)).restored(topic);
       equal(after.subscribed.resume.kind, "replay", "SUBSCRIBED.resume");
       equal(texts(await after.take(2)), ["4", "5"], "records after the resume");
@@ -204,7 +222,10 @@ export const sessionCases: readonly ConformanceCase[] = [
       before.ack();
       const back = await world.resume(client);
       const after = await back.restored(topic);
-      check(["upToDate", "replay"].includes(after.subscribed.resume.kind), `SUBSCRIBED.resume is ${after.subscribed.resume.kind}`);
+      check(
+        ["upToDate", "replay"].includes(after.subscribed.resume.kind),
+        `SUBSCRIBED.resume is ${after.subscribed.resume.kind}`,
+      );
       await back.publishOne(topic, "4");
       equal(texts(await after.take(1)), ["4"], "first record after the resume");
     },

@@ -1,5 +1,5 @@
 /**
- * Section "Subscribing": where delivery begins, filters, quality of service, lanes, the end of a subscription.
+ * Section "Subscribing": filters, quality of service, lanes, the end of a subscription.
  * @module
  */
 import type { Qos } from "../../../src/protocol/frame.ts";
@@ -15,7 +15,11 @@ async function delivers(world: World, qos: Qos): Promise<void> {
   const received = await reader.subscribe(topic, { qos });
   equal(received.subscribed.qos, qos, "SUBSCRIBED.qos");
   await (await world.open()).publish(numbered(topic, 20));
-  equal(texts(await received.take(20)), numbered(topic, 20).map(({ text }) => text), "delivered");
+  equal(
+    texts(await received.take(20)),
+    numbered(topic, 20).map(({ text }) => text),
+    "delivered",
+  );
 }
 
 /** Which of the topics (given without their scope) a filter lets through. */
@@ -35,114 +39,6 @@ async function refusesFilter(world: World, filter: string): Promise<void> {
 }
 
 export const subscribingCases: readonly ConformanceCase[] = [
-  {
-    section,
-    name: "start new: what was published before is not delivered",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      await client.publishOne(topic, "before");
-      const received = await client.subscribe(topic, { start: { kind: "new" } });
-      await client.publishOne(topic, "after");
-      equal(texts(await received.take(1)), ["after"], "first record");
-    },
-  },
-  {
-    section,
-    name: "without a start a subscription starts new, with QoS 1",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      await client.publishOne(topic, "before");
-      const received = await client.subscribe(topic);
-      equal(received.subscribed.qos, 1, "SUBSCRIBED.qos");
-      await client.publishOne(topic, "after");
-      equal(texts(await received.take(1)), ["after"], "first record");
-    },
-  },
-  {
-    section,
-    name: "start all: everything that the log holds, then what follows",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      await client.publish(numbered(topic, 3));
-      const received = await client.subscribe(topic, { start: { kind: "all" } });
-      equal(texts(await received.take(3)), ["1", "2", "3"], "held records");
-      await client.publishOne(topic, "4");
-      equal(texts(await received.take(1)), ["4"], "what follows");
-    },
-  },
-  {
-    section,
-    name: "start position: what lies after it",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      const [, second] = await client.publish(numbered(topic, 4));
-      const received = await client.subscribe(topic, { start: { kind: "position", seq: second ?? 0, epoch: client.welcome.epoch } });
-      equal(received.subscribed.resume.kind, "replay", "SUBSCRIBED.resume");
-      equal(texts(await received.take(2)), ["3", "4"], "delivered");
-    },
-  },
-  {
-    section,
-    name: "start position of another epoch is answered epochChanged",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      await client.publishOne(topic, "1");
-      const received = await client.subscribe(topic, { start: { kind: "position", seq: 1, epoch: "no-such-epoch" } });
-      equal(received.subscribed.resume.kind, "epochChanged", "SUBSCRIBED.resume");
-      equal(texts(await received.take(1)), ["1"], "delivered from the first seq held");
-    },
-  },
-  {
-    section,
-    name: "start position past the end of the log is answered ahead",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      const seq = await client.publishOne(world.topic("other"), "x");
-      const received = await client.subscribe(topic, { start: { kind: "position", seq: seq + 1_000_000, epoch: client.welcome.epoch } });
-      const { resume, chains } = received.subscribed;
-      check(resume.kind === "ahead" && resume.last >= seq && resume.last < seq + 1_000_000, `SUBSCRIBED.resume is ${JSON.stringify(resume)}`);
-      equal(chains.every(({ last }) => last === resume.last), true, "last of the chains is the end of the log");
-      await client.publishOne(topic, "1");
-      equal(texts(await received.take(1)), ["1"], "delivered");
-    },
-  },
-  {
-    section,
-    name: "start time: from the first record that is not older",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      await client.publish(numbered(topic, 3));
-      const old = (await client.history(topic)).records.at(-1)?.time ?? 0;
-      let time = old;
-      for (let n = 0; time <= old; n += 1) {
-        await client.publishOne(world.topic("clock"), String(n));
-        time = (await client.history(world.topic("clock"), { backward: true, limit: 1 })).records[0]?.time ?? 0;
-      }
-      await client.publishOne(topic, "newer");
-      const received = await client.subscribe(topic, { start: { kind: "time", time } });
-      equal(texts(await received.take(1)), ["newer"], "first record");
-    },
-  },
-  {
-    section,
-    name: "start last: the newest record of each topic, then what follows",
-    async run(world) {
-      const client = await world.open();
-      const [a, b] = [world.topic("last.a"), world.topic("last.b")];
-      await client.publish([{ topic: a, text: "a1" }, { topic: b, text: "b1" }, { topic: a, text: "a2" }, { topic: b, text: "b2" }, { topic: a, text: "a3" }]);
-      const received = await client.subscribe(world.topic("last.*"), { start: { kind: "last" } });
-      equal(texts(await received.take(2)), ["b2", "a3"], "newest of each topic");
-      await client.publishOne(b, "b3");
-      equal(texts(await received.take(1)), ["b3"], "what follows");
-    },
-  },
   { section, name: "QoS 0 delivers in order to a reader that keeps up", run: (world) => delivers(world, 0) },
   { section, name: "QoS 1 delivers in order", run: (world) => delivers(world, 1) },
   { section, name: "QoS 2 delivers in order", run: (world) => delivers(world, 2) },
@@ -180,7 +76,8 @@ export const subscribingCases: readonly ConformanceCase[] = [
         seen.set(frame.chain, [...(seen.get(frame.chain) ?? []), ...texts(frame.records)]);
         count += frame.records.length;
       }
-      for (const lane of [0, 1, 2, 3] as const) equal(seen.get(received.chain(lane)), [`lane ${lane}`], `chain of lane ${lane}`);
+      for (const lane of [0, 1, 2, 3] as const)
+        equal(seen.get(received.chain(lane)), [`lane ${lane}`], `chain of lane ${lane}`);
     },
   },
   {
@@ -190,11 +87,17 @@ export const subscribingCases: readonly ConformanceCase[] = [
       const topic = world.topic("t");
       const client = await world.open();
       const received = await client.subscribe(topic);
-      await client.publish(Array.from({ length: 80 }, (_, i) => ({ topic, text: String(i), lane: (i % 4) as 0 | 1 | 2 | 3 })));
+      await client.publish(
+        Array.from({ length: 80 }, (_, i) => ({ topic, text: String(i), lane: (i % 4) as 0 | 1 | 2 | 3 })),
+      );
       const records = await received.take(80);
       for (const lane of [0, 1, 2, 3]) {
         const numbers = records.filter((record) => record.lane === lane).map((record) => Number(texts([record])[0]));
-        equal(numbers, Array.from({ length: 20 }, (_, i) => 4 * i + lane), `lane ${lane}`);
+        equal(
+          numbers,
+          Array.from({ length: 20 }, (_, i) => 4 * i + lane),
+          `lane ${lane}`,
+        );
       }
     },
   },
@@ -206,7 +109,10 @@ export const subscribingCases: readonly ConformanceCase[] = [
       const client = await world.open();
       await client.publish(Array.from({ length: 40 }, (_, i) => ({ topic, text: `low ${i}`, lane: 3 as const })));
       await client.publish([{ topic, text: "critical", lane: 0 }]);
-      const received = await client.subscribe(topic, { start: { kind: "all" }, window: { records: 4, bytes: 600_000 } });
+      const received = await client.subscribe(topic, {
+        start: { kind: "all" },
+        window: { records: 4, bytes: 600_000 },
+      });
       const order: string[] = [];
       while (order.length < 41) {
         order.push(...texts(await received.take(1)));
@@ -215,15 +121,42 @@ export const subscribingCases: readonly ConformanceCase[] = [
       check(order.indexOf("critical") < 40, "the critical record came after all low ones");
     },
   },
-  { section, name: "* stands for exactly one token", run: async (world) =>
-      equal(await matches(world, "w.*.z", ["w.a.z", "w.a.b.z", "w.z", "w.b.z", "w.a.y"]), ["w.a.z", "w.b.z"], "delivered") },
-  { section, name: "a last > stands for one token or more", run: async (world) =>
-      equal(await matches(world, "w.>", ["w", "w.a", "w.a.b", "v.a"]), ["w.a", "w.a.b"], "delivered") },
-  { section, name: "a filter without wildcards matches its topic alone", run: async (world) =>
-      equal(await matches(world, "w.a", ["w.a.b", "w", "w.a", "w.A"]), ["w.a"], "delivered") },
-  { section, name: "a filter with an empty token is refused with badFilter", run: (world) => refusesFilter(world, world.topic("a..b")) },
-  { section, name: "a filter with > before its last token is refused with badFilter", run: (world) => refusesFilter(world, world.topic(">.b")) },
-  { section, name: "a filter with a wildcard inside a token is refused with badFilter", run: (world) => refusesFilter(world, world.topic("a*.b")) },
+  {
+    section,
+    name: "* stands for exactly one token",
+    run: async (world) =>
+      equal(
+        await matches(world, "w.*.z", ["w.a.z", "w.a.b.z", "w.z", "w.b.z", "w.a.y"]),
+        ["w.a.z", "w.b.z"],
+        "delivered",
+      ),
+  },
+  {
+    section,
+    name: "a last > stands for one token or more",
+    run: async (world) =>
+      equal(await matches(world, "w.>", ["w", "w.a", "w.a.b", "v.a"]), ["w.a", "w.a.b"], "delivered"),
+  },
+  {
+    section,
+    name: "a filter without wildcards matches its topic alone",
+    run: async (world) => equal(await matches(world, "w.a", ["w.a.b", "w", "w.a", "w.A"]), ["w.a"], "delivered"),
+  },
+  {
+    section,
+    name: "a filter with an empty token is refused with badFilter",
+    run: (world) => refusesFilter(world, world.topic("a..b")),
+  },
+  {
+    section,
+    name: "a filter with > before its last token is refused with badFilter",
+    run: (world) => refusesFilter(world, world.topic(">.b")),
+  },
+  {
+    section,
+    name: "a filter with a wildcard inside a token is refused with badFilter",
+    run: (world) => refusesFilter(world, world.topic("a*.b")),
+  },
   {
     section,
     name: "a filter that the session holds already is refused with alreadySubscribed",
@@ -255,7 +188,8 @@ export const subscribingCases: readonly ConformanceCase[] = [
       const some = await client.subscribe(world.topic("o.*"), { qos: 2 });
       const exact = await client.subscribe(world.topic("o.a"));
       await client.publish(numbered(world.topic("o.a"), 3));
-      for (const received of [all, some, exact]) equal(texts(await received.take(3)), ["1", "2", "3"], received.subscribed.filter);
+      for (const received of [all, some, exact])
+        equal(texts(await received.take(3)), ["1", "2", "3"], received.subscribed.filter);
     },
   },
   {
@@ -336,7 +270,14 @@ export const subscribingCases: readonly ConformanceCase[] = [
         reception.ack();
       }
       await writing;
-      equal(seen.join() === numbered(topic, count).map(({ text }) => text).join(), true, "1 … 3000 in order");
+      equal(
+        seen.join() ===
+          numbered(topic, count)
+            .map(({ text }) => text)
+            .join(),
+        true,
+        "1 … 3000 in order",
+      );
     },
   },
 ];

@@ -3,7 +3,16 @@
  * @module
  */
 import { CaseSkipped, check, equal } from "../peer.ts";
-import { bytes, type Client, type ConformanceCase, numbered, type PublishText, texts, toRecords, type World } from "../world.ts";
+import {
+  bytes,
+  type Client,
+  type ConformanceCase,
+  numbered,
+  type PublishText,
+  texts,
+  toRecords,
+  type World,
+} from "../world.ts";
 
 const section = "Transactions";
 
@@ -31,14 +40,33 @@ export const transactionCases: readonly ConformanceCase[] = [
       const client = await transactional(world);
       const [a, b] = [world.topic("a"), world.topic("b")];
       begin(client, 1, [{ topic: a, text: "1" }]);
-      client.peer.send({ type: "publish", tx: 1, records: toRecords([{ topic: b, text: "2" }, { topic: a, text: "3" }]) });
+      client.peer.send({
+        type: "publish",
+        tx: 1,
+        records: toRecords([
+          { topic: b, text: "2" },
+          { topic: a, text: "3" },
+        ]),
+      });
       const committed = await commit(client, 1);
       const records = (await client.history(world.topic("*"))).records;
       equal(texts(records), ["1", "2", "3"], "records");
-      equal(records.map(({ id }) => id.replace(/\d+$/, "")), new Array(3).fill(`${client.welcome.session}/tx/1/`), "record ids without their index");
+      equal(
+        records.map(({ id }) => id.replace(/\d+$/, "")),
+        new Array(3).fill(`${client.welcome.session}/tx/1/`),
+        "record ids without their index",
+      );
       equal(new Set(records.map(({ id }) => id)).size, 3, "distinct ids");
-      equal([committed.firstSeq, committed.lastSeq], [records[0]?.seq, records[2]?.seq], "COMMITTED first and last seq");
-      equal(records.map(({ seq }) => seq - (records[0]?.seq ?? 0)), [0, 1, 2], "consecutive seqs");
+      equal(
+        [committed.firstSeq, committed.lastSeq],
+        [records[0]?.seq, records[2]?.seq],
+        "COMMITTED first and last seq",
+      );
+      equal(
+        records.map(({ seq }) => seq - (records[0]?.seq ?? 0)),
+        [0, 1, 2],
+        "consecutive seqs",
+      );
     },
   },
   {

@@ -21,7 +21,11 @@ class WriterProcess {
   readonly #lines: AsyncGenerator<string>;
 
   constructor(directory: string) {
-    this.#process = Bun.spawn([process.execPath, program, directory], { stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+    this.#process = Bun.spawn([process.execPath, program, directory], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     this.#lines = linesOf(this.#process.stdout);
   }
 
@@ -145,13 +149,18 @@ describe("embedded: processes", () => {
   test("a reader is refused appends", async () => {
     await (await openEmbeddedLog(directory, ports)).close();
     const reader = await openEmbeddedLog(directory, { ...ports, readOnly: true });
-    expect(await reader.append({ records: [newRecord("a")] })).toMatchObject({ ok: false, code: "unavailable", retryable: false });
+    expect(await reader.append({ records: [newRecord("a")] })).toMatchObject({
+      ok: false,
+      code: "unavailable",
+      retryable: false,
+    });
     await expect(reader.forgetProducer("p")).rejects.toThrow("reading only");
     await reader.close();
   });
   test("a reader goes on while its writer trims", async () => {
     const log = await openEmbeddedLog(directory, { ...ports, lagRecords: 1 });
-    const fill = (): Promise<unknown> => log.append({ records: Array.from({ length: 300 }, (_, i) => newRecord(`t.${i % 9}`, String(i))) });
+    const fill = (): Promise<unknown> =>
+      log.append({ records: Array.from({ length: 300 }, (_, i) => newRecord(`t.${i % 9}`, String(i))) });
     await fill();
     const reader = await openEmbeddedLog(directory, { ...ports, readOnly: true });
     expect((await reader.read(everything)).records.length).toBe(300);

@@ -3,7 +3,18 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { copyFileSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, truncateSync, unlinkSync, writeFileSync, writeSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "lmdb";
@@ -29,25 +40,39 @@ describe("embedded: trouble", () => {
   async function fill(count: number): Promise<void> {
     const log = await openEmbeddedLog(directory, ports);
     for (let i = 0; i < count; i += 100) {
-      await log.append({ records: Array.from({ length: 100 }, (_, k) => ({ ...newRecord("a", `${i + k}`), payload: new Uint8Array(200).fill(0x5a) })) });
+      await log.append({
+        records: Array.from({ length: 100 }, (_, k) => ({
+          ...newRecord("a", `${i + k}`),
+          payload: new Uint8Array(200).fill(0x5a),
+        })),
+      });
     }
     await log.close();
   }
 
   test("a directory that cannot be made is `notWritable`", async () => {
     writeFileSync(file, "");
-    await expect(openEmbeddedLog(join(file, "inside"), ports)).rejects.toMatchObject({ name: "LogOpenError", code: "notWritable" });
+    await expect(openEmbeddedLog(join(file, "inside"), ports)).rejects.toMatchObject({
+      name: "LogOpenError",
+      code: "notWritable",
+    });
   });
   test("a directory that holds something else is `foreign`, and is left alone", async () => {
     writeFileSync(join(directory, "thesis.txt"), "mine");
-    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({ code: "foreign", message: expect.stringContaining("thesis.txt") });
+    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({
+      code: "foreign",
+      message: expect.stringContaining("thesis.txt"),
+    });
     expect(readFileSync(join(directory, "thesis.txt"), "utf8")).toBe("mine");
   });
   test("another program's LMDB file is `foreign`", async () => {
     const other = open({ path: file });
     await other.put("their", "data");
     await other.close();
-    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({ code: "foreign", message: expect.stringContaining(file) });
+    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({
+      code: "foreign",
+      message: expect.stringContaining(file),
+    });
   });
   test("a read-only open of nothing is `foreign`", async () => {
     await expect(openEmbeddedLog(directory, { ...ports, readOnly: true })).rejects.toMatchObject({ code: "foreign" });
@@ -58,16 +83,25 @@ describe("embedded: trouble", () => {
     const meta = raw.openDB<Buffer, string>({ name: "meta", encoding: "binary" });
     await meta.put("format", Buffer.from(JSON.stringify({ weir: "log", version: 2, epoch: "e" })));
     await raw.close();
-    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({ code: "wrongVersion", message: expect.stringMatching(/format 2.*reads 1/) });
+    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({
+      code: "wrongVersion",
+      message: expect.stringMatching(/format 2.*reads 1/),
+    });
   });
   test("a file of garbage is `corrupt`", async () => {
     writeFileSync(file, Buffer.alloc(50_000, 0x2e));
-    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({ code: "corrupt", message: expect.stringContaining(file) });
+    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({
+      code: "corrupt",
+      message: expect.stringContaining(file),
+    });
   });
   test("a file that was cut off is `corrupt`", async () => {
     await fill(10_000);
     truncateSync(file, Math.floor(statSync(file).size / 3));
-    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({ code: "corrupt", message: expect.stringContaining("cut off") });
+    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({
+      code: "corrupt",
+      message: expect.stringContaining("cut off"),
+    });
   });
   test("a damaged block of records is `corrupt`, and is never read as records", async () => {
     await fill(1_000);
@@ -75,7 +109,10 @@ describe("embedded: trouble", () => {
     const at = bytes.lastIndexOf(Buffer.alloc(150, 0x5a));
     expect(at).toBeGreaterThan(0);
     writeSync(openSync(file, "r+"), Buffer.from("damage"), 0, 6, at);
-    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({ code: "corrupt", message: expect.stringContaining(file) });
+    await expect(openEmbeddedLog(directory, ports)).rejects.toMatchObject({
+      code: "corrupt",
+      message: expect.stringContaining(file),
+    });
   });
   test("a copy of the file, made beside the writer's commits, is a whole log", async () => {
     await fill(1_000);
@@ -91,7 +128,12 @@ describe("embedded: trouble", () => {
     const sizes: number[] = [];
     for (let cycle = 0; cycle < 12; cycle++) {
       for (let group = 0; group < 10; group++) {
-        await log.append({ records: Array.from({ length: 200 }, (_, i) => ({ ...newRecord(`t.${cycle}.${i}`), payload: new Uint8Array(500) })) });
+        await log.append({
+          records: Array.from({ length: 200 }, (_, i) => ({
+            ...newRecord(`t.${cycle}.${i}`),
+            payload: new Uint8Array(500),
+          })),
+        });
       }
       await log.trim({ ...noBound, records: 1_000 });
       sizes.push(statSync(file).size);
@@ -118,18 +160,34 @@ describe.skipIf(mounted === undefined)("embedded: disk full (needs the right to 
     const acknowledged: string[] = [];
     let failure: AppendResult | undefined;
     for (let i = 0; failure === undefined && i < 1_000; i++) {
-      const result = await log.append({ records: [{ ...newRecord("a"), id: `${i}`, payload: new Uint8Array(60_000) }], numbered: { producer: "p", after: i, numbers: [i + 1] } });
+      const result = await log.append({
+        records: [{ ...newRecord("a"), id: `${i}`, payload: new Uint8Array(60_000) }],
+        numbered: { producer: "p", after: i, numbers: [i + 1] },
+      });
       if (result.ok) acknowledged.push(`${i}`);
       else failure = result;
     }
-    expect(failure).toMatchObject({ ok: false, code: "full", retryable: true, message: expect.stringContaining(directory) });
+    expect(failure).toMatchObject({
+      ok: false,
+      code: "full",
+      retryable: true,
+      message: expect.stringContaining(directory),
+    });
     await expect(log.blobs.put("b", new Uint8Array(3_000_000))).resolves.toMatchObject({ ok: false, code: "full" });
-    await expect(log.forgetProducer("x").then(() => "done", (cause: Error) => cause.message)).resolves.toBeString();
+    await expect(
+      log.forgetProducer("x").then(
+        () => "done",
+        (cause: Error) => cause.message,
+      ),
+    ).resolves.toBeString();
     expect((await log.read(everything)).records.map((record) => record.id)).toEqual(acknowledged);
     expect(await log.producerMark("p")).toBe(acknowledged.length);
     unlinkSync(ballast);
     const count = acknowledged.length;
-    const again = await log.append({ records: [newRecord("a", "again")], numbered: { producer: "p", after: count, numbers: [count + 1] } });
+    const again = await log.append({
+      records: [newRecord("a", "again")],
+      numbered: { producer: "p", after: count, numbers: [count + 1] },
+    });
     expect(again).toMatchObject({ ok: true, seqs: [count + 1] });
     await log.close();
     const reopened = await openEmbeddedLog(directory, ports);

@@ -68,7 +68,10 @@ describe("memory: crash", () => {
     log.keyValue.watch("", () => {
       calls++;
     });
-    const pending = [log.append({ records: [newRecord("a")] }), log.keyValue.put("k", new Uint8Array(1), { ttlMs: 1 })].map(tracked);
+    const pending = [
+      log.append({ records: [newRecord("a")] }),
+      log.keyValue.put("k", new Uint8Array(1), { ttlMs: 1 }),
+    ].map(tracked);
     log.crash();
     pending.push(tracked(log.read(everything)), tracked(log.append({ records: [newRecord("a")] })));
     clock.advance(1_000);

@@ -8,7 +8,8 @@ test("sweep() removes journals of sessions that ended long enough ago, and no ot
   const log = openMemoryLog({ clock: systemClock(), epoch: "e" as LogEpoch });
   const ended = new EndedJournals(log, 1_000);
   const ids = Array.from({ length: 600 }, (_, i) => `s${i}`);
-  for (const id of [...ids, "open"]) await log.journals.append({ key: { kind: "session", id }, expected: 0, entries: [new Uint8Array([1])] });
+  for (const id of [...ids, "open"])
+    await log.journals.append({ key: { kind: "session", id }, expected: 0, entries: [new Uint8Array([1])] });
   for (const [i, id] of ids.entries()) await ended.note(id, i < 500 ? 0 : 900);
 
   expect(await ended.sweep(1_500)).toBe(500);

@@ -24,7 +24,8 @@ export class BlobTable {
 
   stageDelete(name: string, puts: Put[]): void {
     for (const put of [...puts]) {
-      if (put.table === "blobs" && (put.key as readonly unknown[])[0] === name) puts.push({ table: "blobs", key: put.key });
+      if (put.table === "blobs" && (put.key as readonly unknown[])[0] === name)
+        puts.push({ table: "blobs", key: put.key });
     }
     for (const key of this.#store.keys("blobs", pieces(name))) puts.push({ table: "blobs", key });
   }

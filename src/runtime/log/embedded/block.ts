@@ -17,7 +17,17 @@ import type { NewRecord } from "../event-log.ts";
 
 export const blockBytesTarget = 32_768;
 const headerBytes = 48;
-const at = { crc: 0, version: 4, count: 8, offsets: 12, first: 16, time: 24, before: 32, definitions: 40, marks: 44 } as const;
+const at = {
+  crc: 0,
+  version: 4,
+  count: 8,
+  offsets: 12,
+  first: 16,
+  time: 24,
+  before: 32,
+  definitions: 40,
+  marks: 44,
+} as const;
 const version = 1;
 const laneBits = 0b11;
 const hasHeaders = 0b100;
@@ -91,7 +101,9 @@ export class BlockWriter {
   finish(start: BlockStart, tail: BlockTail): Uint8Array {
     const count = this.#offsets.length;
     assert(count > 0, "a block holds a record");
-    const text = tail.topics.reduce((n, t) => n + 6 + t.name.length * 3, 0) + tail.marks.reduce((n, m) => n + 14 + m.producer.length * 3, 0);
+    const text =
+      tail.topics.reduce((n, t) => n + 6 + t.name.length * 3, 0) +
+      tail.marks.reduce((n, m) => n + 14 + m.producer.length * 3, 0);
     this.#reserve(count * 4 + text + 8);
     const view = this.#view;
     const begin = this.#begin;

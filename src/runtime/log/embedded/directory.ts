@@ -3,7 +3,18 @@
  * would end the process at the first read of what is missing.
  * @module
  */
-import { accessSync, closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, truncateSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  truncateSync,
+} from "node:fs";
 import { join } from "node:path";
 import { LogOpenError } from "../event-log.ts";
 
@@ -31,7 +42,10 @@ export function prepareDirectory(directory: string, readOnly: boolean): string {
     if (readOnly) throw new LogOpenError("foreign", `${directory} holds no log: there is no ${logFileName}`);
     const strange = readdirSync(directory).find((name) => !ownFiles.has(name));
     if (strange !== undefined) {
-      throw new LogOpenError("foreign", `${directory} is not empty and holds no log (there is ${strange}): name an empty directory`);
+      throw new LogOpenError(
+        "foreign",
+        `${directory} is not empty and holds no log (there is ${strange}): name an empty directory`,
+      );
     }
     return file;
   }
@@ -54,7 +68,10 @@ function checkFile(file: string, readOnly: boolean): void {
     const { size } = fstatSync(fd);
     if (size >= needed) return;
     if (size < 2 * pageSize || size < needed - missingPagesMax * pageSize) {
-      throw new LogOpenError("corrupt", `${file} is cut off, it has ${size} bytes of ${needed}: restore it from a backup`);
+      throw new LogOpenError(
+        "corrupt",
+        `${file} is cut off, it has ${size} bytes of ${needed}: restore it from a backup`,
+      );
     }
     // Reading past the end of a mapped file would end the process; reading zeros is an error that can be told.
     if (!readOnly) truncateSync(file, needed);

@@ -4,14 +4,14 @@
  * @module
  */
 import type { EpochMs, Seq } from "../../../protocol/ids.ts";
-import { appended, type AppendView, planAppend } from "../append-plan.ts";
+import { type AppendView, appended, planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, JournalKey, KeyValueChange, LogRecord, NewRecord } from "../event-log.ts";
-import { blockBytesTarget, type BlockWriter, type Mark, type TopicDefinition } from "./block.ts";
-import type { JournalTable } from "./journal-table.ts";
+import { type BlockWriter, blockBytesTarget, type Mark, type TopicDefinition } from "./block.ts";
 import { float, floats } from "./floats.ts";
+import type { JournalTable } from "./journal-table.ts";
 import type { LogIndex, NextState } from "./log-index.ts";
-import type { Topic } from "./topic-entry.ts";
 import { assertKey, type Put, type Store } from "./store.ts";
+import type { Topic } from "./topic-entry.ts";
 
 export type GroupParts = {
   readonly store: Store;
@@ -63,7 +63,11 @@ export class Group implements AppendView {
   }
 
   isFull(recordsMax: number, bytesMax: number): boolean {
-    return this.records.length >= recordsMax || this.puts.length >= recordsMax || this.#bytesBefore - this.#parts.index.endBytes >= bytesMax;
+    return (
+      this.records.length >= recordsMax ||
+      this.puts.length >= recordsMax ||
+      this.#bytesBefore - this.#parts.index.endBytes >= bytesMax
+    );
   }
 
   // --- what requests see ---
@@ -75,7 +79,10 @@ export class Group implements AppendView {
   done(producer: string, key: string): Step | undefined {
     const id = `${producer}\n${key}`;
     if (this.#steps.has(id)) return this.#steps.get(id);
-    const stored = this.#marks.has(producer) && this.#marks.get(producer) === undefined ? undefined : this.#parts.store.get("steps", [producer, key]);
+    const stored =
+      this.#marks.has(producer) && this.#marks.get(producer) === undefined
+        ? undefined
+        : this.#parts.store.get("steps", [producer, key]);
     return stored && { first: float(stored, 0), last: float(stored, 1) };
   }
 
@@ -114,10 +121,14 @@ export class Group implements AppendView {
     this.#marks.set(producer, undefined);
     this.#blockMarks.delete(producer);
     this.#forgotten.set(producer, this.lastSeq);
-    this.puts.push({ table: "producers", key: producer }, { table: "forgotten", key: producer, value: floats(this.lastSeq) });
+    this.puts.push(
+      { table: "producers", key: producer },
+      { table: "forgotten", key: producer, value: floats(this.lastSeq) },
+    );
     for (const id of this.#steps.keys()) if (id.startsWith(`${producer}\n`)) this.#steps.set(id, undefined);
     for (const put of [...this.puts]) {
-      if (put.table === "steps" && (put.key as string[])[0] === producer) this.puts.push({ table: "steps", key: put.key });
+      if (put.table === "steps" && (put.key as string[])[0] === producer)
+        this.puts.push({ table: "steps", key: put.key });
     }
     for (const key of this.#parts.store.keys("steps", { start: [producer, ""], end: [producer, "\uffff"] })) {
       this.puts.push({ table: "steps", key });
@@ -125,7 +136,8 @@ export class Group implements AppendView {
   }
 
   deleteJournal(key: JournalKey): void {
-    for (let seq = this.journalHead(key); seq > 0; seq--) this.puts.push({ table: "journals", key: [key.kind, key.id, seq] });
+    for (let seq = this.journalHead(key); seq > 0; seq--)
+      this.puts.push({ table: "journals", key: [key.kind, key.id, seq] });
     this.puts.push({ table: "snapshots", key: [key.kind, key.id] });
     this.#heads.set(headName(key), { key, seq: 0 });
   }
@@ -193,7 +205,8 @@ export class Group implements AppendView {
   #noteRecords(): void {
     const { index } = this.#parts;
     const topics = this.#topics;
-    for (let i = 0; i < topics.length; i++) index.noteRecord(topics[i] as Topic, this.first + i, this.#blockFirsts[i] as Seq);
+    for (let i = 0; i < topics.length; i++)
+      index.noteRecord(topics[i] as Topic, this.first + i, this.#blockFirsts[i] as Seq);
     if (topics.length > 0) index.noteEnd(this.lastSeq, this.#bytesBefore, this.time);
   }
 
@@ -201,7 +214,11 @@ export class Group implements AppendView {
     let seq = head;
     for (const data of entries) {
       seq++;
-      this.puts.push({ table: "journals", key: [key.kind, key.id, seq], value: Buffer.concat([floats(this.time), data]) });
+      this.puts.push({
+        table: "journals",
+        key: [key.kind, key.id, seq],
+        value: Buffer.concat([floats(this.time), data]),
+      });
     }
     this.#heads.set(headName(key), { key, seq });
   }
@@ -210,4 +227,3 @@ export class Group implements AppendView {
 function headName(key: JournalKey): string {
   return `${key.kind}\n${key.id}`;
 }
-

@@ -48,7 +48,9 @@ export class JournalTable {
     const ids: string[] = [];
     let start: Key = cursor === "" ? [kind] : [kind, cursor, lastNumber];
     while (ids.length < max) {
-      const next = this.#store.keys("journals", { start, limit: 1 })[0] as readonly [string, string, number] | undefined;
+      const next = this.#store.keys("journals", { start, limit: 1 })[0] as
+        | readonly [string, string, number]
+        | undefined;
       if (next === undefined || next[0] !== kind) break;
       ids.push(next[1]);
       start = [kind, next[1], lastNumber];
@@ -57,7 +59,11 @@ export class JournalTable {
   }
 
   stageSnapshot(key: JournalKey, snapshot: JournalSnapshot, puts: Put[]): void {
-    puts.push({ table: "snapshots", key: [key.kind, key.id], value: Buffer.concat([floats(snapshot.seq), snapshot.data]) });
+    puts.push({
+      table: "snapshots",
+      key: [key.kind, key.id],
+      value: Buffer.concat([floats(snapshot.seq), snapshot.data]),
+    });
   }
 
   snapshot(key: JournalKey): JournalSnapshot | undefined {

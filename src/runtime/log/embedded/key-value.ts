@@ -8,8 +8,8 @@
 import type { Clock, Timer } from "../../ports.ts";
 import { keyConflict } from "../append-plan.ts";
 import type { Follow, KeyValue, KeyValueChange, KeyValueEntry, LogFailure } from "../event-log.ts";
-import type { Group, HeldValue } from "./group.ts";
 import { float, floats } from "./floats.ts";
+import type { Group, HeldValue } from "./group.ts";
 import { assertKey, type Store } from "./store.ts";
 
 export type KeyValueParts = {
@@ -83,7 +83,8 @@ export class EmbeddedKeyValue implements KeyValue {
         const name = key as string;
         if (entries.length >= max || !name.startsWith(prefix)) break;
         const held = this.#live(unpack(value));
-        if (name !== cursor && held !== undefined) entries.push({ key: name, value: held.value, revision: held.revision });
+        if (name !== cursor && held !== undefined)
+          entries.push({ key: name, value: held.value, revision: held.revision });
       }
       return entries;
     });

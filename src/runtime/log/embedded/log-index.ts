@@ -7,9 +7,17 @@
 import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import { matches } from "../../../protocol/topic.ts";
 import { Block, BlockDamaged } from "./block.ts";
-import { lastNumber, type Put, type Store } from "./store.ts";
 import { float, floats } from "./floats.ts";
-import { indexAfter, lastOfPostings, noPostings, packPostings, type Postings, postingsPerList, unpackPostings } from "./postings.ts";
+import {
+  indexAfter,
+  lastOfPostings,
+  noPostings,
+  type Postings,
+  packPostings,
+  postingsPerList,
+  unpackPostings,
+} from "./postings.ts";
+import { lastNumber, type Put, type Store } from "./store.ts";
 import { newTopic, packTopic, type Topic, unpackTopic } from "./topic-entry.ts";
 
 /** Bytes of records that may wait for the tables: with `lagRecords`, what a start folds again at most. */
@@ -148,8 +156,10 @@ export class LogIndex {
     this.#clear();
     const state = this.#store.get("meta", "state");
     if (state !== undefined) this.#loadState(state);
-    for (const { key, value } of this.#store.walk("topics", { start: 0 })) this.#addTopic(unpackTopic(key as number, value));
-    for (const { key, value } of this.#store.walk("forgotten", { start: "" })) this.forgotten.set(key as string, float(value, 0));
+    for (const { key, value } of this.#store.walk("topics", { start: 0 }))
+      this.#addTopic(unpackTopic(key as number, value));
+    for (const { key, value } of this.#store.walk("forgotten", { start: "" }))
+      this.forgotten.set(key as string, float(value, 0));
     this.lastSeq = this.firstSeq - 1;
     this.endBytes = this.firstBytes;
     const from = Math.max(this.checkpoint + 1, this.firstSeq);
@@ -181,10 +191,12 @@ export class LogIndex {
     for (let i = 0; i < block.count; i++) {
       const topic = this.#byId.get(block.topicAt(i));
       const seq = block.first + i;
-      if (topic !== undefined && seq > topic.indexedTo && seq >= this.firstSeq) this.noteRecord(topic, seq, block.first);
+      if (topic !== undefined && seq > topic.indexedTo && seq >= this.firstSeq)
+        this.noteRecord(topic, seq, block.first);
     }
     for (const { producer, number, seq } of marks) {
-      if (seq > (this.forgotten.get(producer) ?? 0) && number > (this.mark(producer) ?? 0)) this.noteMark(producer, number, block.first);
+      if (seq > (this.forgotten.get(producer) ?? 0) && number > (this.mark(producer) ?? 0))
+        this.noteMark(producer, number, block.first);
     }
     this.noteEnd(block.last, block.bytesBefore + block.bytesUpTo(block.count), block.time);
   }
@@ -257,7 +269,11 @@ export class LogIndex {
 
   #stageState(puts: Put[], checkpoint: Seq, next: Partial<NextState>): void {
     const { firstSeq = this.firstSeq, firstBytes = this.firstBytes } = next;
-    puts.push({ table: "meta", key: "state", value: floats(firstSeq, firstBytes, checkpoint, this.nextTopicId, this.lastTime) });
+    puts.push({
+      table: "meta",
+      key: "state",
+      value: floats(firstSeq, firstBytes, checkpoint, this.nextTopicId, this.lastTime),
+    });
   }
 
   /** Whether the tables lack something that only blocks below `seq` tell. */
@@ -301,7 +317,11 @@ export class LogIndex {
         count = 0;
       }
       const to = Math.min(seqs.length, from + postingsPerList - count);
-      puts.push({ table: "postings", key: [topic.id, first], value: packPostings({ first, held }, topic.tail, { from, to }) });
+      puts.push({
+        table: "postings",
+        key: [topic.id, first],
+        value: packPostings({ first, held }, topic.tail, { from, to }),
+      });
       count += to - from;
       from = to;
     }
@@ -347,7 +367,16 @@ export class LogIndex {
 
   #clear(): void {
     Object.assign(this, { firstSeq: 1, firstBytes: 0, checkpoint: 0, nextTopicId: 1, lastTime: 0 });
-    for (const held of [this.#topics, this.#byId, this.#dirtyTopics, this.#dirtyMarks, this.#marks, this.#filters, this.forgotten]) held.clear();
+    for (const held of [
+      this.#topics,
+      this.#byId,
+      this.#dirtyTopics,
+      this.#dirtyMarks,
+      this.#marks,
+      this.#filters,
+      this.forgotten,
+    ])
+      held.clear();
     this.#list = [];
   }
 }

@@ -6,12 +6,25 @@ import type { EpochMs, LogEpoch, Seq } from "../../../protocol/ids.ts";
 import type { Clock, Timer } from "../../ports.ts";
 import { closedFailure } from "../append-plan.ts";
 import type {
-  AppendRequest, AppendResult, Blobs, EventLog, Follow, JournalAppend, JournalKey, JournalSnapshot, Journals, LogFailure, LogInfo,
-  LogRecord, ReadPage, ReadRequest, Retention,
+  AppendRequest,
+  AppendResult,
+  Blobs,
+  EventLog,
+  Follow,
+  JournalAppend,
+  JournalKey,
+  JournalSnapshot,
+  Journals,
+  LogFailure,
+  LogInfo,
+  LogRecord,
+  ReadPage,
+  ReadRequest,
+  Retention,
 } from "../event-log.ts";
 import { BlobTable } from "./blob-table.ts";
-import { BlockCache } from "./block-cache.ts";
 import { BlockWriter } from "./block.ts";
+import { BlockCache } from "./block-cache.ts";
 import { Followers } from "./followers.ts";
 import type { Group } from "./group.ts";
 import { JournalTable } from "./journal-table.ts";
@@ -37,7 +50,10 @@ export type EmbeddedLogParts = {
 const pollMs = 50;
 const followPage = { filter: everyTopic, recordsMax: 1_024, bytesMax: 1_048_576 } as const;
 const readOnlyFailure: LogFailure = {
-  ok: false, code: "unavailable", message: "The log is open for reading only", retryable: false,
+  ok: false,
+  code: "unavailable",
+  message: "The log is open for reading only",
+  retryable: false,
 };
 
 export class EmbeddedLog implements EventLog {
@@ -107,7 +123,9 @@ export class EmbeddedLog implements EventLog {
   }
 
   lastPerTopic(filter: string, after: Seq, max: number): Promise<readonly LogRecord[]> {
-    return this.#read(() => newestPerTopic({ index: this.#index, blocks: this.#blocks, pause: this.#pause }, filter, after, max));
+    return this.#read(() =>
+      newestPerTopic({ index: this.#index, blocks: this.#blocks, pause: this.#pause }, filter, after, max),
+    );
   }
 
   seqAtTime(time: EpochMs): Promise<Seq> {

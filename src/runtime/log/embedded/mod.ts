@@ -2,4 +2,4 @@
  * The embedded event log: one directory, one writing process, records flushed to disk before they are acknowledged.
  * @module
  */
-export { type EmbeddedLogOptions, openEmbeddedLog } from "./open.ts";
+export { openEmbeddedLog } from "./open.ts";

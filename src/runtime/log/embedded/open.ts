@@ -50,12 +50,21 @@ type Opening = {
 };
 
 function loadLog(store: Store, { epoch, readOnly, lock, options }: Opening): EventLog {
-  const onError = options.onError ?? ((cause: unknown) => queueMicrotask(() => { throw cause; }));
+  const onError =
+    options.onError ??
+    ((cause: unknown) =>
+      queueMicrotask(() => {
+        throw cause;
+      }));
   try {
     const { clock, lagRecords = defaultLagRecords } = options;
     return new EmbeddedLog({ store, epoch, readOnly, lagRecords, onError, clock, release: () => lock?.release() });
   } catch (cause) {
-    throw new LogOpenError("corrupt", `${store.file} is damaged (${(cause as Error).message}): restore it from a backup`, { cause });
+    throw new LogOpenError(
+      "corrupt",
+      `${store.file} is damaged (${(cause as Error).message}): restore it from a backup`,
+      { cause },
+    );
   }
 }
 
@@ -82,7 +91,8 @@ async function readFormat(store: Store, readOnly: boolean, random: Random): Prom
 }
 
 async function makeLog(store: Store, readOnly: boolean, random: Random): Promise<LogEpoch> {
-  if (readOnly || store.foreign) throw new LogOpenError("foreign", `${store.file} is an LMDB file, but no log of a gateway`);
+  if (readOnly || store.foreign)
+    throw new LogOpenError("foreign", `${store.file} is an LMDB file, but no log of a gateway`);
   const epoch = random.token(epochBytes);
   const value = new TextEncoder().encode(JSON.stringify({ weir: "log", version: formatVersion, epoch }));
   const failure = await store.commit([{ table: "meta", key: "format", value }]);

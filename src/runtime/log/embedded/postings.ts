@@ -19,7 +19,11 @@ export const noPostings: Postings = { seqs: [], blocks: [] };
 export type PostingsList = { readonly first: Seq; readonly held: Uint8Array | undefined };
 
 /** The list that begins at `first`, of which `held` is stored, with those of `added` at [from, to). */
-export function packPostings({ first, held }: PostingsList, added: Postings, { from, to }: { from: number; to: number }): Uint8Array {
+export function packPostings(
+  { first, held }: PostingsList,
+  added: Postings,
+  { from, to }: { from: number; to: number },
+): Uint8Array {
   const bytes = new Uint8Array((held?.byteLength ?? lastBytes) + (to - from) * 16);
   let end = lastBytes;
   let last = first;

@@ -3,16 +3,21 @@
  * give the same pages; `estimate` picks the cheaper. A long scan lets other work through between its steps.
  * @module
  */
+
+import { recordBytes } from "../../../protocol/frame.ts";
 import type { Seq } from "../../../protocol/ids.ts";
 import type { LogRecord, ReadPage, ReadRequest } from "../event-log.ts";
-import { recordBytes } from "../../../protocol/frame.ts";
-import type { BlockCache } from "./block-cache.ts";
 import type { Block } from "./block.ts";
+import type { BlockCache } from "./block-cache.ts";
 import type { LogIndex, Matched } from "./log-index.ts";
-import type { Topic } from "./topic-entry.ts";
 import type { Postings } from "./postings.ts";
+import type { Topic } from "./topic-entry.ts";
 
-export type ReaderParts = { readonly index: LogIndex; readonly blocks: BlockCache; readonly pause: () => Promise<void> };
+export type ReaderParts = {
+  readonly index: LogIndex;
+  readonly blocks: BlockCache;
+  readonly pause: () => Promise<void>;
+};
 
 /** Work between two pauses: about 2 ms. */
 const stepsPerPause = 8_192;

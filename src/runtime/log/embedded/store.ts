@@ -11,7 +11,17 @@ import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogFailure } from "../event-log.ts";
 
 const tables = [
-  "meta", "blocks", "topics", "postings", "producers", "forgotten", "steps", "journals", "snapshots", "values", "blobs",
+  "meta",
+  "blocks",
+  "topics",
+  "postings",
+  "producers",
+  "forgotten",
+  "steps",
+  "journals",
+  "snapshots",
+  "values",
+  "blobs",
 ] as const;
 export type Table = (typeof tables)[number];
 export type Key = string | number | (string | number)[];
@@ -39,7 +49,13 @@ export class Store {
     this.file = file;
     const binary = { encoding: "binary" } as const;
     this.#env = open<Uint8Array, Key>({
-      ...binary, path: file, readOnly, maxDbs: 16, overlappingSync: false, commitDelay: 0, eventTurnBatching: false,
+      ...binary,
+      path: file,
+      readOnly,
+      maxDbs: 16,
+      overlappingSync: false,
+      commitDelay: 0,
+      eventTurnBatching: false,
     });
     const names = [...this.#env.getKeys({ limit: tables.length + 1 })] as string[];
     this.foreign = names.some((name) => !(tables as readonly string[]).includes(name));
@@ -114,7 +130,8 @@ export class Store {
 
 export function assertKey(...parts: readonly string[]): void {
   const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
-  if (bytes > keyBytesMax) throw new RangeError(`A key of ${bytes} bytes is longer than ${keyBytesMax}: ${parts.join("/").slice(0, 64)}`);
+  if (bytes > keyBytesMax)
+    throw new RangeError(`A key of ${bytes} bytes is longer than ${keyBytesMax}: ${parts.join("/").slice(0, 64)}`);
 }
 
 /** The cause is a promise of its own (see `#failure`). */

@@ -24,7 +24,16 @@ export type Topic = {
   dirtySinceBytes: number;
 };
 export function newTopic(id: number, name: string): Topic {
-  const none = { lastSeq: 0, lastBlock: 0, count: 0, indexedTo: 0, listFirst: 0, listCount: 0, dirtySince: 0, dirtySinceBytes: 0 };
+  const none = {
+    lastSeq: 0,
+    lastBlock: 0,
+    count: 0,
+    indexedTo: 0,
+    listFirst: 0,
+    listCount: 0,
+    dirtySince: 0,
+    dirtySinceBytes: 0,
+  };
   return { id, name, ...none, tail: noPostings };
 }
 

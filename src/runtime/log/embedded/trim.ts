@@ -13,9 +13,9 @@ import type { Block } from "./block.ts";
 import type { BlockCache } from "./block-cache.ts";
 import type { Group } from "./group.ts";
 import type { LogIndex } from "./log-index.ts";
-import type { Topic } from "./topic-entry.ts";
 import { lastOfPostings } from "./postings.ts";
 import { lastNumber, type Store } from "./store.ts";
+import type { Topic } from "./topic-entry.ts";
 
 export type TrimParts = { readonly store: Store; readonly index: LogIndex; readonly blocks: BlockCache };
 
@@ -30,7 +30,8 @@ export function retainedFrom(parts: TrimParts, retention: Retention, now: EpochM
   let first = index.firstSeq;
   if (retention.ageMs > 0) first = Math.max(first, seqAtTime(parts, now - retention.ageMs));
   if (retention.records > 0) first = Math.max(first, index.lastSeq - retention.records + 1);
-  if (retention.bytes > 0 && index.bytes > retention.bytes) first = Math.max(first, seqAtBytes(parts, index.endBytes - retention.bytes));
+  if (retention.bytes > 0 && index.bytes > retention.bytes)
+    first = Math.max(first, seqAtBytes(parts, index.endBytes - retention.bytes));
   return first;
 }
 
@@ -73,7 +74,12 @@ export function stageTrim(parts: TrimParts, group: Group, target: Seq): Seq {
   const gone: Seq[] = [];
   let first = index.firstSeq;
   const begin = first;
-  while (first < target && gone.length < blocksPerStep && first - begin < recordsPerStep && touched.size < topicsPerStep) {
+  while (
+    first < target &&
+    gone.length < blocksPerStep &&
+    first - begin < recordsPerStep &&
+    touched.size < topicsPerStep
+  ) {
     const block = blocks.holding(first);
     if (block === undefined) break;
     if (block.last >= target) {
@@ -95,7 +101,8 @@ export function stageTrim(parts: TrimParts, group: Group, target: Seq): Seq {
     if (topic.lastSeq < first) group.puts.push({ table: "topics", key: topic.id });
   }
   const holding = first > index.lastSeq ? undefined : blocks.holding(first);
-  const firstBytes = holding === undefined ? index.endBytes : holding.bytesBefore + holding.bytesUpTo(first - holding.first);
+  const firstBytes =
+    holding === undefined ? index.endBytes : holding.bytesBefore + holding.bytesUpTo(first - holding.first);
   group.nextState = { firstSeq: first, firstBytes };
   group.onDurable(() => {
     index.removeTopics(removed);
@@ -106,7 +113,10 @@ export function stageTrim(parts: TrimParts, group: Group, target: Seq): Seq {
 
 function stagePostings(store: Store, group: Group, topic: Topic, first: Seq): void {
   const all = topic.lastSeq < first;
-  for (const { key, value } of store.walk("postings", { start: [topic.id, 0], end: [topic.id, all ? lastNumber : first] })) {
+  for (const { key, value } of store.walk("postings", {
+    start: [topic.id, 0],
+    end: [topic.id, all ? lastNumber : first],
+  })) {
     if (lastOfPostings(value) >= first) break;
     group.puts.push({ table: "postings", key });
   }
