@@ -1,12 +1,14 @@
 /**
- * Planted bugs: each breaks one promise on purpose, from outside the production code, by wrapping its log or by
- * changing frames where a wrong implementation would have written other ones. A checker must catch every one;
- * a checker that lets its bug through proves nothing.
+ * Planted bugs: each breaks one promise on purpose, from outside the production code, by wrapping its log, by
+ * changing frames where a wrong implementation would have written other ones, or by replacing a method for the time
+ * of one world. A checker must catch every one; a checker that lets its bug through proves nothing.
  * @module
  */
 import type { ClientStore } from "../../src/client/store.ts";
 import type { Frame, Window } from "../../src/protocol/frame.ts";
+import { Connection } from "../../src/runtime/connection.ts";
 import type { AppendRequest, AppendResult, EventLog, LogRecord } from "../../src/runtime/log/event-log.ts";
+import { Session } from "../../src/runtime/session/session.ts";
 import type { SimProcess } from "./clock.ts";
 import type { FaultKind, FaultPlan } from "./faults.ts";
 import type { Place, Wire } from "./network.ts";
@@ -23,6 +25,12 @@ export type Bug = {
   /** The frames that take the frame's place; `undefined`: it passes as it is. */
   readonly meddle?: (frame: Frame, at: Meddling) => readonly Frame[] | undefined;
   readonly store?: (store: ClientStore) => ClientStore;
+  /** Breaks production classes for one world; answers what mends them. */
+  readonly breaks?: () => () => void;
+  /** It needs time to show. */
+  readonly activeMs?: number;
+  /** It shows only where a session writes a long journal. */
+  readonly longJournals?: boolean;
 };
 
 const often = (...kinds: FaultKind[]): FaultPlan => new Map(kinds.map((kind) => [kind, 1_500]));
@@ -116,12 +124,54 @@ export const bugs: Readonly<Record<string, Bug>> = {
     meddle: (frame, { place }) =>
       place === "gatewayOut" && frame.type === "welcome" ? [{ ...frame, owner: 1 }] : undefined,
   },
+  "no-fencing": {
+    caughtBy: ["one owner"],
+    faults: often("clientLost", "halfOpen"),
+    activeMs: 30_000,
+    breaks: keepOldOwners,
+  },
+  "stale-snapshot": {
+    caughtBy: ["one owner"],
+    faults: new Map([
+      ["gatewayCrash", 6_000],
+      ["reset", 3_000],
+    ]),
+    activeMs: 30_000,
+    longJournals: true,
+    log: withStaleSnapshots,
+  },
   "store-forgets": {
     caughtBy: ["processed once", "stored once", "processed all"],
     faults: often("clientCrash"),
     store: (store) => ({ ...store, load: async () => new Map() }),
   },
 };
+
+/** Who takes a session over does not end the connection that had it. */
+function keepOldOwners(): () => void {
+  const { detach } = Session.prototype;
+  const { end } = Connection.prototype;
+  Session.prototype.detach = function (cause) {
+    return cause === "superseded" ? Promise.resolve() : detach.call(this, cause);
+  };
+  Connection.prototype.end = function (reason, cause) {
+    if (reason !== "superseded") end.call(this, reason, cause);
+  };
+  return () => {
+    Session.prototype.detach = detach;
+    Connection.prototype.end = end;
+  };
+}
+
+/** A snapshot claims to cover the whole journal: what was recorded after it is never folded. */
+function withStaleSnapshots(log: EventLog): EventLog {
+  const { journals } = log;
+  const loadSnapshot: EventLog["journals"]["loadSnapshot"] = async (key) => {
+    const saved = await journals.loadSnapshot(key);
+    return saved === undefined ? undefined : { ...saved, seq: await journals.lastSeq(key) };
+  };
+  return { ...log, journals: { ...journals, loadSnapshot } };
+}
 
 /** Answers an append before it is durable. */
 function acknowledgesEarly(log: EventLog): EventLog {

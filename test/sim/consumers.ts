@@ -5,6 +5,7 @@
 
 import type { SubscribeOptions } from "../../src/client/options.ts";
 import type { ReceivedRecord } from "../../src/client/record.ts";
+import type { Subscription } from "../../src/client/subscription.ts";
 import type { Qos } from "../../src/protocol/frame.ts";
 import { lanes } from "../../src/protocol/lane.ts";
 import { keyOf, type SubscriberFact } from "./evidence.ts";
@@ -28,6 +29,49 @@ export type SubscriberPlan = {
   /** How late it subscribes for the first time. */
   readonly comesAfterMs: number;
 };
+
+export const plainPlan: Omit<SubscriberPlan, "name" | "filter" | "qos"> = {
+  mayCrash: false,
+  ephemeral: false,
+  start: "all",
+  refusesShare: 0,
+  maxDeliver: undefined,
+  windowRecords: undefined,
+  takesMs: 0,
+  ackWaitMs: undefined,
+  comesAfterMs: 0,
+};
+
+/** Filters that a changer takes and leaves; nobody publishes there. */
+const changerFilters = Array.from({ length: 12 }, (_, i) => `changing.${i}`);
+const changerPaceMs = 25;
+
+/** Subscribes and unsubscribes all the time: every time is an entry in the journal of its session. */
+export function changer(workload: Workload, client: SimClient): void {
+  client.play(({ client: sdk, process, chance }) => {
+    const { clock } = workload.world;
+    const held = new Map<string, Subscription | "leaving">();
+    const change = (): void => {
+      const filter = chance.pick(changerFilters);
+      const subscription = held.get(filter);
+      if (subscription === undefined)
+        held.set(
+          filter,
+          sdk.subscribe(filter, () => undefined),
+        );
+      else if (subscription !== "leaving") {
+        held.set(filter, "leaving");
+        workload.track(
+          process,
+          `unsubscribe ${filter}`,
+          subscription.unsubscribe().then(() => held.delete(filter)),
+        );
+      }
+      if (clock.nowMs < workload.untilMs) clock.after(changerPaceMs, change, process);
+    };
+    change();
+  });
+}
 
 export function subscriber(workload: Workload, client: SimClient, plan: SubscriberPlan): void {
   const { world, deliveries } = workload;

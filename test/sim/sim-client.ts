@@ -28,6 +28,8 @@ export type SimClientOptions = {
   readonly ephemeral?: boolean;
 };
 
+const codecShares = [...Array<"msgpack">(14).fill("msgpack"), "json", "protobuf"] as const;
+
 /** Longer than any run: a session that is lost to time is not what these worlds are about. */
 const resumeWindowMs = 24 * 3_600_000;
 
@@ -45,7 +47,7 @@ export class SimClient {
     this.options = options;
     const store = memoryStore();
     this.#store = options.ephemeral === true ? undefined : (world.bug?.store?.(store) ?? store);
-    this.#codec = world.chance.fork(`codec/${options.name}`).pick(["msgpack", "msgpack", "msgpack", "json"]);
+    this.#codec = world.chance.fork(`codec/${options.name}`).pick(codecShares);
   }
 
   get running(): Instance | undefined {

@@ -31,6 +31,8 @@ type View = {
   >;
   readonly flights: Map<string, InFlight>;
   readonly acksInTransactions: Map<number, FrameOf<"ack">[]>;
+  /** Numbers of the UNSUBSCRIBEs that it sent. */
+  readonly unsubscribes: Set<number>;
   /** When a record was handed to the wire first, by chain and seq. */
   readonly sentMs: Map<string, number>;
 };
@@ -134,6 +136,9 @@ export class WireChecker {
         break;
       case "subscribe":
         this.#ackWaitMs.set(`${wire.client.name} ${frame.filter}`, frame.ackWaitMs ?? limits.ackWaitMs);
+        break;
+      case "unsubscribe":
+        view.unsubscribes.add(frame.ref);
         break;
       case "credit": {
         const flight = frame.filter === undefined ? undefined : view.flights.get(frame.filter);
@@ -249,8 +254,9 @@ export class WireChecker {
     }
     // What was refused from `n` on is sent again, and counts again then.
     if (frame.n !== undefined) for (const n of view.publishes.keys()) if (n >= frame.n) view.publishes.delete(n);
-    // A NAK may cross with the dead-lettering of its record.
-    const crossed = frame.message.startsWith("NAK of ");
+    // A NAK may cross with the dead-lettering of its record; an UNSUBSCRIBE is sent again when its answer was lost.
+    const crossed =
+      frame.message.startsWith("NAK of ") || (frame.ref !== undefined && view.unsubscribes.has(frame.ref));
     if (!crossed && peersDisagree.has(errorName(frame.code))) {
       this.#violation("peers agree", `${named(wire)} was told ${frame.cause}: ${frame.message}`);
     }
@@ -268,6 +274,7 @@ export class WireChecker {
         chains: new Map(),
         flights: new Map(),
         acksInTransactions: new Map(),
+        unsubscribes: new Set(),
         sentMs: new Map(),
       };
       this.#views.set(wire.id, view);

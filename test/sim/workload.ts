@@ -5,7 +5,7 @@
  */
 import type { Frame, Qos } from "../../src/protocol/frame.ts";
 import type { SimProcess } from "./clock.ts";
-import { type SubscriberPlan, subscriber } from "./consumers.ts";
+import { changer, plainPlan, type SubscriberPlan, subscriber } from "./consumers.ts";
 import { Deliveries } from "./deliveries.ts";
 import { pipeline, publisher, transactionWriter } from "./producers.ts";
 import type { Chance } from "./random.ts";
@@ -38,6 +38,14 @@ export class Workload implements Unprocessed {
       pipeline(this, this.#client("pipeline", chance.hit(0.5)), this.#client("feeder", true), pace * 2);
     for (const plan of this.#subscribers())
       subscriber(this, this.#client(plan.name, plan.mayCrash, plan.ephemeral), plan);
+    if (this.world.bug?.longJournals === true || this.world.chance.fork("changer").hit(0.1)) this.#startChanger();
+  }
+
+  /** One that changes its subscriptions all the time, beside one that it keeps: its session's journal grows long. */
+  #startChanger(): void {
+    const client = this.#client("changer", false);
+    subscriber(this, client, { ...plainPlan, name: "changer", filter: "t.>", qos: 1 });
+    changer(this, client);
   }
 
   crashClient(chance: Chance, silent: boolean, downMs: number): void {

@@ -47,10 +47,13 @@ const stepMs = 2_500;
 
 export function runWorld(options: WorldOptions): Outcome {
   const world = new World(options);
+  const mend = options.bug?.breaks?.();
   try {
     world.run();
   } catch (error) {
     world.found("no uncaught error", error instanceof Error ? (error.stack ?? error.message) : String(error));
+  } finally {
+    mend?.();
   }
   return world.judge();
 }
@@ -93,7 +96,7 @@ export class World {
   }
 
   run(): void {
-    const activeMs = this.chance.fork("length").pick([3_000, 10_000, 30_000]);
+    const activeMs = this.bug?.activeMs ?? this.chance.fork("length").pick([3_000, 10_000, 30_000]);
     const untilMs = this.clock.nowMs + activeMs;
     this.trace.note("START", () => `faults: ${[...this.#plan].map(([kind, ms]) => `${kind}/${ms}`).join(" ")}`);
     this.#startGateway();
