@@ -13,6 +13,7 @@ import {
   type InputFrom,
 } from "xstate";
 import { type Crash, restartIn, type SupervisorState, supervise, type Verdict } from "../actors/supervisor/policy.ts";
+import { ActorTimers } from "./actor-timers.ts";
 import type { Clock, Logger } from "./ports.ts";
 
 type Signal = { readonly type: string; readonly error?: unknown };
@@ -53,14 +54,8 @@ export class Supervisor {
   constructor(clock: Clock, logger: Logger) {
     this.#clock = clock;
     this.#logger = logger;
-    this.#root = createActor(watcher, {
-      id: "gateway",
-      input: (signal) => this.#receive(signal),
-      clock: {
-        setTimeout: (wake: (...args: unknown[]) => void, delayMs: number) => clock.after(delayMs, wake),
-        clearTimeout: (timer: { cancel(): void } | undefined) => timer?.cancel(),
-      },
-    });
+    this.#root = createActor(watcher, { id: "gateway", input: (signal) => this.#receive(signal) });
+    ActorTimers.install(this.#root.system, clock);
     this.#root.start();
   }
 

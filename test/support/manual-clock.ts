@@ -26,6 +26,10 @@ export class ManualClock implements Clock {
     };
     return { cancel };
   }
+  /** Timers that wait. */
+  get pending(): number {
+    return this.#waiting.length;
+  }
   soon(run: () => void): void {
     this.after(0, run);
   }
