@@ -8,7 +8,7 @@
 
 import { recordBytes } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
-import { matches } from "../protocol/topic.ts";
+import { isWildcard, matches } from "../protocol/topic.ts";
 import type { LogRecord, ReadPage } from "./log/event-log.ts";
 
 export type RecentBounds = { readonly recordsMax: number; readonly bytesMax: number };
@@ -22,6 +22,8 @@ export class RecentRecords {
   #start = 0;
   #count = 0;
   #bytes = 0;
+  /** The held records of each topic: what most readers that come back ask for. */
+  readonly #byTopic = new Map<string, TopicRecords>();
 
   constructor(head: Seq, bounds: RecentBounds) {
     this.#bounds = bounds;
@@ -37,6 +39,12 @@ export class RecentRecords {
     this.#count++;
     this.#bytes += recordBytes(record);
     this.#head = record.seq;
+    let topic = this.#byTopic.get(record.topic);
+    if (topic === undefined) {
+      topic = { records: [], start: 0 };
+      this.#byTopic.set(record.topic, topic);
+    }
+    topic.records.push(record);
   }
 
   #drop(): void {
@@ -46,6 +54,18 @@ export class RecentRecords {
     this.#count--;
     this.#bytes -= recordBytes(oldest);
     this.#floor = oldest.seq;
+    this.#dropOfTopic(oldest.topic);
+  }
+
+  #dropOfTopic(name: string): void {
+    const topic = this.#byTopic.get(name) as TopicRecords;
+    topic.start++;
+    if (topic.start === topic.records.length) {
+      this.#byTopic.delete(name);
+    } else if (topic.start * 2 > topic.records.length && topic.start > 64) {
+      topic.records.splice(0, topic.start);
+      topic.start = 0;
+    }
   }
 
   /** Can everything after this seq be read here? */
@@ -57,9 +77,7 @@ export class RecentRecords {
   read(filter: string, after: Seq, max: { readonly records: number; readonly bytes: number }): ReadPage {
     const records: LogRecord[] = [];
     let bytes = 0;
-    for (let i = this.#indexAfter(after); i < this.#count; i++) {
-      const record = this.#ring[(this.#start + i) % this.#bounds.recordsMax] as LogRecord;
-      if (!matches(filter, record.topic)) continue;
+    for (const record of isWildcard(filter) ? this.#matching(filter, after) : this.#ofTopic(filter, after)) {
       bytes += recordBytes(record);
       if (records.length > 0 && (records.length >= max.records || bytes > max.bytes)) {
         return { records, scannedTo: record.seq - 1, done: false };
@@ -69,16 +87,34 @@ export class RecentRecords {
     return { records, scannedTo: Math.max(after, this.#head), done: true };
   }
 
-  /** Index of the first held record with seq > after. Seqs ascend, but need not be consecutive. */
-  #indexAfter(after: Seq): number {
-    let low = 0;
-    let high = this.#count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const record = this.#ring[(this.#start + middle) % this.#bounds.recordsMax] as LogRecord;
-      if (record.seq <= after) low = middle + 1;
-      else high = middle;
+  *#matching(filter: string, after: Seq): Iterable<LogRecord> {
+    const at = (index: number) => this.#ring[(this.#start + index) % this.#bounds.recordsMax] as LogRecord;
+    for (let i = firstAfter(after, this.#count, at); i < this.#count; i++) {
+      const record = at(i);
+      if (matches(filter, record.topic)) yield record;
     }
-    return low;
   }
+
+  *#ofTopic(name: string, after: Seq): Iterable<LogRecord> {
+    const topic = this.#byTopic.get(name);
+    if (topic === undefined) return;
+    const { records, start } = topic;
+    const at = (index: number) => records[start + index] as LogRecord;
+    const count = records.length - start;
+    for (let i = firstAfter(after, count, at); i < count; i++) yield at(i);
+  }
+}
+
+type TopicRecords = { readonly records: LogRecord[]; start: number };
+
+/** Index of the first record with seq > after. Seqs ascend, but need not be consecutive. */
+function firstAfter(after: Seq, count: number, at: (index: number) => LogRecord): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (at(middle).seq <= after) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
