@@ -10,6 +10,8 @@ import type { Seq } from "../protocol/ids.ts";
 
 const capacityMin = 16;
 
+type Totals = { readonly records: number; readonly bytes: number };
+
 export class ChainMeter {
   readonly #capacityMax: number;
   #seqs = new Float64Array(capacityMin);
@@ -49,6 +51,18 @@ export class ChainMeter {
     if (low === 0) return undefined;
     const at = (this.#start + low - 1) % this.#seqs.length;
     return { records: this.#records[at] as number, bytes: this.#bytes[at] as number };
+  }
+
+  /** What was sent after the totals `from`, frame by frame; frames whose ends are forgotten count with the next one. */
+  *since(from: Totals): Iterable<Totals & { readonly upTo: Seq }> {
+    let { records, bytes } = from;
+    for (let i = 0; i < this.#count; i++) {
+      const at = (this.#start + i) % this.#seqs.length;
+      const total = { records: this.#records[at] as number, bytes: this.#bytes[at] as number };
+      if (total.records <= records) continue;
+      yield { upTo: this.#seqs[at] as number, records: total.records - records, bytes: total.bytes - bytes };
+      ({ records, bytes } = total);
+    }
   }
 
   #makeRoom(floor: Seq): void {

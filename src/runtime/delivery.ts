@@ -216,15 +216,15 @@ export class Delivery implements LiveReceiver {
     return lanes.map((lane) => Math.max(this.#told[lane] as Seq, this.feed.prev(lane)));
   }
 
-  /** What was fanned out and not acknowledged becomes one piece in flight per lane. */
+  /**
+   * What was fanned out and not acknowledged is in flight now, frame by frame: as one piece it would give no room
+   * before all of it is acknowledged.
+   */
   #carryInFlight(): void {
-    if (this.qos === 0) return;
+    if (this.qos === 0 || this.#mode !== "live") return;
     for (const lane of lanes) {
-      const meter = this.feed.meter(lane);
-      const records = meter.records - (this.#ackedRecords[lane] as number);
-      if (records === 0) continue;
-      const bytes = meter.bytes - (this.#ackedBytes[lane] as number);
-      this.#inFlight.push(lane, { upTo: this.feed.prev(lane), records, bytes });
+      const acked = { records: this.#ackedRecords[lane] as number, bytes: this.#ackedBytes[lane] as number };
+      for (const piece of this.feed.meter(lane).since(acked)) this.#inFlight.push(lane, piece);
     }
   }
 
