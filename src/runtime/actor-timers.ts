@@ -29,7 +29,14 @@ export class ActorTimers {
     this.#relay = relay;
   }
 
-  schedule(source: AnyActorRef, target: AnyActorRef, event: AnyEventObject, delayMs: number, id = `timer ${++this.#unnamed}`): void {
+  // biome-ignore lint/complexity/useMaxParams: the signature is xstate's
+  schedule(
+    source: AnyActorRef,
+    target: AnyActorRef,
+    event: AnyEventObject,
+    delayMs: number,
+    id = `timer ${++this.#unnamed}`,
+  ): void {
     const own = this.#timers.get(source) ?? new Map<string, Timer>();
     this.#timers.set(source, own);
     own.get(id)?.cancel();

@@ -282,9 +282,11 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#session = session;
     this.#parts.host.greeted(this);
     this.#signal({ type: "session.attached" });
-    this.send(welcomeFrame(attached, this.#identity, this.#services));
     this.#watchExpiry();
-    session.begin(this, hello);
+    this.#socket.cork(() => {
+      this.send(welcomeFrame(attached, this.#identity, this.#services));
+      session.begin(this, hello);
+    });
     const early = this.#early ?? [];
     this.#early = undefined;
     for (const frame of early) this.#forSession(frame);

@@ -53,6 +53,8 @@ export type DeliveryOptions = {
   readonly positions: LanePositions;
   /** Up to this seq only the newest record of each topic is delivered. */
   readonly lastOnlyUpTo: Seq;
+  /** Retention took what had not been sent: the receiver is to be told. */
+  readonly trimmed: () => void;
   /** The log failed while a reader read: the connection cannot go on. */
   readonly readFailed: (error: unknown) => void;
 };
@@ -117,6 +119,7 @@ export class Delivery implements LiveReceiver {
   /** Begins to deliver. Everything sent from now on is after SUBSCRIBED. */
   start(): void {
     this.#reader.start(this.#options.positions, this.#options.lastOnlyUpTo);
+    this.#reader.wake();
   }
 
   end(): void {
@@ -203,17 +206,18 @@ export class Delivery implements LiveReceiver {
   /** Leaves the fan-out; its reader goes on where the fan-out ended. */
   #fallBehind(): void {
     if (this.#mode !== "live") return;
-    const sentUpTo = this.#sentLive();
+    const read = this.#readUpTo();
     this.#carryInFlight();
+    for (const lane of lanes) this.#told[lane] = this.#sentUpTo(lane);
     this.#leaveFeed();
     this.#mode = "behind";
-    for (const lane of lanes) this.#told[lane] = sentUpTo[lane] as Seq;
-    this.#reader.start(sentUpTo as unknown as LanePositions, 0);
+    this.#reader.start(read as unknown as LanePositions, 0);
   }
 
-  /** Per lane, everything matching up to here has been fanned out to it. */
-  #sentLive(): Seq[] {
-    return lanes.map((lane) => Math.max(this.#told[lane] as Seq, this.feed.prev(lane)));
+  /** Per lane, everything matching up to here was sent; a lane without matches is as far as the others. */
+  #readUpTo(): Seq[] {
+    if (this.#mode !== "live") return this.#reader.sentUpTo();
+    return lanes.map((lane) => Math.max(this.#sentUpTo(lane), this.#options.hub.position));
   }
 
   /**
@@ -290,17 +294,13 @@ export class Delivery implements LiveReceiver {
 
   /** Delivers again after these positions: a hole was reported, or nothing was acknowledged in time. */
   rewind(positions: ReadonlyMap<Lane, Seq>): void {
-    const from = this.#mode === "live" ? this.#sentLive() : this.#reader.sentUpTo();
+    const from = this.#readUpTo();
     this.#carryInFlight();
+    for (const lane of lanes) this.#told[lane] = this.#sentUpTo(lane);
     this.#leaveFeed();
     this.#mode = "behind";
-    for (const lane of lanes) {
-      const seq = positions.get(lane);
-      if (seq === undefined) {
-        this.#told[lane] = Math.max(this.#told[lane] as Seq, from[lane] as Seq);
-        continue;
-      }
-      this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, this.#told[lane] as Seq, from[lane] as Seq);
+    for (const [lane, seq] of positions) {
+      this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, this.#told[lane] as Seq);
       from[lane] = Math.max(seq, this.#acked[lane] as Seq);
       this.#told[lane] = from[lane] as Seq;
       this.#inFlight.takeBack(lane, from[lane] as Seq);
@@ -310,6 +310,15 @@ export class Delivery implements LiveReceiver {
 
   rewindToAcknowledged(): void {
     this.rewind(new Map(lanes.map((lane) => [lane, this.#acked[lane] as Seq])));
+  }
+
+  /** Retention took everything up to `seq`, sent or not: nothing of that is owed any more. */
+  passTrimmed(seq: Seq): void {
+    for (const lane of lanes) {
+      this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, seq);
+      this.ack(lane, seq);
+    }
+    this.rewindToAcknowledged();
   }
 
   drained(): void {

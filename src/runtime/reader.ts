@@ -98,11 +98,14 @@ export class Reader {
     if (this.#delivery.mode === "behind") this.#running = true;
   }
 
+  /** Worth a page: for each sliver of the window that an acknowledgement frees, the log would be read again. */
   #hasRoom(): boolean {
+    const { outlet, bounds } = this.#options;
+    if (outlet.bufferedBytes() >= bounds.deliverBytesMax) return false;
     const room = this.#delivery.room();
-    return (
-      room.records > 0 && room.bytes > 0 && this.#options.outlet.bufferedBytes() < this.#options.bounds.deliverBytesMax
-    );
+    if (this.#delivery.empty) return true;
+    const { records, bytes } = this.#delivery.window;
+    return room.records * 4 >= records && room.bytes >= Math.min(bytes / 4, bounds.deliverBytesMax);
   }
 
   #pageBounds(): { readonly records: number; readonly bytes: number } {
@@ -117,6 +120,15 @@ export class Reader {
   }
 
   async #readLog(after: Seq): Promise<ReadPage> {
+    const generation = this.#generation;
+    const page = await this.#readPage(after);
+    // Retention may have passed by: what the page lacks then is told, and not skipped.
+    const { log, qos } = this.#options;
+    if (qos > 0 && generation === this.#generation && log.info().firstSeq > after + 1) this.#options.trimmed();
+    return page;
+  }
+
+  async #readPage(after: Seq): Promise<ReadPage> {
     const { log, hub, filter } = this.#options;
     const until = hub.position;
     if (after < this.#lastOnlyUpTo) return this.#readLast(after, Math.min(until, this.#lastOnlyUpTo));
@@ -136,13 +148,22 @@ export class Reader {
 
   /** False: the window or the socket is full; what is left is read again later. */
   #sendPage(page: ReadPage): boolean {
+    let all = true;
     for (const lane of lanes) {
       if ((this.#sent[lane] as Seq) >= page.scannedTo) continue;
       const records = page.records.filter((record) => record.lane === lane && record.seq > (this.#sent[lane] as Seq));
-      if (!this.#sendLane(lane, records, page.scannedTo)) return false;
-      this.#sent[lane] = page.scannedTo;
+      all = all && this.#sendLane(lane, records, page.scannedTo);
+      if (all) this.#sent[lane] = page.scannedTo;
+      else this.#passOver(lane, records, page.scannedTo);
     }
-    return true;
+    return all;
+  }
+
+  /** What is left of the page is read again later: only from the lane's first record that was not sent. */
+  #passOver(lane: Lane, records: readonly LogRecord[], scannedTo: Seq): void {
+    const sent = this.#sent[lane] as Seq;
+    const unsent = records.find((record) => record.seq > sent);
+    this.#sent[lane] = unsent === undefined ? scannedTo : Math.max(sent, unsent.seq - 1);
   }
 
   #sendLane(lane: Lane, records: readonly LogRecord[], scannedTo: Seq): boolean {

@@ -38,7 +38,10 @@ test("sockets that never say HELLO are closed at the handshake's deadline, all o
 
 test("a half-open peer is found by the heartbeat and its session can be resumed; one that answers stays", async () => {
   const clock = new SteeredClock();
-  await using stage = await Stage.open({ clock, config: { limits: { heartbeatMs: 1_000, pongMs: 500, drainMs: 500, resumeWindowMs: 60_000 } } });
+  await using stage = await Stage.open({
+    clock,
+    config: { limits: { heartbeatMs: 1_000, pongMs: 500, drainMs: 500, resumeWindowMs: 60_000 } },
+  });
   const healthy = await stage.world().open();
   const gone = await silentPeer(stage.url);
   await until(async () => (await stage.metric("weir_sessions_attached")) === 2, "both are attached");

@@ -3,9 +3,9 @@
  */
 import { describe, expect, test } from "bun:test";
 import { type CryptoKey, exportSPKI, generateKeyPair, SignJWT } from "jose";
-import { jwtAuthenticator, type JwtConfig } from "../../src/runtime/auth.ts";
+import { type JwtConfig, jwtAuthenticator } from "../../src/runtime/auth.ts";
 import { rawWebSocket } from "../support/raw-websocket.ts";
-import { SteeredClock, Stage, until } from "./stage.ts";
+import { Stage, SteeredClock, until } from "./stage.ts";
 
 const secret = "a secret of at least thirty-two characters";
 const hmac = new TextEncoder().encode(secret);
@@ -16,7 +16,12 @@ const rs256: JwtConfig = { algorithms: ["RS256"], key: { kind: "publicKey", text
 const eddsa: JwtConfig = { algorithms: ["EdDSA"], key: { kind: "publicKey", text: await exportSPKI(ed.publicKey) } };
 
 type Claims = { readonly publish?: readonly string[]; readonly subscribe?: readonly string[] };
-type Signing = { readonly alg: string; readonly key: CryptoKey | Uint8Array; readonly sub?: string; readonly exp?: number };
+type Signing = {
+  readonly alg: string;
+  readonly key: CryptoKey | Uint8Array;
+  readonly sub?: string;
+  readonly exp?: number;
+};
 const byHmac: Signing = { alg: "HS256", key: hmac };
 
 async function tokenOf(weir: Claims, { alg, key, sub = "anna", exp }: Signing = byHmac): Promise<string> {
@@ -35,23 +40,26 @@ describe("gateway with tokens", () => {
     ["RS256", rs256, rsa.privateKey],
     ["EdDSA", eddsa, ed.privateKey],
   ];
-  test.each(algorithms)("allows what a token signed with %s claims, and nothing beside it", async (alg, config, key) => {
-    await using stage = await open(config);
-    const client = await stage.world().open({ token: await tokenOf(orders, { alg, key }) });
-    const reception = await client.subscribe("orders.*");
-    expect(await client.publishOne("orders.1", "mine")).toBeGreaterThan(0);
-    expect((await reception.take(1))[0]?.topic).toBe("orders.1");
+  test.each(algorithms)(
+    "allows what a token signed with %s claims, and nothing beside it",
+    async (alg, config, key) => {
+      await using stage = await open(config);
+      const client = await stage.world().open({ token: await tokenOf(orders, { alg, key }) });
+      const reception = await client.subscribe("orders.*");
+      expect(await client.publishOne("orders.1", "mine")).toBeGreaterThan(0);
+      expect((await reception.take(1))[0]?.topic).toBe("orders.1");
 
-    client.peer.send({ type: "publish", first: 2, records: [{ topic: "news", payload: new Uint8Array() }] });
-    const { upTo, refused } = await client.peer.expect("published");
-    expect([upTo, refused?.map(({ n, cause }) => [n, cause])]).toEqual([2, [[2, "publishForbidden"]]]);
+      client.peer.send({ type: "publish", first: 2, records: [{ topic: "news", payload: new Uint8Array() }] });
+      const { upTo, refused } = await client.peer.expect("published");
+      expect([upTo, refused?.map(({ n, cause }) => [n, cause])]).toEqual([2, [[2, "publishForbidden"]]]);
 
-    client.peer.send({ type: "subscribe", ref: 9, filter: ">" });
-    await client.peer.refusal("subscribeForbidden", (error) => error.ref === 9);
-    client.peer.send({ type: "read", ref: 10, filter: "secrets" });
-    await client.peer.refusal("subscribeForbidden", (error) => error.ref === 10);
-    expect(stage.log.info().records).toBe(1);
-  });
+      client.peer.send({ type: "subscribe", ref: 9, filter: ">" });
+      await client.peer.refusal("subscribeForbidden", (error) => error.ref === 9);
+      client.peer.send({ type: "read", ref: 10, filter: "secrets" });
+      await client.peer.refusal("subscribeForbidden", (error) => error.ref === 10);
+      expect(stage.log.info().records).toBe(1);
+    },
+  );
 
   test("refuses a socket without a token, and says so", async () => {
     await using stage = await open();
@@ -99,11 +107,17 @@ describe("AUTH on a live connection", () => {
     const client = await world.open({ token: await tokenOf({ ...orders, publish: [">"] }) });
     const kept = await client.subscribe("orders.*");
     const lost = await client.subscribe("news");
-    client.peer.send({ type: "auth", token: await tokenOf({ publish: ["orders.>", "news"], subscribe: ["orders.>"] }) });
+    client.peer.send({
+      type: "auth",
+      token: await tokenOf({ publish: ["orders.>", "news"], subscribe: ["orders.>"] }),
+    });
     const ended = await client.peer.expect("unsubscribed");
     expect([ended.ref, ended.filter, ended.cause]).toEqual([0, "news", "permissionChanged"]);
     await client.peer.expect("authenticated");
-    await client.publish([{ topic: "news", text: "unheard" }, { topic: "orders.1", text: "heard" }]);
+    await client.publish([
+      { topic: "news", text: "unheard" },
+      { topic: "orders.1", text: "heard" },
+    ]);
     expect((await kept.take(1)).map(({ topic }) => topic)).toEqual(["orders.1"]);
     await client.peer.fence();
     expect(await lost.pending()).toEqual([]);

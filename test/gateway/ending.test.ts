@@ -48,7 +48,9 @@ describe("graceful stop", () => {
       const rest = await (await back.restored("stop.>")).take(20 - acked);
       expect(texts(rest)).toEqual(Array.from({ length: 20 - acked }, (_, i) => String(acked + i + 1)));
     }
-    const again = await stage.world().open({ session: publisher.welcome.session, resumeKey: publisher.welcome.resumeKey });
+    const again = await stage
+      .world()
+      .open({ session: publisher.welcome.session, resumeKey: publisher.welcome.resumeKey });
     expect(again.welcome.publishedUpTo).toBe(20);
   });
 
@@ -130,7 +132,10 @@ describe("a session's window", () => {
   test("runs on over a restart of the gateway", async () => {
     const clock = new SteeredClock();
     await using stage = await Stage.open({ clock });
-    const [early, late] = [await stage.world().open({ resumeWindowMs: windowMs }), await stage.world().open({ resumeWindowMs: windowMs * 3 })];
+    const [early, late] = [
+      await stage.world().open({ resumeWindowMs: windowMs }),
+      await stage.world().open({ resumeWindowMs: windowMs * 3 }),
+    ];
     for (const client of [early, late]) {
       await client.publishOne("t", "1");
       await leave(stage, client);

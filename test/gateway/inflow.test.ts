@@ -37,7 +37,8 @@ describe("a flood of publishes while the log is stalled", () => {
     const neighbour = await world.open();
     const clients = await Promise.all(Array.from({ length: publishers }, () => world.open()));
     for (const [index, { peer }] of clients.entries()) {
-      for (let first = 1; first <= frames; first++) peer.send({ type: "publish", first, records: [{ topic: `flood.${index}`, payload }] });
+      for (let first = 1; first <= frames; first++)
+        peer.send({ type: "publish", first, records: [{ topic: `flood.${index}`, payload }] });
     }
     await until(() => waiting >= inflowBytesMax, "the flood reaches the mark");
     let [last, unmoved] = [0, 0];
@@ -64,36 +65,40 @@ describe("a log that is full", () => {
     ["full", "logFull"],
     ["unavailable", "logUnavailable"],
   ];
-  test.each(failures)("answering %s is told as %s with the first number not stored; what comes again is stored once, in order", async (code, name) => {
-    const failure: LogFailure = { ok: false, code, message: "No space left", retryable: true };
-    let failing = false;
-    const log = (inner: EventLog) =>
-      replaced(inner, {
-        append: (request): Promise<AppendResult> => (failing && request.numbered !== undefined ? Promise.resolve(failure) : inner.append(request)),
-      });
-    await using stage = await Stage.open({ log });
-    const world = stage.world();
-    const [client, reader] = [await world.open(), await world.open()];
-    const reception = await reader.subscribe("t");
-    const record = (n: number): PublishRecord => ({ topic: "t", payload: new TextEncoder().encode(String(n)) });
-    const send = (n: number) => client.peer.send({ type: "publish", first: n, records: [record(n)] });
-    const count = 60;
-    for (let n = 1; n <= 10; n++) send(n);
-    await client.settled(1, 10);
-    failing = true;
-    for (let n = 11; n <= count; n++) send(n);
-    const error = await client.peer.refusal(name);
-    expect([error.n, error.retryAfterMs !== undefined]).toEqual([11, true]);
-    await client.peer.fence();
-    expect(client.peer.unread("error")).toEqual([]);
+  test.each(failures)(
+    "answering %s is told as %s with the first number not stored; what comes again is stored once, in order",
+    async (code, name) => {
+      const failure: LogFailure = { ok: false, code, message: "No space left", retryable: true };
+      let failing = false;
+      const log = (inner: EventLog) =>
+        replaced(inner, {
+          append: (request): Promise<AppendResult> =>
+            failing && request.numbered !== undefined ? Promise.resolve(failure) : inner.append(request),
+        });
+      await using stage = await Stage.open({ log });
+      const world = stage.world();
+      const [client, reader] = [await world.open(), await world.open()];
+      const reception = await reader.subscribe("t");
+      const record = (n: number): PublishRecord => ({ topic: "t", payload: new TextEncoder().encode(String(n)) });
+      const send = (n: number) => client.peer.send({ type: "publish", first: n, records: [record(n)] });
+      const count = 60;
+      for (let n = 1; n <= 10; n++) send(n);
+      await client.settled(1, 10);
+      failing = true;
+      for (let n = 11; n <= count; n++) send(n);
+      const error = await client.peer.refusal(name);
+      expect([error.n, error.retryAfterMs !== undefined]).toEqual([11, true]);
+      await client.peer.fence();
+      expect(client.peer.unread("error")).toEqual([]);
 
-    failing = false;
-    for (let n = 11; n <= count; n++) send(n);
-    expect((await client.settled(11, count - 10)).every((seq) => seq > 0)).toBe(true);
-    const expected = Array.from({ length: count }, (_, i) => String(i + 1));
-    expect(texts(await reception.take(count))).toEqual(expected);
-    expect(stage.log.info().records).toBe(count);
-  });
+      failing = false;
+      for (let n = 11; n <= count; n++) send(n);
+      expect((await client.settled(11, count - 10)).every((seq) => seq > 0)).toBe(true);
+      const expected = Array.from({ length: count }, (_, i) => String(i + 1));
+      expect(texts(await reception.take(count))).toEqual(expected);
+      expect(stage.log.info().records).toBe(count);
+    },
+  );
 
   test("that fails once in the middle of many pipelined publishes stores none of them out of order", async () => {
     let appends = 0;
@@ -110,7 +115,11 @@ describe("a log that is full", () => {
     let upTo = 0;
     const sendFrom = (from: number): void => {
       for (let n = from; n <= count; n++) {
-        client.peer.send({ type: "publish", first: n, records: [{ topic: "t", payload: new TextEncoder().encode(String(n)) }] });
+        client.peer.send({
+          type: "publish",
+          first: n,
+          records: [{ topic: "t", payload: new TextEncoder().encode(String(n)) }],
+        });
       }
     };
     sendFrom(1);

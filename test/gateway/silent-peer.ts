@@ -4,7 +4,7 @@
  */
 import { jsonCodec } from "../../src/protocol/codec-json.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
-import { rawWebSocket, type RawWebSocket } from "../support/raw-websocket.ts";
+import { type RawWebSocket, rawWebSocket } from "../support/raw-websocket.ts";
 
 export type SilentPeer = {
   readonly socket: RawWebSocket;

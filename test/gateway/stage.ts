@@ -25,7 +25,11 @@ export type StageOptions = {
   /** The log as the gateway sees it. */
   readonly log?: (log: EventLog) => EventLog;
 };
-export type Line = { readonly level: LogLevel; readonly event: string; readonly fields: Readonly<Record<string, unknown>> };
+export type Line = {
+  readonly level: LogLevel;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+};
 
 /** Time stands still but for `advance`; the end of a tick is the real one, as sockets need it. */
 export class SteeredClock extends ManualClock {
@@ -96,7 +100,9 @@ export class Stage {
       log: this.#options.log?.(this.#log) ?? this.#log,
       transport: bunTransport(),
       authenticator: this.#options.authenticator ?? anonymousAuthenticator({ publish: [">"], subscribe: [">"] }),
-      logger: { log: (level: LogLevel, event: string, fields: Line["fields"]) => void this.lines.push({ level, event, fields }) },
+      logger: {
+        log: (level: LogLevel, event: string, fields: Line["fields"]) => void this.lines.push({ level, event, fields }),
+      },
       probe: this.#probe,
     };
     this.#gateway = createGateway(ports, { ...this.#options.config, port: this.#port });

@@ -37,7 +37,11 @@ describe("a session that throws", () => {
     crash(client);
     expect((await client.peer.ended("internal")).cause).toBe("actorCrashed");
     const line = stage.lines.find(({ event }) => event === "actor crashed");
-    expect([line?.level, line?.fields["actor"], line?.fields["cause"]]).toEqual(["error", `session:${client.welcome.session}`, "Poisoned read"]);
+    expect([line?.level, line?.fields["actor"], line?.fields["cause"]]).toEqual([
+      "error",
+      `session:${client.welcome.session}`,
+      "Poisoned read",
+    ]);
     await neighbour.publishOne("t", "undisturbed");
     expect(texts(await reception.take(1))).toEqual(["undisturbed"]);
     expect(neighbour.welcome.owner).toBe(1);
@@ -154,10 +158,14 @@ describe("a log that cannot be read", () => {
     let failing = false;
     const log = (inner: EventLog) =>
       replaced(inner, {
-        read: (request) => (failing && request.filter === "t" ? Promise.reject(new Error("Disk went away")) : inner.read(request)),
+        read: (request) =>
+          failing && request.filter === "t" ? Promise.reject(new Error("Disk went away")) : inner.read(request),
       });
     await using stage = await Stage.open({ log });
-    await (await stage.world().open()).publish([{ topic: "t", text: "1" }, { topic: "t", text: "2" }]);
+    await (await stage.world().open()).publish([
+      { topic: "t", text: "1" },
+      { topic: "t", text: "2" },
+    ]);
     await stage.stop();
     await stage.start(); // what is older than the start is not in memory
     const world = stage.world();

@@ -219,6 +219,9 @@ class TappedSocket implements Socket {
   unsubscribe(channel: string): void {
     this.channels.delete(channel);
   }
+  cork(run: () => void): void {
+    this.#inner.cork(run);
+  }
   pause(): void {
     this.#inner.pause();
   }

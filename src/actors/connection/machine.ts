@@ -5,7 +5,7 @@
  * Pure. Timers run on the actor system's clock.
  * @module
  */
-import { raise, setup } from "xstate";
+import { setup } from "xstate";
 import type { CloseName } from "../../protocol/close-code.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import type { ConnectionEffect } from "../effect.ts";
@@ -30,7 +30,7 @@ const goodbye = (reason: CloseName) =>
     params: { type: "say goodbye", reason, cause: reason } satisfies ConnectionEffect,
   }) as const;
 
-export const connectionMachine = setup({
+const connection = setup({
   types: {
     context: {} as ConnectionInput,
     input: {} as ConnectionInput,
@@ -43,7 +43,21 @@ export const connectionMachine = setup({
     congestedDeadline: ({ context }) => context.deadlines.congestedMs,
     drainDeadline: ({ context }) => context.deadlines.drainMs,
   },
-}).createMachine({
+});
+
+const nextBeat = connection.raise({ type: "beat" }, { delay: "beatInterval" });
+const checkLiveness = {
+  type: "perform effect",
+  params: { type: "check liveness" } satisfies ConnectionEffect,
+} as const;
+
+/** What an attached connection listens to, congested or not. (No state around both: nesting costs at every transition.) */
+const alive = {
+  beat: { actions: [checkLiveness, nextBeat] },
+  "peer.silent": { target: "draining", actions: goodbye("heartbeatTimeout") },
+} as const;
+
+export const connectionMachine = connection.createMachine({
   id: "connection",
   context: ({ input }) => input,
   initial: "handshaking",
@@ -68,27 +82,12 @@ export const connectionMachine = setup({
     authenticating: {
       // The client did its part: it is the gateway, its log or the issuer of keys that is late.
       after: { handshakeDeadline: { target: "draining", actions: goodbye("overloaded") } },
-      on: { "session.attached": "established" },
+      on: { "session.attached": { target: "open", actions: nextBeat } },
     },
-    established: {
-      initial: "open",
-      entry: raise({ type: "beat" }, { delay: "beatInterval" }),
-      on: {
-        beat: {
-          actions: [
-            { type: "perform effect", params: { type: "check liveness" } },
-            raise({ type: "beat" }, { delay: "beatInterval" }),
-          ],
-        },
-        "peer.silent": { target: "draining", actions: goodbye("heartbeatTimeout") },
-      },
-      states: {
-        open: { on: { "socket.congested": "congested" } },
-        congested: {
-          after: { congestedDeadline: { target: "#connection.draining", actions: goodbye("slowConsumer") } },
-          on: { "socket.drained": "open" },
-        },
-      },
+    open: { on: { ...alive, "socket.congested": "congested" } },
+    congested: {
+      after: { congestedDeadline: { target: "draining", actions: goodbye("slowConsumer") } },
+      on: { ...alive, "socket.drained": "open" },
     },
     draining: {
       entry: { type: "perform effect", params: { type: "release session", cause: "closing" } },

@@ -83,4 +83,3 @@ export type SessionEvent =
   /** The resume window passed without anybody attaching. */
   | { readonly type: "Expired"; readonly at: EpochMs }
   | { readonly type: "Closed"; readonly at: EpochMs; readonly cause: string };
-

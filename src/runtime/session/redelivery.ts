@@ -187,6 +187,8 @@ export class Redelivery {
     );
     this.#underWay.get(filter)?.delete(seq);
     if (!result.ok) return;
+    // Given back again after it was given up: the step was done before, so nothing was recorded now.
+    if (result.duplicate) await this.#context.record({ type: "SettleNak", at: this.#now(), filter, seq });
     const chain = delivery.chain(lane);
     this.#context.peer?.send(
       errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq }),

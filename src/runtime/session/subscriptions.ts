@@ -137,6 +137,7 @@ export class Subscriptions {
       congestion: held.congestion,
       positions: start.positions,
       lastOnlyUpTo: start.lastOnlyUpTo,
+      trimmed: () => this.#trimmed(peer, held, delivery),
       readFailed: (error) => peer.end("logUnavailable", error instanceof Error ? error.message : "readFailed"),
     });
     this.#open.set(held.filter, { delivery, watch: new AckWatch(held.ackWaitMs, limits) });
@@ -144,6 +145,15 @@ export class Subscriptions {
     peer.send(subscribedFrame(delivery, held, { ref, resume: start.answer, positions: start.positions }));
     delivery.start();
     this.#redelivery.resume(held, delivery);
+  }
+
+  /** Retention passed a receiver that is behind: told as after a resume, and it goes on with what is held. */
+  #trimmed(peer: Peer, held: SubscriptionState, delivery: Delivery): void {
+    const first = this.#context.services.ports.log.info().firstSeq;
+    delivery.passTrimmed(first - 1);
+    const resume: ResumeAnswer = { kind: "trimmed", first };
+    peer.send(subscribedFrame(delivery, held, { ref: 0, resume, positions: delivery.positions() }));
+    this.#context.progressed();
   }
 
   // --- ending ---

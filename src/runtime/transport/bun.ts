@@ -58,6 +58,9 @@ class BunSocket implements Socket {
   unsubscribe(channel: string): void {
     this.#ws.unsubscribe(channel);
   }
+  cork(run: () => void): void {
+    this.#ws.cork(run);
+  }
   pause(): void {
     this.#ws.pause();
   }

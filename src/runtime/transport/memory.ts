@@ -186,6 +186,9 @@ class MemorySocket implements Socket {
     if (members?.size === 0) this.#listener.channels.delete(channel);
     this.#channels.delete(channel);
   }
+  cork(run: () => void): void {
+    run();
+  }
   pause(): void {
     this.#link.up.block();
   }

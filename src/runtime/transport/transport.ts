@@ -13,6 +13,8 @@ export type Socket = {
   readonly remoteAddress: string;
   /** A string goes out as a text message. The bytes may be reused by the caller after the call. */
   send(data: Uint8Array | string): SendResult;
+  /** What `run` sends leaves in one write, where the host can. */
+  cork(run: () => void): void;
   /** Bytes accepted and not yet taken by the kernel. */
   bufferedBytes(): number;
   /** Native fan-out: what is published to the channel is sent to this socket. */
