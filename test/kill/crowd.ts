@@ -113,7 +113,8 @@ export class Crowd {
   async log(): Promise<StoredRecord[]> {
     const records: StoredRecord[] = [];
     for await (const page of this.#client("reader").history(">", { from: "all", limit: 1_000 })) {
-      for (const { seq, topic, lane, payload } of page.records) records.push({ seq, topic, lane, key: keyOf(payload) });
+      for (const { seq, topic, lane, payload, time } of page.records)
+        records.push({ seq, topic, lane, key: keyOf(payload), time });
     }
     return records;
   }

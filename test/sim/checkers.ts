@@ -12,10 +12,11 @@ type Index = {
   readonly log: readonly StoredRecord[];
   readonly byKey: ReadonlyMap<string, readonly StoredRecord[]>;
   readonly bySeq: ReadonlyMap<number, StoredRecord>;
+  readonly firstSeq: number;
 };
 
 export function checkEvidence(evidence: Evidence): readonly Violation[] {
-  const index = indexed(evidence.log);
+  const index = { ...indexed(evidence.log), firstSeq: evidence.firstSeq ?? 0 };
   return [
     ...checkPublishes(evidence, index),
     ...[...evidence.transactions.values()].flatMap((transaction) => checkTransaction(transaction, index)),
@@ -24,7 +25,7 @@ export function checkEvidence(evidence: Evidence): readonly Violation[] {
   ];
 }
 
-function indexed(log: readonly StoredRecord[]): Index {
+function indexed(log: readonly StoredRecord[]): Omit<Index, "firstSeq"> {
   const byKey = new Map<string, StoredRecord[]>();
   for (const record of log) {
     if (record.topic.startsWith("$")) continue;
@@ -41,7 +42,7 @@ function checkPublishes({ publishes }: Evidence, { byKey }: Index): Violation[] 
   for (const [key, records] of byKey) {
     const publish = publishes.get(key);
     if (publish === undefined) found.push(violation("invented", `The log holds ${key}, which nobody published`));
-    if (records.length > 1)
+    if (records.length > 1 + (publish?.resent ?? 0))
       found.push(violation("stored once", `${key} is in the log ${records.length} times, at ${seqsOf(records)}`));
     if (publish?.outcome === "refused")
       found.push(violation("refused", `${key} was refused, and is in the log at ${seqsOf(records)}`));
@@ -128,9 +129,12 @@ function checkOnceInOrder({ name, filter, qos, processed, refused }: SubscriberF
   return [];
 }
 
-/** Everything that is owed was processed, or was moved to the dead-letter topic; nothing from before the start. */
-function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index): Violation[] {
-  const { name, filter, qos, startsAtLast, deadLettered } = subscriber;
+/**
+ * Everything that is owed was processed, was moved to the dead-letter topic, or was told to be trimmed; nothing from
+ * before the start.
+ */
+function checkComplete(subscriber: SubscriberFact, after: number, { log, firstSeq }: Index): Violation[] {
+  const { name, filter, qos, startsAtLast, deadLettered, heldFrom = 0, trimmedBefore = 0, startsAtTime } = subscriber;
   const done = new Set([...subscriber.processed.map(({ seq }) => seq), ...deadLettered, ...deadIn(log)]);
   const newest = new Map<string, StoredRecord>();
   const missing: StoredRecord[] = [];
@@ -140,17 +144,32 @@ function checkComplete(subscriber: SubscriberFact, after: number, { log }: Index
     if (record.seq > after && !done.has(record.seq)) missing.push(record);
   }
   if (startsAtLast)
-    for (const record of newest.values()) if (record.seq <= after && !done.has(record.seq)) missing.push(record);
+    for (const record of newest.values())
+      if (record.seq <= after && record.seq >= heldFrom && !done.has(record.seq)) missing.push(record);
   const found: Violation[] = [];
-  const [first] = missing;
+  // One that it gave back and that retention took before it came again cannot come any more.
+  const [first] = missing.filter(
+    ({ seq }) => seq >= trimmedBefore && (seq >= firstSeq || !subscriber.refused.has(seq)),
+  );
   if (first !== undefined) {
     found.push(
       violation(
         "processed all",
-        `${name} (${filter}, QoS ${qos}, after ${after}) never processed ${missing.length} records, the first ${first.key} at ${first.seq}`,
+        `${name} (${filter}, QoS ${qos}, after ${after}, trimmed before ${trimmedBefore}) never processed ${missing.length} records, the first ${first.key} at ${first.seq}`,
       ),
     );
   }
+  const late = log.find(
+    ({ seq, time, topic }) =>
+      seq <= after && seq >= heldFrom && time >= (startsAtTime ?? Infinity) && matches(filter, topic),
+  );
+  if (late !== undefined)
+    found.push(
+      violation(
+        "starts where asked",
+        `${name} (${filter}) starts at time ${startsAtTime} and skips ${late.key} at ${late.seq}, of ${late.time}`,
+      ),
+    );
   const early = startsAtLast ? undefined : subscriber.processed.find(({ seq }) => seq <= after);
   if (early !== undefined)
     found.push(
@@ -169,11 +188,12 @@ function deadIn(log: readonly StoredRecord[]): number[] {
 }
 
 /** Each input has exactly one output. */
-function checkPipeline({ name, input, output }: PipelineFact, { log, byKey }: Index): Violation[] {
+function checkPipeline({ name, input, output, ...gone }: PipelineFact, { log, byKey }: Index): Violation[] {
+  const owedFrom = Math.max(gone.trimmedBefore ?? 0, gone.heldFrom ?? 0);
   for (const record of log) {
     if (record.topic !== input) continue;
     const outputs = (byKey.get(`out:${record.key}`) ?? []).filter(({ topic }) => topic === output);
-    if (outputs.length !== 1)
+    if (outputs.length > 1 || (outputs.length === 0 && record.seq >= owedFrom))
       return [
         violation("one output each", `${name}: input ${record.key} at ${record.seq} has ${outputs.length} outputs`),
       ];

@@ -18,7 +18,7 @@ export type SubscriberPlan = {
   readonly qos: Qos;
   readonly mayCrash: boolean;
   readonly ephemeral: boolean;
-  readonly start: "all" | "new" | "last" | "position";
+  readonly start: "all" | "new" | "last" | "position" | "time";
   /** How often its handler throws. */
   readonly refusesShare: number;
   readonly maxDeliver: number | undefined;
@@ -80,6 +80,7 @@ export function subscriber(workload: Workload, client: SimClient, plan: Subscrib
     filter: plan.filter,
     qos: plan.qos,
     startsAtLast: plan.start === "last",
+    ...(plan.start === "time" ? { startsAtTime: timeOf(workload, plan) } : {}),
     after: undefined,
     processed: [],
     refused: new Set(),
@@ -92,6 +93,7 @@ export function subscriber(workload: Workload, client: SimClient, plan: Subscrib
     const join = (): void => {
       const handler = handlerOf(workload, plan, { fact, instance });
       const subscription = instance.client.subscribe(plan.filter, subscribeOptions(workload, plan, fact), handler);
+      workload.followTrims(subscription, fact);
       subscription.on("deadLetter", ({ seq }) => fact.deadLettered.add(seq));
     };
     if (instance.restarts === 0) world.clock.after(plan.comesAfterMs, join, instance.process);
@@ -102,15 +104,21 @@ export function subscriber(workload: Workload, client: SimClient, plan: Subscrib
 function subscribeOptions({ world }: Workload, plan: SubscriberPlan, fact: SubscriberFact): SubscribeOptions {
   const { qos, start, windowRecords, ackWaitMs, maxDeliver } = plan;
   const chance = world.chance.fork(`start/${plan.name}`);
+  const time = fact.startsAtTime ?? 0;
   const at = { seq: Math.floor(chance.next() * world.storage.lastSeq), epoch: "sim" };
   return {
     qos,
-    ...(start === "new" ? {} : { start: start === "position" ? at : start }),
+    ...(start === "new" ? {} : { start: start === "position" ? at : start === "time" ? { time } : start }),
     ...(windowRecords === undefined ? {} : { window: { records: windowRecords } }),
     ...(ackWaitMs === undefined ? {} : { ackWaitMs }),
     ...(maxDeliver === undefined ? {} : { maxDeliver }),
     ...(qos === 2 && plan.mayCrash ? { processed: ownPositions(fact) } : {}),
   };
+}
+
+/** Some time while it is not there yet. */
+function timeOf({ world }: Workload, { name, comesAfterMs }: SubscriberPlan): number {
+  return Math.floor(world.clock.nowMs + world.chance.fork(`time/${name}`).next() * comesAfterMs);
 }
 
 /** What an application that keeps its positions beside its data finds after a crash. */

@@ -14,10 +14,10 @@ export class Deliveries implements Unprocessed {
   readonly #settled = new Map<string, Set<number>>();
   readonly #chains = new Map<string, { readonly filter: string; readonly lane: number }>();
   readonly #facts = new Map<string, SubscriberFact>();
-  readonly #lastSeq: () => number;
+  readonly #log: { readonly firstSeq: number; readonly lastSeq: number };
 
-  constructor(lastSeq: () => number) {
-    this.#lastSeq = lastSeq;
+  constructor(log: { readonly firstSeq: number; readonly lastSeq: number }) {
+    this.#log = log;
   }
 
   follow(client: string, fact: SubscriberFact): void {
@@ -45,7 +45,8 @@ export class Deliveries implements Unprocessed {
       for (const { chain, lane } of frame.chains) this.#chains.set(`${wire} ${chain}`, { filter: frame.filter, lane });
       const fact = this.#facts.get(`${client} ${frame.filter}`);
       if (fact !== undefined && fact.after === undefined) {
-        fact.after = fact.startsAtLast ? this.#lastSeq() : Math.min(...frame.chains.map(({ last }) => last));
+        fact.heldFrom = this.#log.firstSeq;
+        fact.after = fact.startsAtLast ? this.#log.lastSeq : Math.min(...frame.chains.map(({ last }) => last));
       }
     }
     if (frame.type !== "deliver" || frame.attempt !== undefined) return;

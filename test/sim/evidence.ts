@@ -9,7 +9,13 @@
 import type { Qos } from "../../src/protocol/frame.ts";
 import type { Lane } from "../../src/protocol/lane.ts";
 
-export type StoredRecord = { readonly seq: number; readonly topic: string; readonly lane: Lane; readonly key: string };
+export type StoredRecord = {
+  readonly seq: number;
+  readonly topic: string;
+  readonly lane: Lane;
+  readonly key: string;
+  readonly time: number;
+};
 
 export type PublishFact = {
   readonly key: string;
@@ -18,6 +24,8 @@ export type PublishFact = {
   /** Id of the transaction that it belongs to. */
   readonly transaction?: string;
   outcome: "unknown" | "acknowledged" | "refused";
+  /** How often it was sent again in a new session, not knowing whether it was stored: each may have stored it again. */
+  resent?: number;
 };
 
 export type TransactionFact = {
@@ -35,6 +43,12 @@ export type SubscriberFact = {
   readonly qos: Qos;
   /** Only the newest of each topic is owed of what lay before the subscription. */
   readonly startsAtLast: boolean;
+  /** Starts at the first record that is not older. */
+  readonly startsAtTime?: number;
+  /** What lay before this seq was gone when it subscribed. */
+  heldFrom?: number;
+  /** The highest seq before which it was told (`trimmed`) that records are gone. */
+  trimmedBefore?: number;
   /** Owed is what lies after this. `undefined`: it never was subscribed, nothing is owed. */
   after: number | undefined;
   readonly processed: ProcessedFact[];
@@ -45,11 +59,20 @@ export type SubscriberFact = {
 };
 
 /** Each record of `input` is turned into exactly one record `out:<key>` of `output`. */
-export type PipelineFact = { readonly name: string; readonly input: string; readonly output: string };
+export type PipelineFact = {
+  readonly name: string;
+  readonly input: string;
+  readonly output: string;
+  /** As of a subscriber. */
+  trimmedBefore?: number;
+  heldFrom?: number;
+};
 
 export type Evidence = {
   /** The whole log, in order. */
   log: readonly StoredRecord[];
+  /** What lies before this seq is no longer held. */
+  firstSeq?: number;
   readonly publishes: Map<string, PublishFact>;
   readonly transactions: Map<string, TransactionFact>;
   readonly subscribers: SubscriberFact[];

@@ -20,6 +20,7 @@ export const faultKinds = [
   "logFull",
   "logStall",
   "clockJump",
+  "trim",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -89,6 +90,9 @@ export function strike(world: World, kind: FaultKind, chance: Chance): void {
       return;
     case "logStall":
       world.storage.stallFor(forMs);
+      return;
+    case "trim":
+      world.storage.trim(chance.pick([1, 5, 40]));
       return;
     case "clockJump":
       world.jump((chance.next() - 0.2) * 300_000);

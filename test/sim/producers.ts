@@ -3,7 +3,7 @@
  * @module
  */
 import { laneNames, lanes, normalLane } from "../../src/protocol/lane.ts";
-import { type PublishFact, payloadFor, type TransactionFact } from "./evidence.ts";
+import { keyOf, type PipelineFact, type PublishFact, payloadFor, type TransactionFact } from "./evidence.ts";
 import type { Instance, SimClient } from "./sim-client.ts";
 import type { Workload } from "./workload.ts";
 
@@ -51,10 +51,21 @@ function publish(workload: Workload, { client, process, chance }: Instance, fact
   workload.track(process, `publish ${fact.key}`, done);
 }
 
+/** What is sent again in a new session may be stored twice; the client says which publishes that can be. */
+function followResends(workload: Workload, { client }: Instance): void {
+  client.on("lost", ({ outcomeUnknown }) => {
+    for (const { payload } of outcomeUnknown) {
+      const fact = workload.world.evidence.publishes.get(keyOf(payload));
+      if (fact !== undefined) fact.resent = (fact.resent ?? 0) + 1;
+    }
+  });
+}
+
 export function publisher(workload: Workload, client: SimClient, paceMs: number): void {
   let count = 0;
   client.play((instance) => {
     const { chance } = instance;
+    followResends(workload, instance);
     const burstMax = chance.pick([1, 3, 12]);
     nowAndThen(workload, instance, paceMs, () => {
       for (let left = chance.int(1, burstMax); left > 0 && count < publishesMax; left--) {
@@ -115,9 +126,10 @@ export function pipeline(workload: Workload, client: SimClient, feeder: SimClien
       });
     });
   });
-  evidence.pipelines.push({ name: client.options.name, input: pipelineInput, output: pipelineOutput });
+  const fact: PipelineFact = { name: client.options.name, input: pipelineInput, output: pipelineOutput };
+  evidence.pipelines.push(fact);
   client.play(({ client: sdk, process }) => {
-    sdk.subscribe(pipelineInput, { qos: 2, start: "all", autoAck: false }, async (record) => {
+    const subscription = sdk.subscribe(pipelineInput, { qos: 2, start: "all", autoAck: false }, async (record) => {
       const key = `out:${record.text().split("|")[0]}`;
       evidence.publishes.set(key, { key, topic: pipelineOutput, lane: normalLane, outcome: "unknown" });
       for (;;) {
@@ -134,5 +146,10 @@ export function pipeline(workload: Workload, client: SimClient, feeder: SimClien
         }
       }
     });
+    // What was gone before it came is not owed either.
+    void subscription.ready.then(() => {
+      fact.heldFrom ??= workload.world.storage.firstSeq;
+    });
+    workload.followTrims(subscription, fact);
   });
 }

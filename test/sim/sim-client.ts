@@ -20,18 +20,21 @@ export type Instance = {
   readonly restarts: number;
 };
 
-export type SimClientOptions = {
+export type SessionPlan = {
+  /** 0: nothing of its session outlives a connection. Absent: longer than any run. */
+  readonly resumeWindowMs?: number;
+  readonly onSessionLost?: "fail" | "resend";
+};
+
+export type SimClientOptions = SessionPlan & {
   readonly name: string;
   /** Whether faults may kill it. */
   readonly mayCrash: boolean;
-  /** Nothing of its session outlives a connection. */
-  readonly ephemeral?: boolean;
 };
 
 const codecShares = [...Array<"msgpack">(14).fill("msgpack"), "json", "protobuf"] as const;
 
-/** Longer than any run: a session that is lost to time is not what these worlds are about. */
-const resumeWindowMs = 24 * 3_600_000;
+const longResumeWindowMs = 24 * 3_600_000;
 
 export class SimClient {
   readonly options: SimClientOptions;
@@ -46,7 +49,7 @@ export class SimClient {
     this.#world = world;
     this.options = options;
     const store = memoryStore();
-    this.#store = options.ephemeral === true ? undefined : (world.bug?.store?.(store) ?? store);
+    this.#store = options.resumeWindowMs === 0 ? undefined : (world.bug?.store?.(store) ?? store);
     this.#codec = world.chance.fork(`codec/${options.name}`).pick(codecShares);
   }
 
@@ -60,13 +63,14 @@ export class SimClient {
   }
 
   start(): void {
-    const { name, ephemeral } = this.options;
+    const { name, resumeWindowMs = longResumeWindowMs, onSessionLost = "fail" } = this.options;
     const world = this.#world;
     const process = new SimProcess(name);
     const chance = world.chance.fork(`${name}/${this.#restarts}`);
     const client = connect("ws://sim/", {
       codec: codecs[this.#codec],
-      resumeWindowMs: ephemeral === true ? 0 : resumeWindowMs,
+      resumeWindowMs,
+      onSessionLost,
       ...(this.#store === undefined ? {} : { store: this.#store }),
       reconnect: { minMs: 50, maxMs: 5_000 },
       ports: {

@@ -21,6 +21,8 @@ export class SimStorage {
   #failsUntilMs = 0;
   #stalledUntilMs = 0;
   #log: MemoryLog;
+  /** Of appends that are not answered. */
+  #underWay = { records: 0 };
   readonly #contents: StoredRecord[] = [];
   #contentsUpTo = 0;
 
@@ -42,12 +44,34 @@ export class SimStorage {
   }
 
   for(process: SimProcess): EventLog {
-    return logOf(process, this.#log, this.#clock, () => (this.#readMs === 0 ? 0 : this.#chance.next() * this.#readMs));
+    const readMs = (): number => (this.#readMs === 0 ? 0 : this.#chance.next() * this.#readMs);
+    const log = logOf(process, this.#log, this.#clock, readMs);
+    const under = this.#underWay;
+    const append: EventLog["append"] = (request) => {
+      under.records += request.records.length;
+      return log.append(request).finally(() => {
+        under.records -= request.records.length;
+      });
+    };
+    return { ...log, append };
+  }
+
+  /** First seq that the log still holds. */
+  get firstSeq(): number {
+    return this.#log.info().firstSeq;
+  }
+
+  /** Retention leaves the newest so many records, and all that are not evidence yet. */
+  trim(newest: number): void {
+    this.contents();
+    const records = newest + this.#underWay.records;
+    this.#log.trim({ ageMs: 0, bytes: 0, records }).catch(() => undefined); // a log that fails trims another time
   }
 
   /** What was not flushed is forgotten. */
   crash(): void {
     this.#log = this.#open({ image: this.#log.crash() });
+    this.#underWay = { records: 0 };
   }
 
   failFor(code: "full" | "unavailable", forMs: number): void {
@@ -71,7 +95,8 @@ export class SimStorage {
     const found: StoredRecord[] = [];
     for (const filter of [">", "$dead.>"]) {
       void this.#log.read({ filter, after, until, recordsMax: 1e6, bytesMax: 1e12 }).then(({ records }) => {
-        for (const { seq, topic, lane, payload } of records) found.push({ seq, topic, lane, key: keyOf(payload) });
+        for (const { seq, topic, lane, payload, time } of records)
+          found.push({ seq, topic, lane, key: keyOf(payload), time });
       });
     }
     this.#clock.settle();

@@ -33,6 +33,8 @@ type View = {
   readonly acksInTransactions: Map<number, FrameOf<"ack">[]>;
   /** Numbers of the UNSUBSCRIBEs that it sent. */
   readonly unsubscribes: Set<number>;
+  /** Transactions that it was told are rolled back: what it had sent of them by then finds none. */
+  readonly rolledBack: Set<number>;
   /** When a record was handed to the wire first, by chain and seq. */
   readonly sentMs: Map<string, number>;
 };
@@ -248,7 +250,9 @@ export class WireChecker {
   }
 
   #refused(wire: Wire, view: View, frame: FrameOf<"error">): void {
+    const late = frame.tx !== undefined && view.rolledBack.has(frame.tx);
     if (frame.tx !== undefined) {
+      if (errorName(frame.code) === "transactionExpired") view.rolledBack.add(frame.tx);
       for (const n of view.inTransactions.get(frame.tx) ?? []) view.publishes.delete(n);
       view.inTransactions.delete(frame.tx);
     }
@@ -257,7 +261,7 @@ export class WireChecker {
     // A NAK may cross with the dead-lettering of its record; an UNSUBSCRIBE is sent again when its answer was lost.
     const crossed =
       frame.message.startsWith("NAK of ") || (frame.ref !== undefined && view.unsubscribes.has(frame.ref));
-    if (!crossed && peersDisagree.has(errorName(frame.code))) {
+    if (!crossed && !late && peersDisagree.has(errorName(frame.code))) {
       this.#violation("peers agree", `${named(wire)} was told ${frame.cause}: ${frame.message}`);
     }
   }
@@ -275,6 +279,7 @@ export class WireChecker {
         flights: new Map(),
         acksInTransactions: new Map(),
         unsubscribes: new Set(),
+        rolledBack: new Set(),
         sentMs: new Map(),
       };
       this.#views.set(wire.id, view);

@@ -3,15 +3,30 @@
  * every QoS and start, one ephemeral client. Each seed picks who is there and how busy they are.
  * @module
  */
+
+import type { Subscription } from "../../src/client/subscription.ts";
 import type { Frame, Qos } from "../../src/protocol/frame.ts";
 import type { SimProcess } from "./clock.ts";
 import { changer, plainPlan, type SubscriberPlan, subscriber } from "./consumers.ts";
 import { Deliveries } from "./deliveries.ts";
 import { pipeline, publisher, transactionWriter } from "./producers.ts";
 import type { Chance } from "./random.ts";
-import { SimClient } from "./sim-client.ts";
+import { type SessionPlan, SimClient } from "./sim-client.ts";
 import type { Unprocessed } from "./wire-checker.ts";
 import type { World } from "./world.ts";
+
+/** Sessions that end while their client is away, now and then. */
+function shortSession(chance: Chance, policies: readonly ("fail" | "resend")[]): SessionPlan {
+  return chance.hit(0.2)
+    ? { resumeWindowMs: chance.pick([300, 2_000, 8_000]), onSessionLost: chance.pick(policies) }
+    : {};
+}
+
+function sessionOf({ qos, mayCrash, ephemeral }: SubscriberPlan, chance: Chance): SessionPlan {
+  if (ephemeral) return { resumeWindowMs: 0 };
+  // At QoS 1 a client that lost its memory and its session does not know where it was.
+  return qos === 1 && mayCrash ? {} : shortSession(chance, ["fail"]);
+}
 
 export class Workload implements Unprocessed {
   readonly world: World;
@@ -25,19 +40,24 @@ export class Workload implements Unprocessed {
   constructor(world: World) {
     this.world = world;
     this.#chance = world.chance.fork("workload");
-    this.deliveries = new Deliveries(() => world.storage.lastSeq);
+    this.deliveries = new Deliveries(world.storage);
   }
 
   start(untilMs: number): void {
     this.untilMs = untilMs;
     const chance = this.#chance;
     const pace = chance.pick([100, 300, 1_000]);
-    for (let i = 1; i <= chance.int(1, 3); i++) publisher(this, this.#client(`publisher-${i}`, true), pace);
-    if (chance.hit(0.6)) transactionWriter(this, this.#client("writer", true), pace * 3);
+    const sessions = this.world.chance.fork("sessions");
+    for (let i = 1; i <= chance.int(1, 3); i++) {
+      const client = this.#client(`publisher-${i}`, true, shortSession(sessions, ["fail", "resend"]));
+      publisher(this, client, pace);
+    }
+    if (chance.hit(0.6))
+      transactionWriter(this, this.#client("writer", true, shortSession(sessions, ["fail"])), pace * 3);
     if (chance.hit(0.6))
       pipeline(this, this.#client("pipeline", chance.hit(0.5)), this.#client("feeder", true), pace * 2);
     for (const plan of this.#subscribers())
-      subscriber(this, this.#client(plan.name, plan.mayCrash, plan.ephemeral), plan);
+      subscriber(this, this.#client(plan.name, plan.mayCrash, sessionOf(plan, sessions)), plan);
     if (this.world.bug?.longJournals === true || this.world.chance.fork("changer").hit(0.1)) this.#startChanger();
   }
 
@@ -86,8 +106,22 @@ export class Workload implements Unprocessed {
     return [...calls, ...without].join(", ");
   }
 
-  #client(name: string, mayCrash: boolean, ephemeral = false): SimClient {
-    const client = new SimClient(this.world, { name, mayCrash, ephemeral });
+  /** What a subscriber is told to be gone is not owed; that it is gone has to be true. */
+  followTrims(subscription: Subscription, fact: { readonly name: string; trimmedBefore?: number }): void {
+    subscription.on("resume", ({ resume }) => {
+      if (resume.kind !== "trimmed") return;
+      const { firstSeq } = this.world.storage;
+      if (resume.first > firstSeq)
+        this.world.found(
+          "trimmed is true",
+          `${fact.name} was told trimmed before ${resume.first}; held is ${firstSeq}`,
+        );
+      fact.trimmedBefore = Math.max(fact.trimmedBefore ?? 0, resume.first);
+    });
+  }
+
+  #client(name: string, mayCrash: boolean, session: SessionPlan = {}): SimClient {
+    const client = new SimClient(this.world, { name, mayCrash, ...session });
     this.clients.push(client);
     this.world.clock.after(this.#chance.next() * 200, () => client.start());
     return client;
@@ -111,7 +145,7 @@ export class Workload implements Unprocessed {
         ephemeral: qos === 0 && chance.hit(0.3),
         refusesShare,
         maxDeliver: refusesShare > 0 ? chance.pick([undefined, 2]) : undefined,
-        start: qos === 0 ? "new" : chance.pick(["all", "all", "new", "last", "position"] as const),
+        start: qos === 0 ? "new" : chance.pick(["all", "all", "new", "last", "position", "time"] as const),
         windowRecords: chance.pick([undefined, undefined, 1, 4, 32]),
         takesMs: chance.pick([0, 0, 0, 5, 60]),
         ackWaitMs: chance.pick([undefined, 500, 3_000]),

@@ -181,6 +181,7 @@ export class World {
 
   #checked(): readonly Violation[] {
     this.evidence.log = this.storage.contents();
+    this.evidence.firstSeq = this.storage.firstSeq;
     return checkEvidence(this.evidence);
   }
 
