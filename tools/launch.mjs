@@ -1,6 +1,6 @@
 /**
  * Starts Weir's commands on a machine that has only Node and npm: brings what package-lock.json names, finds
- * the Bun binary that came with it, and hands over to it.
+ * the Bun binary that came with it, builds the SDK for Node, and hands over to Bun.
  *
  * Plain Node without dependencies, because it runs before anything is installed. Works when npm runs no install
  * scripts: Bun's own postinstall only moves a binary that is there already.
@@ -20,6 +20,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 const stampPath = join(modules, ".weir-installed");
 const main = join(root, "src/ops/cli/main.ts");
+const buildScript = join(root, "tools/build.ts");
 
 /** What each npm script runs. Development commands run in the project, `weir` runs where it was called. */
 const commands = {
@@ -28,6 +29,7 @@ const commands = {
   test: { args: [join(root, "tools/test.ts")], cwd: root },
   check: { args: [join(root, "tools/check.ts")], cwd: root },
   sim: { args: [join(root, "test/sim/main.ts")], cwd: root },
+  build: { args: [buildScript], cwd: root },
 };
 
 class LaunchError extends Error {}
@@ -58,9 +60,10 @@ function findBun() {
   const lockText = readFileSync(lockPath);
   const lock = createHash("sha256").update(lockText).digest("hex");
   const stamp = readJson(stampPath);
-  if (stamp?.lock === lock && existsSync(stamp.bun)) return stamp.bun;
+  if (stamp?.lock === lock && existsSync(stamp.bun) && existsSync(join(root, "dist"))) return stamp.bun;
   if (!holdsAll(JSON.parse(lockText.toString()))) install();
   const bun = runnableBun();
+  build(bun);
   writeFileSync(stampPath, `${JSON.stringify({ lock, bun })}\n`);
   return bun;
 }
@@ -85,6 +88,12 @@ function install() {
   const { status, error } = spawnSync(tool, args, options);
   if (error !== undefined) throw new LaunchError(`Cannot run ${tool}: ${error.message}`);
   if (status !== 0) throw new LaunchError(`\`${tool} ${args.join(" ")}\` failed with exit code ${status}, see above`);
+}
+
+/** The SDK as JavaScript: Node programs beside this checkout import it from dist/. */
+function build(bun) {
+  const { status } = spawnSync(bun, [buildScript], { cwd: root, stdio: ["ignore", 2, 2] });
+  if (status !== 0) throw new LaunchError(`Building the SDK failed with exit code ${status}, see above`);
 }
 
 /** The first Bun that answers: a build for another libc or processor is found here, not in the middle of a run. */
