@@ -27,10 +27,12 @@ export const limits = {
   /** A JWT in HELLO or AUTH. */
   tokenBytesMax: 8_192,
 
-  /** Refused frames after which a client is taken for broken: close `tooManyErrors`. */
+  /** Frames that were unknown, out of shape or out of place, after which a client is taken for broken: close `tooManyErrors`. */
   errorsPerConnectionMax: 64,
   /** Frames that may come after HELLO and before WELCOME. More: close `protocolViolation`. */
   framesBeforeWelcomeMax: 512,
+  /** SUBSCRIBE, UNSUBSCRIBE and READ frames that wait their turn. More: the socket is not read until fewer do. */
+  framesWaitingMax: 256,
 
   /** Subscriptions that one session may hold. More: ERROR `tooManySubscriptions`. */
   subscriptionsPerSessionMax: 512,
@@ -97,6 +99,14 @@ export type Limits = { readonly [K in keyof typeof limits]: number };
 
 /** Throws where two limits contradict each other; configuration runs it on what it was given. */
 export function assertLimits(l: Limits): void {
+  for (const name of Object.keys(l) as (keyof Limits)[]) {
+    const least = name === "maxDeliver" ? 0 : 1;
+    assert(
+      Number.isSafeInteger(l[name]) && l[name] >= least,
+      `${name} is a whole number from ${least}, not ${l[name]}`,
+    );
+  }
+  assert(l.frameDepthMax >= 4, "HELLO with positions, the deepest frame that every client sends, can be decoded");
   assert(l.payloadBytesMax + l.headersBytesMax + l.topicBytesMax < l.frameBytesMax, "a record fits in a frame");
   assert(l.deliverBytesMax < l.frameBytesMax, "a full delivery fits in a frame");
   assert(l.deliverWindowBytes >= l.payloadBytesMax, "one record always fits in the window, or it could never be sent");

@@ -305,7 +305,7 @@ export class Delivery implements LiveReceiver {
       this.#told[lane] = from[lane] as Seq;
       this.#inFlight.takeBack(lane, from[lane] as Seq);
     }
-    this.#reader.start(from as unknown as LanePositions, 0);
+    this.#reader.start(from as unknown as LanePositions, this.#options.lastOnlyUpTo);
   }
 
   rewindToAcknowledged(): void {

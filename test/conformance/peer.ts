@@ -133,6 +133,11 @@ export class Peer {
     return this.#next(fits, `${type} frame`, waitMs) as Promise<FrameOf<Type>>;
   }
 
+  /** The oldest unread frame, whatever it is. */
+  next(): Promise<Frame> {
+    return this.#next(() => true, "frame", this.#waitMs);
+  }
+
   /** The answer to a frame with this `ref`: one of the type, or the case fails with the ERROR that came instead. */
   async answer<Type extends "subscribed" | "unsubscribed" | "page">(type: Type, ref: number): Promise<FrameOf<Type>> {
     const fits = (frame: Frame): boolean => (frame.type === type || frame.type === "error") && frame.ref === ref;

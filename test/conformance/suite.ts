@@ -7,6 +7,7 @@ import { deliveryCases } from "./cases/delivery.ts";
 import { handshakeCases } from "./cases/handshake.ts";
 import { historyCases } from "./cases/history.ts";
 import { livenessCases } from "./cases/liveness.ts";
+import { orderCases } from "./cases/order.ts";
 import { publishingCases } from "./cases/publishing.ts";
 import { sessionCases } from "./cases/sessions.ts";
 import { startCases } from "./cases/starting.ts";
@@ -19,6 +20,7 @@ export const cases: readonly ConformanceCase[] = [
   ...sessionCases,
   ...publishingCases,
   ...startCases,
+  ...orderCases,
   ...subscribingCases,
   ...deliveryCases,
   ...transactionCases,

@@ -54,10 +54,10 @@ export function replaced(log: EventLog, parts: Partial<EventLog>): EventLog {
 }
 
 /** Waits for a fact, with a deadline. */
-export async function until(fact: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = Date.now() + waitMs;
+export async function until(fact: () => boolean | Promise<boolean>, what: string, withinMs = waitMs): Promise<void> {
+  const end = Date.now() + withinMs;
   while (!(await fact())) {
-    if (Date.now() > end) throw new Error(`Not within ${waitMs} ms: ${what}`);
+    if (Date.now() > end) throw new Error(`Not within ${withinMs} ms: ${what}`);
     await Bun.sleep(pollMs);
   }
 }

@@ -35,6 +35,7 @@ export type SessionEvent =
       readonly filter: string;
       readonly qos: Qos;
       readonly positions: LanePositions;
+      readonly lastOnlyUpTo: Seq;
       readonly window: Window;
       readonly congestion: "skip" | "conflate";
       readonly ackWaitMs: number;

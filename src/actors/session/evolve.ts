@@ -28,6 +28,7 @@ export function evolve(state: SessionState, event: SessionEvent): SessionState {
         filter: event.filter,
         qos: event.qos,
         positions: event.positions,
+        lastOnlyUpTo: event.lastOnlyUpTo,
         window: event.window,
         congestion: event.congestion,
         ackWaitMs: event.ackWaitMs,

@@ -26,6 +26,8 @@ export type SubscriptionState = {
   readonly filter: string;
   readonly qos: Qos;
   readonly positions: LanePositions;
+  /** Up to this seq only the newest record of each topic is owed (start `last`). */
+  readonly lastOnlyUpTo: Seq;
   readonly window: Window;
   readonly congestion: "skip" | "conflate";
   readonly ackWaitMs: number;

@@ -10,13 +10,14 @@ import type { SessionEvent } from "../../actors/session/events.ts";
 import { evolve } from "../../actors/session/evolve.ts";
 import { encodeEvent } from "../../actors/session/persist.ts";
 import type { SessionState } from "../../actors/session/state.ts";
-import type { ChainSeq, ClientFrame, Hello } from "../../protocol/frame.ts";
+import type { ChainSeq, ClientFrame, ErrorFrame, Hello, Read } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { type Journal, JournalLost } from "../journal.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
 import type { Identity, Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
-import type { Peer, Recorded, SessionContext } from "./context.ts";
+import { errorFrame, type Peer, type Recorded, type SessionContext } from "./context.ts";
+import { FrameQueue } from "./frame-queue.ts";
 import { readHistory } from "./history.ts";
 import { PublishCheck } from "./publish-check.ts";
 import { Publishing, type PublishNumbers, type Violation } from "./publishing.ts";
@@ -53,6 +54,7 @@ export class Session implements SessionContext {
   #peer: Peer | undefined;
   #snapshotSeq: number;
   #progress: Timer | undefined;
+  #queue: FrameQueue | undefined;
   /** An atomic step under way. */
   #step: Promise<unknown> | undefined;
   #ended = false;
@@ -172,6 +174,7 @@ export class Session implements SessionContext {
   begin(peer: Peer, hello: Hello): void {
     this.#peer = peer;
     this.services.counters.sessionsAttached++;
+    this.#queue = new FrameQueue(peer, this.services.limits);
     if (this.#state.subscriptions.size > 0) this.#hands.subscriptions.restore(peer, hello);
   }
 
@@ -195,6 +198,7 @@ export class Session implements SessionContext {
 
   /** The socket took everything. */
   drained(): void {
+    this.#queue?.drained();
     this.#work?.subscriptions.drained();
   }
 
@@ -203,6 +207,8 @@ export class Session implements SessionContext {
   }
 
   receive(frame: SessionFrame): Violation | undefined | Promise<void> | void {
+    const problem = numberProblem(frame);
+    if (problem !== undefined) return void this.#peer?.send(problem);
     const { publishing, subscriptions, transactions, redelivery } = this.#hands;
     switch (frame.type) {
       case "publish":
@@ -210,9 +216,9 @@ export class Session implements SessionContext {
       case "ack":
         return frame.tx === undefined ? subscriptions.acknowledge(frame) : transactions.acknowledge(frame.tx, frame);
       case "subscribe":
-        return subscriptions.subscribe(frame);
+        return this.#queue?.run(() => subscriptions.subscribe(frame));
       case "unsubscribe":
-        return subscriptions.unsubscribe(frame);
+        return this.#queue?.run(() => subscriptions.unsubscribe(frame));
       case "nak": {
         const found = subscriptions.findOrRefuse(frame.chain);
         return found === undefined ? undefined : redelivery.nak(frame, found.delivery, found.lane);
@@ -226,8 +232,13 @@ export class Session implements SessionContext {
       case "rollback":
         return transactions.rollback(frame.tx);
       case "read":
-        return readHistory(this, frame, subscriptions.allowed(frame.filter));
+        return this.#queue?.run(() => this.#read(frame, subscriptions.allowed(frame.filter)));
     }
+  }
+
+  async #read(frame: Read, allowed: boolean): Promise<void> {
+    await this.#queue?.room();
+    await readHistory(this, frame, allowed);
   }
 
   /** Answers how many of its subscriptions are behind. */
@@ -263,6 +274,8 @@ export class Session implements SessionContext {
   #letGo(): void {
     this.#progress?.cancel();
     this.#progress = undefined;
+    this.#queue?.end();
+    this.#queue = undefined;
     this.#work?.redelivery.stop();
     this.#work?.transactions.rollbackAll();
     this.#work?.subscriptions.endAll();
@@ -275,6 +288,16 @@ export class Session implements SessionContext {
   #now(): number {
     return this.services.ports.clock.now();
   }
+}
+
+/** What the table of frames says of single numbers, and the codecs do not check. */
+function numberProblem(frame: SessionFrame): ErrorFrame | undefined {
+  const wrong = (at: string, what: string) => errorFrame("badFrameShape", `${what} at ${at}`);
+  if (frame.type === "publish" && frame.records.length === 0) return wrong("$.records", "PUBLISH holds no record");
+  if ("ref" in frame && frame.ref === 0) return wrong("$.ref", "Numbers begin with 1, not 0");
+  if (frame.type === "begin" && frame.tx === 0) return wrong("$.tx", "Numbers begin with 1, not 0");
+  if (frame.type === "read" && frame.limit === 0) return { ...wrong("$.limit", "A page of 0 records"), ref: frame.ref };
+  return undefined;
 }
 
 /** What works for a session that is used. */

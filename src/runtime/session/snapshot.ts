@@ -6,7 +6,7 @@ import { pack, unpack } from "msgpackr";
 import type { RefusedNumber, SessionState, SubscriptionState } from "../../actors/session/state.ts";
 
 /** Raised whenever SessionState changes its shape. */
-const shapeVersion = 1;
+const shapeVersion = 2;
 
 type Stored = {
   readonly version: number;

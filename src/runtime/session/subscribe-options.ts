@@ -43,7 +43,10 @@ function from(seq: Seq, answer: ResumeAnswer): Start {
 }
 
 /** What was asked for, within the limits. */
-export function bounded(frame: Subscribe, limits: Limits): Omit<SubscriptionState, "filter" | "positions" | "naks"> {
+export function bounded(
+  frame: Subscribe,
+  limits: Limits,
+): Omit<SubscriptionState, "filter" | "positions" | "lastOnlyUpTo" | "naks"> {
   const window = frame.window ?? { records: limits.deliverWindowRecords, bytes: limits.deliverWindowBytes };
   return {
     qos: frame.qos ?? 1,

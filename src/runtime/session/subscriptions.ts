@@ -53,7 +53,7 @@ export class Subscriptions {
   async subscribe(frame: Subscribe): Promise<void> {
     const problem = this.#problem(frame);
     if (problem !== undefined) return this.#refuse(problem);
-    const { services } = this.#context;
+    const { services, peer } = this.#context;
     const start = await startOf(frame.start ?? { kind: "new" }, services.ports.log, services.hub.position);
     const at = services.ports.clock.now();
     const options = bounded(frame, services.limits);
@@ -62,6 +62,7 @@ export class Subscriptions {
       at,
       filter: frame.filter,
       positions: start.positions,
+      lastOnlyUpTo: start.lastOnlyUpTo,
       ...options,
     });
     if (!recorded.ok) {
@@ -69,9 +70,10 @@ export class Subscriptions {
       if (!(recorded.rejection in errorCodes)) return;
       return this.#refuse(errorFrame(recorded.rejection as ErrorName, `Filter "${frame.filter}"`, { ref: frame.ref }));
     }
-    const peer = this.#context.peer;
     const held = this.#context.state.subscriptions.get(frame.filter);
-    if (peer !== undefined && held !== undefined) this.#begin(peer, held, start, frame.ref);
+    // Another connection that took the session over meanwhile has restored it already.
+    if (peer !== undefined && peer === this.#context.peer && held !== undefined)
+      this.#begin(peer, held, start, frame.ref);
   }
 
   #problem(frame: Subscribe): ErrorFrame | undefined {
@@ -121,7 +123,7 @@ export class Subscriptions {
     const answer = planResume({ epoch, seq: lowest }, { epoch, firstSeq, lastSeq: Math.max(head, firstSeq - 1) });
     const low = resumeAfter(lowest, answer);
     const positions = from.map((seq) => Math.min(Math.max(seq, low), Math.max(head, low)));
-    return { positions: positions as unknown as LanePositions, lastOnlyUpTo: 0, answer };
+    return { positions: positions as unknown as LanePositions, lastOnlyUpTo: held.lastOnlyUpTo, answer };
   }
 
   #begin(peer: Peer, held: SubscriptionState, start: Start, ref: number): void {

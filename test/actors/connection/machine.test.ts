@@ -24,7 +24,7 @@ describe("connection machine", () => {
     expect(run(connectionMachine, input, open).map(({ state }) => state)).toEqual([
       "handshaking",
       "authenticating",
-      { established: "open" },
+      "open",
     ]);
   });
 
@@ -34,7 +34,7 @@ describe("connection machine", () => {
       { type: "socket.congested" },
       { type: "socket.drained" },
     ]).map(({ state }) => state);
-    expect(states.slice(-2)).toEqual([{ established: "congested" }, { established: "open" }]);
+    expect(states.slice(-2)).toEqual(["congested", "open"]);
   });
 
   test("says why and lets go of the session when it is asked to close, once", () => {

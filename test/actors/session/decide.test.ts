@@ -8,6 +8,7 @@ const news = {
   filter: "news.>",
   qos: 2,
   positions: [5, 5, 5, 5],
+  lastOnlyUpTo: 0,
   window: { records: 10, bytes: 1_000 },
   congestion: "skip",
   ackWaitMs: 1_000,

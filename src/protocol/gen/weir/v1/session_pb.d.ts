@@ -244,6 +244,13 @@ export declare type SessionSubscribed = Message<"weir.v1.SessionSubscribed"> & {
    * @generated from field: uint32 max_deliver = 8;
    */
   maxDeliver: number;
+
+  /**
+   * Up to this seq only the newest record of each topic is owed.
+   *
+   * @generated from field: uint64 last_only_up_to = 9;
+   */
+  lastOnlyUpTo: bigint;
 };
 
 /**
