@@ -47,7 +47,7 @@ export async function serve(config: Config): Promise<ExitCode> {
   const gateway = createGateway(ports, gatewayConfig);
   try {
     const listening = await gateway.start();
-    console.log(welcomeText(listening, config));
+    console.log(welcomeText({ ...listening, pid: process.pid }, config));
   } catch (error) {
     await log.close();
     throw listenError(error, config);

@@ -2,7 +2,8 @@
  * How the commands reach a gateway: the options that all of them share, and what is said when nobody answers.
  * @module
  */
-import { type Client, type ConnectOptions, connect } from "../../client/mod.ts";
+import { type Client, type ConnectOptions, connect, type Unlisten } from "../../client/mod.ts";
+import { wholeNumber } from "./arguments.ts";
 import { CliError, exitCodes, usageError } from "./exit-code.ts";
 
 export const gatewayArgs = {
@@ -11,6 +12,22 @@ export const gatewayArgs = {
 } as const;
 
 const answerWithinMs = 10_000;
+/** Enough to start a gateway by hand in another terminal. */
+const publishWaitSeconds = 60;
+const publishWaitSecondsMax = 86_400;
+
+export const waitArgs = {
+  wait: {
+    type: "string",
+    description: "Seconds to wait for the gateway's answer",
+    default: String(publishWaitSeconds),
+    valueHint: "seconds",
+  },
+} as const;
+
+export function waitMs(args: { readonly wait: string }): number {
+  return wholeNumber("wait", args.wait, { min: 1, max: publishWaitSecondsMax }) * 1_000;
+}
 
 export type Gateway = { readonly url: string; readonly token: string | undefined };
 
@@ -29,18 +46,39 @@ export function openClient(gateway: Gateway, options: ConnectOptions = {}): Clie
   return connect(gateway.url, { agent: "weir-cli", ...token, ...options });
 }
 
-/** The SDK goes on trying for ever; a person at a terminal wants to know. */
-export async function answered<T>(answer: PromiseLike<T>, gateway: Gateway): Promise<T> {
+export type Waiting = { readonly client: Client; readonly gateway: Gateway; readonly withinMs?: number };
+
+/** The SDK goes on trying for ever; a person at a terminal wants to know. A path that is wrong stays wrong: no waiting. */
+export async function answered<T>(answer: PromiseLike<T>, waiting: Waiting): Promise<T> {
+  const { client, gateway, withinMs = answerWithinMs } = waiting;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let unlisten: Unlisten = () => undefined;
   const silence = new Promise<never>((_, reject) => {
-    const message = `No answer from ${gateway.url} within ${answerWithinMs / 1_000} s, is a gateway running there?`;
-    timer = setTimeout(() => reject(new CliError(exitCodes.failed, message)), answerWithinMs);
+    const fail = (message: string): void => reject(new CliError(exitCodes.failed, message));
+    timer = setTimeout(() => fail(silenceText(gateway.url, withinMs)), withinMs);
+    unlisten = client.on("disconnected", ({ reason }) => {
+      // A socket's failure ends with the status of the server's answer.
+      if (reason.endsWith(": 404")) fail(`Nothing is at ${gateway.url} (404): a gateway serves ${rootOf(gateway.url)}`);
+    });
   });
   try {
     return await Promise.race([answer, silence]);
   } finally {
     clearTimeout(timer);
+    unlisten();
   }
+}
+
+/** A proxy may answer a wrong path in another way than 404, so a path is named as a possible cause. */
+function silenceText(url: string, withinMs: number): string {
+  const { pathname } = new URL(url);
+  const path = pathname === "/" ? "" : ` Or its path "${pathname}" is wrong: a gateway serves ${rootOf(url)}`;
+  return `No answer from ${url} within ${withinMs / 1_000} s, is a gateway running there?${path}`;
+}
+
+function rootOf(url: string): string {
+  const { protocol, host } = new URL(url);
+  return `${protocol}//${host}`;
 }
 
 /** Resolves at the first SIGINT or SIGTERM. */

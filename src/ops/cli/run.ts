@@ -40,7 +40,7 @@ export async function runCli(words: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = words;
   try {
     if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-      console.log(`${await renderUsage(root)}\n\n${exitHelp}`);
+      console.log(forOutput(`${await renderUsage(root)}\n\n${exitHelp}`));
       return name === undefined ? exitCodes.usage : exitCodes.done;
     }
     if (name === "--version" || name === "-v") {
@@ -65,13 +65,18 @@ async function runNamed(name: string, words: readonly string[]): Promise<ExitCod
     );
   }
   if (words.includes("--help") || words.includes("-h")) {
-    console.log(await renderUsage(command, root));
+    console.log(forOutput(await renderUsage(command, root)));
     if (command === serveCommand) console.log(`\n${settingsHelp()}`);
     return exitCodes.done;
   }
   strictArguments(command.args as ArgsDef, words, command === serveCommand ? settingKinds.keys() : []);
   const { result } = await runCommand(command, { rawArgs: [...words] });
   return result as ExitCode;
+}
+
+/** citty colours its help whoever reads it; a file or a pipe gets plain text. */
+function forOutput(help: string): string {
+  return process.stdout.isTTY ? help : Bun.stripANSI(help);
 }
 
 /** Errors whose message is enough: what people or the network did. Anything else is a bug and keeps its stack. */

@@ -18,7 +18,7 @@ function start(args: readonly string[], input = "") {
     stdin: new Blob([input]),
     stdout: "pipe",
     stderr: "pipe",
-    env: { PATH: process.env.PATH, NO_COLOR: "1" },
+    env: { PATH: process.env.PATH },
   });
 }
 async function weir(args: readonly string[], input?: string): Promise<Ended> {
@@ -56,6 +56,7 @@ describe("weir", () => {
       for (const command of commands) {
         expect(help.out).toContain(command);
         const own = await weir([command, "--help"]);
+        expect(help.out + own.out).not.toContain("\u001b"); // A pipe gets no colours.
         expect({ command, exitCode: own.exitCode, shows: own.out.includes("OPTIONS") }).toEqual({
           command,
           exitCode: 0,
@@ -164,6 +165,32 @@ describe("weir serve", () => {
       expect(second.err).toStartWith(`weir: ${directoryOfLog} is being written by another gateway`);
       running.child.kill("SIGTERM");
       expect(await running.child.exited).toBe(0);
+    },
+    slowMs,
+  );
+});
+
+describe("weir publish", () => {
+  test(
+    "says at once that the server has no such path, and after the wait that nobody answered",
+    async () => {
+      const running = await serve("memory:");
+      expect(running.out).toContain(`kill -9 ${running.child.pid} `);
+      const wrongPath = `${running.url}/nowhere`;
+      expect(await weir(["publish", "a", "1", "--url", wrongPath])).toEqual({
+        exitCode: 1,
+        out: "",
+        err: `weir: Nothing is at ${wrongPath} (404): a gateway serves ${running.url}\n`,
+      });
+      running.child.kill("SIGKILL");
+      await running.child.exited;
+      expect(await weir(["publish", "a", "1", "--wait", "1", "--url", wrongPath])).toEqual({
+        exitCode: 1,
+        out: "",
+        err:
+          `weir: No answer from ${wrongPath} within 1 s, is a gateway running there? ` +
+          `Or its path "/nowhere" is wrong: a gateway serves ${running.url}\n`,
+      });
     },
     slowMs,
   );

@@ -42,7 +42,7 @@ export const benchCommand = defineCommand({
     };
     const probe = openClient(gateway);
     try {
-      await answered(probe.history("bench.>", { limit: 1, backward: true }), gateway);
+      await answered(probe.history("bench.>", { limit: 1, backward: true }), { client: probe, gateway });
     } finally {
       await probe.close();
     }

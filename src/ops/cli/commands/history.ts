@@ -38,7 +38,7 @@ export const historyCommand = defineCommand({
     try {
       const page = await answered<HistoryPage>(
         client.history(args.filter, { limit, backward: args.backward, ...from }),
-        gateway,
+        { client, gateway },
       );
       for (const record of page.records) console.log(recordLine(record, format));
       return exitCodes.done;

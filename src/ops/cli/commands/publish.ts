@@ -8,7 +8,7 @@ import type { PublishOptions } from "../../../client/mod.ts";
 import { laneNames } from "../../../protocol/lane.ts";
 import { oneOf } from "../arguments.ts";
 import { type ExitCode, exitCodes, usageError } from "../exit-code.ts";
-import { answered, gatewayArgs, gatewayOf, openClient } from "../gateway-client.ts";
+import { answered, gatewayArgs, gatewayOf, openClient, waitArgs, waitMs } from "../gateway-client.ts";
 
 /** Lines under way at once. */
 const unackedMax = 1_000;
@@ -23,11 +23,13 @@ export const publishCommand = defineCommand({
       required: false,
     },
     ...gatewayArgs,
+    ...waitArgs,
     priority: { type: "string", description: laneNames.join(", "), default: "normal", valueHint: "lane" },
     header: { type: "string", description: "Headers as name=value,name=value", valueHint: "headers" },
   },
   run: async ({ args }): Promise<ExitCode> => {
     const gateway = gatewayOf(args);
+    const withinMs = waitMs(args);
     const options: PublishOptions = {
       priority: oneOf("priority", args.priority, laneNames),
       ...headersOf(args.header),
@@ -35,7 +37,7 @@ export const publishCommand = defineCommand({
     const client = openClient(gateway);
     try {
       const publish = (text: string) =>
-        answered(client.publish(args.topic, new TextEncoder().encode(text), options), gateway);
+        answered(client.publish(args.topic, new TextEncoder().encode(text), options), { client, gateway, withinMs });
       if (args.payload !== undefined) {
         const { seq } = await publish(args.payload);
         console.log(`published at ${seq}`);

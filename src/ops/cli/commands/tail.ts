@@ -33,7 +33,7 @@ export const tailCommand = defineCommand({
     const client = openClient(gateway);
     try {
       const subscription = client.subscribe(args.filter, { qos, start });
-      await answered(subscription.ready, gateway);
+      await answered(subscription.ready, { client, gateway });
       await Promise.race([print(subscription, { limit, line: (record) => recordLine(record, format) }), interrupted()]);
       return exitCodes.done;
     } finally {
