@@ -30,7 +30,6 @@ export const clientErrors = {
     retryable: false,
     advice: "Subscribe again; the gateway ended it with the cause in the message",
   },
-  connectionFailed: { retryable: true, advice: "The SDK tries again by itself" },
   tokenFailed: { retryable: true, advice: "The token function failed; the SDK calls it again by itself" },
   storeFailed: {
     retryable: true,

@@ -28,7 +28,7 @@ export type ConnectOptions = {
   readonly resumeWindowMs?: number;
   /** Name and version of the application, for operators. */
   readonly agent?: string;
-  /** Another clock, chance or socket: for tests and simulations. */
+  /** The outside world in the place of the platform's, for tests and simulations: `clock`, `random`, `openSocket`. */
   readonly ports?: Partial<ClientPorts>;
   /** WebSocket class where there is no global one (Node 20: the `ws` package's). */
   readonly webSocket?: WebSocketClass;
@@ -129,6 +129,10 @@ const text =
   (bytesMax: number): Check =>
   (value) =>
     typeof value === "string" && value.length <= bytesMax ? undefined : `text of at most ${bytesMax} bytes`;
+const storeCheck: Check = (value) =>
+  isObject(value) && ["load", "write", "close"].every((name) => typeof value[name] === "function")
+    ? undefined
+    : "a store with functions load, write, close";
 const callable: Check = (value) => (typeof value === "function" ? undefined : "a class");
 const start: Check = (value) => {
   if (value === "new" || value === "all" || value === "last") return undefined;
@@ -140,7 +144,7 @@ const start: Check = (value) => {
 const connectShape: Shape = {
   token: (value) => (typeof value === "function" ? undefined : text(limits.tokenBytesMax)(value)),
   codec: (value) => (isObject(value) && typeof value["encode"] === "function" ? undefined : "a codec object"),
-  store: object,
+  store: storeCheck,
   resumeWindowMs: whole(0, limits.resumeWindowMsMax),
   agent: text(limits.textBytesMax),
   ports: object,

@@ -63,13 +63,17 @@ function webSocketOpener(given: WebSocketClass | undefined): OpenSocket {
 }
 
 function adopt(socket: WebSocketLike, events: ClientSocketEvents): ClientSocket {
+  let failure = "";
   socket.binaryType = "arraybuffer";
   socket.onopen = () => events.open(socket.protocol);
   socket.onmessage = (event: { data: unknown }) => {
     events.message(typeof event.data === "string" ? event.data : new Uint8Array(event.data as ArrayBuffer));
   };
-  socket.onclose = (event: { code: number; reason: string }) => events.close(event.code, event.reason);
-  socket.onerror = () => undefined; // A close event always follows, and says more.
+  // A close event always follows. That of a socket that never opened has no reason; the error may tell why.
+  socket.onerror = (event: { message?: string }) => {
+    failure = event.message ?? "";
+  };
+  socket.onclose = (event: { code: number; reason: string }) => events.close(event.code, event.reason || failure);
   return {
     send: (data) => socket.send(data as string | Uint8Array<ArrayBuffer>),
     bufferedBytes: () => socket.bufferedAmount,

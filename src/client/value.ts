@@ -23,7 +23,7 @@ export function makeRecord(
 ): PublishRecord {
   const problem = typeof topic === "string" ? topicProblem(topic) : `Topic is ${typeof topic}, not text`;
   if (problem !== undefined) throw refusal("badTopic", problem);
-  const payload = payloadOf(value);
+  const payload = payloadOf(topic, value);
   if (payload.byteLength > options.payloadBytesMax) {
     throw refusal(
       "payloadTooLarge",
@@ -45,11 +45,18 @@ export function checkFilter(filter: string): void {
   if (problem !== undefined) throw refusal("badFilter", problem);
 }
 
-function payloadOf(value: unknown): Uint8Array {
+function payloadOf(topic: string, value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  const json = JSON.stringify(value) as string | undefined;
-  if (json === undefined) throw clientError("badArgument", `A value of type ${typeof value} is neither bytes nor JSON`);
+  let json: string | undefined;
+  let why: unknown = `its type is ${typeof value}`;
+  try {
+    json = JSON.stringify(value);
+  } catch (error) {
+    why = error; // A BigInt, a cycle, a toJSON that fails.
+  }
+  if (json === undefined)
+    throw clientError("badArgument", `Payload of ${topic} is neither bytes nor JSON: ${why}`, why);
   return utf8.encode(json);
 }
 

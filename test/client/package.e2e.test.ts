@@ -46,7 +46,10 @@ test(
   "the packed package publishes and reads from Node by its public names",
   () => {
     run([process.execPath, "tools/build.ts"], root);
-    const packed = run(["npm", "pack", "--ignore-scripts", "--silent", "--pack-destination", stage.folder], root).trim();
+    const packed = run(
+      ["npm", "pack", "--ignore-scripts", "--silent", "--pack-destination", stage.folder],
+      root,
+    ).trim();
     const modules = join(stage.folder, "node_modules");
     mkdirSync(join(modules, "weir"), { recursive: true });
     run(["tar", "xzf", packed, "--strip-components=1", "-C", join(modules, "weir")], stage.folder);

@@ -259,3 +259,18 @@ test("close() rejects what waits: closed when it never left, outcomeUnknown when
   expect(client.status).toBe("closed");
   expect(world.peer.closed?.code).toBe(1000);
 });
+
+test("publish() rejects with badArgument and the reason when the payload cannot be written as JSON", async () => {
+  const client = await new World().connected();
+  const cyclic: Record<string, unknown> = {};
+  cyclic["self"] = cyclic;
+  for (const value of [1n, { total: 7n }, cyclic, undefined, () => 1]) {
+    expect(await client.publish("a.b", value).catch((error: unknown) => error)).toMatchObject({
+      name: "WeirError",
+      code: "badArgument",
+      retryable: false,
+      message: expect.stringMatching(/^Payload of a\.b is neither bytes nor JSON: \S/),
+    });
+  }
+  expect(client.outbox.records).toBe(0);
+});

@@ -253,3 +253,15 @@ test("fileStore() drops a last line that a crash cut off, refuses a corrupt one,
   ).toContain("is corrupt at line");
   expect((await readFile(path, "utf8")).endsWith("{garbage\n")).toBe(true);
 });
+
+test("connect() refuses at once what is no store, and says what a store has", () => {
+  for (const store of [{}, { load: () => undefined }, null, "place.json"]) {
+    expect(() => new World().connect({ store: store as never })).toThrow(
+      expect.objectContaining({
+        name: "WeirError",
+        code: "badOption",
+        message: expect.stringContaining("not a store with functions load, write, close"),
+      }),
+    );
+  }
+});
