@@ -67,6 +67,8 @@ export const limits = {
   pongMs: 10_000,
   /** A socket that stays congested for this long without taking a byte is ended (`slowConsumer`). */
   congestedMs: 120_000,
+  /** Answers and notices that a full socket did not take, kept until it drains. More: close `slowConsumer`. */
+  owedBytesMax: 1_048_576,
   /** Time for the rest of a closing connection's frames to leave. */
   drainMs: 5_000,
 

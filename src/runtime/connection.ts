@@ -19,6 +19,7 @@ import {
   type Hello,
 } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
+import { OwedFrames } from "./owed-frames.ts";
 import type { Authentication, Identity, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 import { errorFrame, type Peer } from "./session/context.ts";
@@ -65,6 +66,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #closed = false;
   #paused = false;
   #congested = false;
+  readonly #owed: OwedFrames;
   /** Frames that came while the session was being attached. */
   #early: SessionFrame[] | undefined = [];
   #errors = 0;
@@ -81,6 +83,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#codec = parts.codec;
     this.#services = parts.services;
     this.#heardAt = this.#now();
+    this.#owed = new OwedFrames(parts.services.limits.owedBytesMax);
   }
 
   get codec(): CodecName {
@@ -97,16 +100,27 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   send(frame: Frame): SendResult {
     if (this.#closed) return "dropped";
-    const data = this.#codec.encode(frame);
+    if (frame.type !== "deliver") return this.#sendOwed(this.#codec.encode(frame));
+    // Behind the frames that are owed; its reader sends again what was dropped.
+    const result = this.#owed.empty ? this.#write(this.#codec.encode(frame)) : "dropped";
+    if (result !== "dropped") this.#services.counters.recordsDelivered += frame.records.length;
+    return result;
+  }
+
+  #sendOwed(data: Uint8Array | string): SendResult {
+    const result = this.#owed.empty ? this.#write(data) : "dropped";
+    if (result !== "dropped") return result;
+    this.#congest();
+    if (!this.#owed.add(data)) this.end("slowConsumer", "slowConsumer");
+    return "congested";
+  }
+
+  #write(data: Uint8Array | string): SendResult {
     const result = this.#socket.send(data);
+    if (result === "dropped") return result;
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += data.length;
-    if (frame.type === "deliver" && result !== "dropped")
-      this.#services.counters.recordsDelivered += frame.records.length;
-    if (result === "sent") return result;
     if (result === "congested") this.#congest();
-    // A reader sends again what was dropped; any other frame is owed, and cannot be.
-    else if (frame.type !== "deliver") this.end("slowConsumer", "slowConsumer");
     return result;
   }
 
@@ -156,6 +170,8 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
 
   drain(): void {
+    this.#owed.flush((data) => this.#write(data));
+    if (!this.#owed.empty) return;
     if (this.#congested) this.#signal({ type: "socket.drained" });
     this.#congested = false;
     this.#session?.drained();

@@ -18,7 +18,7 @@ import {
   type Window,
 } from "../protocol/frame.ts";
 import type { ChainId, Seq } from "../protocol/ids.ts";
-import { type Lane, laneCount, lanes } from "../protocol/lane.ts";
+import { type Lane, lanes } from "../protocol/lane.ts";
 import type { Feed, LiveReceiver } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import { InFlight } from "./in-flight.ts";
@@ -80,6 +80,8 @@ export class Delivery implements LiveReceiver {
   #window: Window;
   #mode: "live" | "behind" | "ended" = "behind";
   #liveSince: Seq = 0;
+  /** Its socket was full when it fell behind: once it has drained, everything unacknowledged goes again. */
+  #mayHaveMissed = false;
   limitRecords = Number.POSITIVE_INFINITY;
   limitBytes = Number.POSITIVE_INFINITY;
 
@@ -206,6 +208,9 @@ export class Delivery implements LiveReceiver {
   /** Leaves the fan-out; its reader goes on where the fan-out ended. */
   #fallBehind(): void {
     if (this.#mode !== "live") return;
+    // Native fan-out passes over a full socket without a word.
+    const { outlet, bounds } = this.#options;
+    this.#mayHaveMissed = this.qos > 0 && outlet.bufferedBytes() > bounds.deliverBytesMax;
     const read = this.#readUpTo();
     this.#carryInFlight();
     for (const lane of lanes) this.#told[lane] = this.#sentUpTo(lane);
@@ -322,7 +327,10 @@ export class Delivery implements LiveReceiver {
   }
 
   drained(): void {
-    if (this.#mode === "behind") this.#reader.wake();
+    if (this.#mode !== "behind") return;
+    if (!this.#mayHaveMissed) return this.#reader.wake();
+    this.#mayHaveMissed = false;
+    this.rewindToAcknowledged();
   }
 
   // --- what is known of it ---
@@ -381,13 +389,6 @@ export class Delivery implements LiveReceiver {
       records: [record],
     });
   }
-}
-
-export function laneOfChain(chain: ChainId): Lane {
-  return (chain % laneCount) as Lane;
-}
-export function feedOfChain(chain: ChainId): number {
-  return Math.floor(chain / laneCount);
 }
 
 function sum(records: readonly DeliveredRecord[]): number {

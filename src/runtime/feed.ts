@@ -10,7 +10,8 @@
 import type { Codec, CodecName } from "../protocol/codec.ts";
 import { type Deliver, type Qos, recordBytes } from "../protocol/frame.ts";
 import type { ChainId, Seq } from "../protocol/ids.ts";
-import { type Lane, laneCount, lanes } from "../protocol/lane.ts";
+import { type Lane, lanes } from "../protocol/lane.ts";
+import { chainOf } from "./chain-id.ts";
 import { ChainMeter } from "./chain-meter.ts";
 import type { LogRecord } from "./log/event-log.ts";
 
@@ -69,7 +70,7 @@ export class Feed {
     return this.#live;
   }
   chain(lane: Lane): ChainId {
-    return this.id * laneCount + lane;
+    return chainOf(this.id, lane);
   }
   meter(lane: Lane): ChainMeter {
     return this.#meters[lane] as ChainMeter;
