@@ -7,7 +7,7 @@
  */
 import type { z } from "zod";
 import { type Config, decideConfig } from "./profile.ts";
-import { configSchema } from "./schema.ts";
+import { configSchema, expectation } from "./schema.ts";
 import {
   configFileVariable,
   fromEnvironment,
@@ -91,14 +91,23 @@ function nested(given: ReadonlyMap<string, Given>): unknown {
 
 function problemOf(issue: z.core.$ZodIssue, given: ReadonlyMap<string, Given>): Problem {
   const path = issue.path.map(String);
+  const setting = path.join(".");
   // An item of a list is reported at the list.
   const owner = path.map((_, index) => path.slice(0, path.length - index).join(".")).find((name) => given.has(name));
   const one = owner === undefined ? undefined : given.get(owner);
-  const setting = path.join(".");
-  if (one === undefined) return { where: setting, message: `Missing, ${issue.message}` };
-  const shown = issue.code === "custom" || /secret/i.test(setting) ? "" : `, got ${JSON.stringify(one.value)}`;
+  if (one === undefined || owner === undefined) {
+    return { where: originOf([path.slice(0, -1).join(".")], given), message: `${setting} is missing` };
+  }
   const named = one.where.endsWith(setting) ? "" : `${setting}: `;
-  return { where: one.where, message: `${named}${issue.message}${shown}` };
+  return { where: one.where, message: `${named}${complaint(issue, owner, one.value)}` };
+}
+
+/** What is allowed and what was given; a secret only by its length. */
+function complaint(issue: z.core.$ZodIssue, setting: string, value: unknown): string {
+  if (issue.code === "custom") return issue.message; // Ours, with the value in it.
+  const allowed = issue.code === "invalid_format" ? undefined : expectation(setting);
+  const got = /secret/i.test(setting) ? `${String(value).length} characters` : JSON.stringify(value);
+  return `${allowed === undefined ? issue.message : `must be ${allowed}`}, got ${got}`;
 }
 
 /** Where the settings that take part were given; when none was, the rule is about a default. */

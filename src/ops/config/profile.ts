@@ -139,8 +139,12 @@ function decideLimits(settings: Settings, contradictions: Contradiction[]): Limi
     assertLimits(inForce);
   } catch (error) {
     if (!(error instanceof AssertionError)) throw error;
-    const names = [...given.map(([name]) => `limits.${name}`), "sessions.resumeWindowMs"];
-    contradictions.push({ settings: names, message: `The limits contradict each other: ${error.message}` });
+    const set = given.map(([name, value]): [string, number | undefined] => [`limits.${name}`, value]);
+    if (resumeWindowMs !== undefined) set.push(["sessions.resumeWindowMs", resumeWindowMs]);
+    contradictions.push({
+      settings: set.map(([name]) => name),
+      message: `With ${set.map(([name, value]) => `${name} = ${value}`).join(", ")} this does not hold: ${error.message}`,
+    });
   }
   return inForce;
 }

@@ -4,6 +4,7 @@
  * Where settings come from and which source wins: load.ts. What a profile decides: profile.ts.
  * @module
  */
+import { isIP } from "node:net";
 import { z } from "zod";
 import { type Limits, limits } from "../../protocol/limits.ts";
 import { filterProblem } from "../../protocol/topic.ts";
@@ -29,13 +30,13 @@ export const configSchema = z.strictObject({
   /** Absent: development on a loopback host, production on any other. */
   profile: z.enum(["development", "production"]).optional(),
   server: z.strictObject({
-    host: text.default("127.0.0.1"),
+    host: checked(hostProblem).default("127.0.0.1"),
     /** 0: any free one. */
     port: z.number().int().min(0).max(65_535).default(8_080),
     /** Name of this gateway for operators and clients. Absent: made at every start. */
     node: z
       .string()
-      .regex(/^[A-Za-z0-9._-]{1,64}$/, "expected 1 to 64 letters, digits, dots, dashes")
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes")
       .optional(),
     /** Paths of PEM files. */
     tls: z.strictObject({ cert: text, key: text }).optional(),
@@ -44,7 +45,7 @@ export const configSchema = z.strictObject({
     /** `embedded:<directory>`, or `memory:` (nothing survives the process). */
     url: z
       .string()
-      .regex(/^(embedded:.+|memory:)$/, "expected embedded:<directory> or memory:")
+      .regex(/^(embedded:.+|memory:)$/, "must be embedded:<directory> or memory:")
       .default("embedded:./weir-data"),
     /** 0: no bound. The strictest one wins. */
     retention: z.strictObject({ ageMs: bound.default(0), bytes: bound.default(0), records: bound.default(0) }),
@@ -62,7 +63,7 @@ export const configSchema = z.strictObject({
         secret: z.string().min(secretCharsMin).max(4_096).optional(),
         /** Path of a PEM file (SPKI). */
         publicKeyFile: text.optional(),
-        jwksUrl: z.url({ protocol: /^https?$/ }).optional(),
+        jwksUrl: z.url({ protocol: /^https?$/, error: "must be an http or https URL" }).optional(),
         issuer: text.optional(),
         audience: text.optional(),
       })
@@ -79,6 +80,12 @@ export const configSchema = z.strictObject({
   limits: z.strictObject(limitShape),
   logging: z.strictObject({ level: z.enum(["debug", "info", "warn", "error", "silent"]).default("info") }),
 });
+
+/** What the platform would only refuse when it listens: an address with a typing error in it. */
+function hostProblem(host: string): string | undefined {
+  const isName = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?$/.test(host) && !/^[\d.]+$/.test(host);
+  return isName || isIP(host) !== 0 ? undefined : `must be an IP address or a host name, got "${host.slice(0, 60)}"`;
+}
 
 /** Text for which `problemOf` finds no problem. */
 function checked(problemOf: (value: string) => string | undefined) {
@@ -106,4 +113,41 @@ function kindsOf(schema: z.core.$ZodType, name: string): readonly (readonly [str
   if (schema instanceof z.ZodNumber) return [[name, "number"]];
   if (schema instanceof z.ZodBoolean) return [[name, "boolean"]];
   return [[name, schema instanceof z.ZodArray ? "list" : "text"]];
+}
+
+/** What a setting may hold, for people: range and unit. Undefined for a section. */
+export function expectation(setting: string): string | undefined {
+  let schema: z.core.$ZodType | undefined = configSchema;
+  for (const name of setting.split(".")) {
+    const section: z.core.$ZodType | undefined = schema === undefined ? undefined : unwrapped(schema);
+    schema = section instanceof z.ZodObject ? section.shape[name] : undefined;
+  }
+  return schema === undefined ? undefined : expectationOf(unwrapped(schema), setting);
+}
+
+function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
+  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault ? unwrapped(schema.unwrap()) : schema;
+}
+
+function expectationOf(schema: z.core.$ZodType, setting: string): string | undefined {
+  if (schema instanceof z.ZodObject) return undefined;
+  if (schema instanceof z.ZodNumber) {
+    const { minValue, maxValue } = schema;
+    const range = maxValue === Number.MAX_SAFE_INTEGER ? `, at least ${minValue}` : ` from ${minValue} to ${maxValue}`;
+    return `a whole number${unitOf(setting)}${range}`;
+  }
+  if (schema instanceof z.ZodBoolean) return "true or false";
+  if (schema instanceof z.ZodEnum) return `one of ${schema.options.join(", ")}`;
+  if (schema instanceof z.ZodArray) {
+    const item: z.core.$ZodType = schema.element;
+    return item instanceof z.ZodEnum ? `a list of ${item.options.join(", ")}` : "a list of texts, at most 256";
+  }
+  const { minLength, maxLength } = schema as z.ZodString;
+  return minLength === null || maxLength === null ? "text" : `text of ${minLength} to ${maxLength} characters`;
+}
+
+/** The name says it: a unit stands last, before Max or Min. */
+function unitOf(setting: string): string {
+  const [, unit] = /(Ms|[bB]ytes|[rR]ecords)(?:Max|Min)?$/.exec(setting) ?? [];
+  return unit === undefined ? "" : unit === "Ms" ? " of milliseconds" : ` of ${unit.toLowerCase()}`;
 }

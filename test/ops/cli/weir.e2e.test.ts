@@ -81,7 +81,7 @@ describe("weir", () => {
         ],
         [
           ["serve", "--port", "x"],
-          'weir: Wrong configuration\n  flag --port: server.port: Invalid input: expected number, received string, got "x"\n',
+          'weir: Wrong configuration\n  flag --port: server.port: must be a whole number from 0 to 65535, got "x"\n',
         ],
         [["serve", "--server.prot=1"], "weir: Unknown option --server.prot, expected one of: "],
         [["serve", "--host", "0.0.0.0"], "weir: Wrong configuration\n  configuration: Nobody could connect: "],
