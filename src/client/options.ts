@@ -89,7 +89,7 @@ export type SubscribeOptions = {
 };
 
 export type HistoryOptions = {
-  /** Records of one page. @default the gateway's */
+  /** Records of one page. @default 100 */
   readonly limit?: number;
   /** Newest first. @default false */
   readonly backward?: boolean;
