@@ -11,7 +11,8 @@ import type { LogEpoch, Seq } from "../../src/protocol/ids.ts";
 import { type Lane, lanes } from "../../src/protocol/lane.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { receive } from "../../src/protocol/position.ts";
-import { Delivery, type DeliveryBounds, laneOfChain } from "../../src/runtime/delivery.ts";
+import { laneOfChain } from "../../src/runtime/chain-id.ts";
+import { Delivery, type DeliveryBounds } from "../../src/runtime/delivery.ts";
 import { Hub } from "../../src/runtime/hub.ts";
 import type { EventLog, LogRecord, NewRecord } from "../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
@@ -91,6 +92,8 @@ export class Receiver {
   #arriving: Deliver[] = [];
   #said: Word[] = [];
   #congested = false;
+  /** It left the fan-out while its socket was full: when that drains, the gateway sends again what it may have missed. */
+  #leftCongested = false;
   /** Records sent and not acknowledged, as whoever counts frames at the socket sees it. */
   readonly #outstanding = lanes.map(() => new Map<Seq, number>());
   #window: Window;
@@ -107,8 +110,11 @@ export class Receiver {
         codec: "msgpack",
         send: (frame) => this.#send(frame),
         subscribe: (channel) => this.#channels.add(channel),
-        unsubscribe: (channel) => this.#channels.delete(channel),
-        bufferedBytes: () => (this.#congested ? world.bounds.deliverBytesMax : 0),
+        unsubscribe: (channel) => {
+          this.#channels.delete(channel);
+          if (this.#congested) this.#leftCongested = true;
+        },
+        bufferedBytes: () => (this.#congested ? world.bounds.deliverBytesMax + 1 : 0),
       },
       bounds: world.bounds,
       filter: options.filter,
@@ -164,6 +170,10 @@ export class Receiver {
   /** The socket took everything. */
   drain(): void {
     this.#congested = false;
+    if (this.#leftCongested && this.delivery.mode === "behind") {
+      this.#leftCongested = false;
+      for (const lane of lanes) this.#takeBack(lane, this.delivery.acked(lane));
+    }
     this.delivery.drained();
   }
 
