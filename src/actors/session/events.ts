@@ -6,10 +6,9 @@
  * @module
  */
 
-import type { Qos, Window } from "../../protocol/frame.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import type { Lane } from "../../protocol/lane.ts";
-import type { LanePositions } from "./state.ts";
+import type { LanePositions, SubscriptionState } from "./state.ts";
 
 export type FilterPositions = { readonly filter: string; readonly positions: LanePositions };
 
@@ -29,18 +28,7 @@ export type SessionEvent =
       readonly connection: string;
     }
   | { readonly type: "Detached"; readonly at: EpochMs; readonly cause: string }
-  | {
-      readonly type: "Subscribed";
-      readonly at: EpochMs;
-      readonly filter: string;
-      readonly qos: Qos;
-      readonly positions: LanePositions;
-      readonly lastOnlyUpTo: Seq;
-      readonly window: Window;
-      readonly congestion: "skip" | "conflate";
-      readonly ackWaitMs: number;
-      readonly maxDeliver: number;
-    }
+  | ({ readonly type: "Subscribed"; readonly at: EpochMs } & Omit<SubscriptionState, "naks">)
   | { readonly type: "Unsubscribed"; readonly at: EpochMs; readonly filter: string; readonly cause: string }
   | { readonly type: "Acknowledged"; readonly at: EpochMs; readonly filters: readonly FilterPositions[] }
   | { readonly type: "PublishedUpTo"; readonly at: EpochMs; readonly n: number }

@@ -23,18 +23,10 @@ export function evolve(state: SessionState, event: SessionEvent): SessionState {
       return { ...state, owner: event.owner, node: event.node };
     case "Detached":
       return { ...state, node: undefined, detachedAt: event.at };
-    case "Subscribed":
-      return withSubscription(state, {
-        filter: event.filter,
-        qos: event.qos,
-        positions: event.positions,
-        lastOnlyUpTo: event.lastOnlyUpTo,
-        window: event.window,
-        congestion: event.congestion,
-        ackWaitMs: event.ackWaitMs,
-        maxDeliver: event.maxDeliver,
-        naks: noNaks,
-      });
+    case "Subscribed": {
+      const { type: _, at: __, ...subscription } = event;
+      return withSubscription(state, { ...subscription, naks: noNaks });
+    }
     case "Unsubscribed": {
       const subscriptions = new Map(state.subscriptions);
       subscriptions.delete(event.filter);

@@ -7,31 +7,15 @@
  * @module
  */
 
-import type { Headers } from "../../protocol/frame.ts";
+import type { DeliveredRecord } from "../../protocol/frame.ts";
 import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
-import type { Lane } from "../../protocol/lane.ts";
 
 /** What an acknowledged append survives. none: nothing · disk: power loss of this machine · r1, r3, r3-sync: docs/guarantees.md. */
 export type DurabilityTier = "none" | "disk" | "r1" | "r3" | "r3-sync";
 
-export type LogRecord = {
-  readonly seq: Seq;
-  readonly time: EpochMs;
-  readonly topic: string;
-  readonly id: string;
-  readonly lane: Lane;
-  /** Never changed after the append; must not be written to. */
-  readonly payload: Uint8Array;
-  readonly headers?: Headers;
-};
-
-export type NewRecord = {
-  readonly topic: string;
-  readonly id: string;
-  readonly lane: Lane;
-  readonly payload: Uint8Array;
-  readonly headers?: Headers;
-};
+/** A record as receivers see it. Its payload never changes after the append, and must not be written to. */
+export type LogRecord = DeliveredRecord;
+export type NewRecord = Omit<DeliveredRecord, "seq" | "time">;
 
 /**
  * Numbered publishes of one producer (a session). The log remembers each producer's highest number, in the
