@@ -37,7 +37,7 @@ const fanoutColumns: Scenario["columns"] = [
   ["lost", "lost"],
   ["copies", "copies"],
 ];
-const fanoutTargets: readonly TargetName[] = ["weir", "weir-qos0", "bun", "ws", "socketio", "mosquitto"];
+const fanoutTargets: readonly TargetName[] = ["weir", "weir-qos0", "weir-memory", "bun", "ws", "socketio", "mosquitto"];
 
 export const scenarios = {
   "durable-batched": {
@@ -46,7 +46,7 @@ export const scenarios = {
     load: "throughput",
     qos: 2,
     seconds: 10,
-    numbers: { batch: 50, inFlight: 2_000 },
+    numbers: { batch: 50, inFlight: 4_000 },
     targets: everybody,
     columns: throughputColumns,
   },
@@ -56,7 +56,7 @@ export const scenarios = {
     load: "throughput",
     qos: 2,
     seconds: 10,
-    numbers: { batch: 1, inFlight: 2_000 },
+    numbers: { batch: 1, inFlight: 4_000 },
     // The SDK has no unbatched mode: what is published in a tick travels together.
     targets: everybody.filter((name) => name !== "weir-sdk"),
     columns: throughputColumns,

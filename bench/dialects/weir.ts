@@ -3,10 +3,12 @@
  * acknowledgements, resume with positions.
  * @module
  */
+
 import type { ChainSeq, Deliver, Frame, HeldPosition, PublishRecord, Window } from "../../src/protocol/frame.ts";
 import { recordBytes } from "../../src/protocol/frame.ts";
 import type { ChainId, LogEpoch, Seq, SessionId } from "../../src/protocol/ids.ts";
 import type { Lane } from "../../src/protocol/lane.ts";
+import { limits } from "../../src/protocol/limits.ts";
 import { receive } from "../../src/protocol/position.ts";
 import { payloadIndex, payloadPool, payloadSentAt, writePayload } from "../load/payload.ts";
 import type { Batch, Dialect, DialectOptions, Publisher, SubscribeOptions, Subscriber } from "./dialect.ts";
@@ -119,7 +121,9 @@ class Follower implements Subscriber {
     this.#session = welcome.session;
     this.#resumeKey = welcome.resumeKey;
     this.#epoch = welcome.epoch;
-    this.#peer.send({ type: "subscribe", ref: 1, filter: this.#wanted.topic, qos: this.#wanted.qos });
+    // More than the default, or the window and not the server bounds what is in flight.
+    const window = { records: limits.deliverWindowRecordsMax, bytes: 4 * limits.deliverWindowBytes };
+    this.#peer.send({ type: "subscribe", ref: 1, filter: this.#wanted.topic, qos: this.#wanted.qos, window });
     await promise;
   }
 

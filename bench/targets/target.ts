@@ -11,6 +11,7 @@ export const targetNames = [
   "weir",
   "weir-sdk",
   "weir-qos0",
+  "weir-memory",
   "bun",
   "bun-one-a-tick",
   "ws",
@@ -47,6 +48,14 @@ export const targets: Readonly<Record<TargetName, Target>> = {
   weir: { title: "Weir", dialect: "weir", command: weirCommand },
   "weir-sdk": { title: "Weir, through the SDK", dialect: "weir-sdk", command: weirCommand },
   "weir-qos0": { title: "Weir, QoS 0", dialect: "weir", qos: 0, command: weirCommand },
+  // What fan-out costs by itself: the log's commits, one a tick here, are not in it.
+  "weir-memory": {
+    title: "Weir, QoS 0, log in memory",
+    dialect: "weir",
+    qos: 0,
+    command: async (port) =>
+      (await weirCommand(port, "")).map((part) => (part.startsWith("embedded:") ? "memory:" : part)),
+  },
   bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
   "bun-one-a-tick": {
     title: "raw Bun.serve, one record a tick",
