@@ -71,6 +71,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #early: SessionFrame[] | undefined = [];
   #errors = 0;
   #pings = 0;
+  #pingedAt: EpochMs = 0;
   /** For GOAWAY. */
   #retryAfterMs: number | undefined;
   #heardAt: EpochMs;
@@ -354,9 +355,14 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #checkLiveness(): void {
     if (this.#paused) return; // nothing is read from it, so nothing can be heard
     const { heartbeatMs, pongMs } = this.#services.limits;
-    const silentMs = this.#now() - this.#heardAt;
-    if (silentMs >= heartbeatMs + pongMs) this.#signal({ type: "peer.silent" });
-    else if (silentMs >= heartbeatMs) this.send({ type: "ping", id: ++this.#pings, ...this.#heads() });
+    const now = this.#now();
+    // Only a PING that stays unanswered proves anything: silence alone may be a peer with nothing to say.
+    if (this.#pingedAt > this.#heardAt) {
+      if (now - this.#pingedAt >= pongMs) this.#signal({ type: "peer.silent" });
+    } else if (now - this.#heardAt >= heartbeatMs) {
+      this.#pingedAt = now;
+      this.send({ type: "ping", id: ++this.#pings, ...this.#heads() });
+    }
   }
 
   #heads() {

@@ -9,19 +9,12 @@
 
 import type { LanePositions } from "../actors/session/state.ts";
 import type { CodecName } from "../protocol/codec.ts";
-import {
-  type Deliver,
-  type DeliveredRecord,
-  type Frame,
-  type Qos,
-  recordBytes,
-  type Window,
-} from "../protocol/frame.ts";
+import type { Deliver, DeliveredRecord, Frame, Qos, Window } from "../protocol/frame.ts";
 import type { ChainId, Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
 import type { Feed, LiveReceiver } from "./feed.ts";
 import type { Hub } from "./hub.ts";
-import { InFlight } from "./in-flight.ts";
+import { InFlight, pieceOf } from "./in-flight.ts";
 import type { EventLog } from "./log/event-log.ts";
 import { Reader } from "./reader.ts";
 import type { SendResult } from "./transport/transport.ts";
@@ -82,6 +75,8 @@ export class Delivery implements LiveReceiver {
   #liveSince: Seq = 0;
   /** Its socket was full when it fell behind: once it has drained, everything unacknowledged goes again. */
   #mayHaveMissed = false;
+  /** What retention took while it was owed ends here. */
+  #trimmedTo: Seq = 0;
   limitRecords = Number.POSITIVE_INFINITY;
   limitBytes = Number.POSITIVE_INFINITY;
 
@@ -170,8 +165,7 @@ export class Delivery implements LiveReceiver {
     const result = this.#options.outlet.send(frame);
     if (result === "dropped") return result;
     this.#told[lane] = upTo;
-    if (last !== undefined && this.qos > 0)
-      this.#inFlight.push(lane, { upTo: last, records: records.length, bytes: sum(records) });
+    if (last !== undefined && this.qos > 0) this.#inFlight.push(lane, pieceOf(records, last));
     return result;
   }
 
@@ -306,7 +300,7 @@ export class Delivery implements LiveReceiver {
     this.#mode = "behind";
     for (const [lane, seq] of positions) {
       this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, this.#told[lane] as Seq);
-      from[lane] = Math.max(seq, this.#acked[lane] as Seq);
+      from[lane] = Math.max(seq, this.#acked[lane] as Seq, this.#trimmedTo);
       this.#told[lane] = from[lane] as Seq;
       this.#inFlight.takeBack(lane, from[lane] as Seq);
     }
@@ -317,13 +311,18 @@ export class Delivery implements LiveReceiver {
     this.rewind(new Map(lanes.map((lane) => [lane, this.#acked[lane] as Seq])));
   }
 
-  /** Retention took everything up to `seq`, sent or not: nothing of that is owed any more. */
-  passTrimmed(seq: Seq): void {
+  /**
+   * Retention took everything up to `seq`, sent or not: nothing of that is owed any more. The kept positions stay: if
+   * the receiver is lost before it was told, it is told after its resume. Answers its new `last` per lane.
+   */
+  passTrimmed(seq: Seq): LanePositions {
+    this.#trimmedTo = seq;
     for (const lane of lanes) {
       this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, seq);
-      this.ack(lane, seq);
+      this.#inFlight.settle(lane, seq);
     }
     this.rewindToAcknowledged();
+    return [...this.#told] as unknown as LanePositions;
   }
 
   drained(): void {
@@ -365,7 +364,7 @@ export class Delivery implements LiveReceiver {
     const read = this.#mode === "live" ? undefined : this.#reader.sentUpTo();
     const at = lanes.map((lane) => {
       const acked = this.#acked[lane] as Seq;
-      if (this.#laneWaits(lane)) return acked;
+      if (this.#laneWaits(lane) || acked < this.#trimmedTo) return acked;
       return Math.max(acked, read === undefined ? this.#options.hub.position : (read[lane] as Seq));
     });
     return at as unknown as LanePositions;
@@ -389,10 +388,4 @@ export class Delivery implements LiveReceiver {
       records: [record],
     });
   }
-}
-
-function sum(records: readonly DeliveredRecord[]): number {
-  let bytes = 0;
-  for (const record of records) bytes += recordBytes(record);
-  return bytes;
 }

@@ -4,10 +4,17 @@
  * Bounded by the subscription's window.
  * @module
  */
+import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
 
 export type Piece = { readonly upTo: Seq; readonly records: number; readonly bytes: number };
+
+export function pieceOf(records: readonly DeliveredRecord[], upTo: Seq): Piece {
+  let bytes = 0;
+  for (const record of records) bytes += recordBytes(record);
+  return { upTo, records: records.length, bytes };
+}
 
 export class InFlight {
   readonly #pieces: Piece[][] = lanes.map(() => []);

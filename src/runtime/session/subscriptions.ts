@@ -153,9 +153,9 @@ export class Subscriptions {
   /** Retention passed a receiver that is behind: told as after a resume, and it goes on with what is held. */
   #trimmed(peer: Peer, held: SubscriptionState, delivery: Delivery): void {
     const first = this.#context.services.ports.log.info().firstSeq;
-    delivery.passTrimmed(first - 1);
+    const positions = delivery.passTrimmed(first - 1);
     const resume: ResumeAnswer = { kind: "trimmed", first };
-    peer.send(subscribedFrame(delivery, held, { ref: 0, resume, positions: delivery.positions() }));
+    peer.send(subscribedFrame(delivery, held, { ref: 0, resume, positions }));
     this.#context.progressed();
   }
 
