@@ -70,6 +70,8 @@ export class Delivery implements LiveReceiver {
   /** Live: the lane's meter at the last acknowledgement. */
   readonly #ackedRecords: number[] = [0, 0, 0, 0];
   readonly #ackedBytes: number[] = [0, 0, 0, 0];
+  /** Seq of the last record that the reader sent. */
+  readonly #newest: Seq[] = [0, 0, 0, 0];
   #window: Window;
   #mode: "live" | "behind" | "ended" = "behind";
   #liveSince: Seq = 0;
@@ -165,6 +167,7 @@ export class Delivery implements LiveReceiver {
     const result = this.#options.outlet.send(frame);
     if (result === "dropped") return result;
     this.#told[lane] = upTo;
+    if (last !== undefined) this.#newest[lane] = last;
     if (last !== undefined && this.qos > 0) this.#inFlight.push(lane, pieceOf(records, last));
     return result;
   }
@@ -172,6 +175,8 @@ export class Delivery implements LiveReceiver {
   /** The reader has sent everything up to the hub's position: from here on the hub feeds it. One synchronous step. */
   turnLive(): void {
     const { hub, outlet } = this.#options;
+    // The first frame of the fan-out names the last record that the reader sent: if that was lost, it shows.
+    for (const lane of lanes) this.feed.follows(lane, this.#newest[lane] as Seq);
     for (const lane of lanes) {
       if ((this.#told[lane] as Seq) < this.feed.prev(lane) && this.send(lane, [], hub.position) === "dropped") return;
     }

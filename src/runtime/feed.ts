@@ -75,7 +75,11 @@ export class Feed {
   meter(lane: Lane): ChainMeter {
     return this.#meters[lane] as ChainMeter;
   }
-  /** Seq of the last record fanned out on the lane since the feed began; 0: none yet. */
+  /** A record of the lane that every live receiver was sent before the next frame. */
+  follows(lane: Lane, seq: Seq): void {
+    this.#prev[lane] = Math.max(this.#prev[lane] as Seq, seq);
+  }
+  /** Seq of the last record known to have been sent on the lane; 0: none yet. */
   prev(lane: Lane): Seq {
     return this.#prev[lane] as Seq;
   }
