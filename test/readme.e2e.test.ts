@@ -19,7 +19,11 @@ test("the README's client prints its order, invoices it and ends", async () => {
     const file = join(folder, "client.ts");
     writeFileSync(file, (code as string).replace("ws://127.0.0.1:8080", gateway.url));
     const child = Bun.spawn([process.execPath, file], { stdout: "pipe", stderr: "pipe" });
-    const [out, problems, exit] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+    const [out, problems, exit] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
     expect({ out, problems, exit }).toEqual({ out: "1 orders.eu.42 {\n  total: 9,\n}\n", problems: "", exit: 0 });
   } finally {
     rmSync(folder, { recursive: true });

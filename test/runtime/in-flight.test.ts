@@ -7,7 +7,13 @@ test("InFlight gives a piece back when its end is acknowledged, not before, and 
   inFlight.push(2, { upTo: 9, records: 2, bytes: 20 });
   inFlight.push(0, { upTo: 7, records: 1, bytes: 10 });
   inFlight.settle(2, 8);
-  expect([inFlight.records, inFlight.bytes, inFlight.has(2), inFlight.has(0), inFlight.has(1)]).toEqual([3, 30, true, true, false]);
+  expect([inFlight.records, inFlight.bytes, inFlight.has(2), inFlight.has(0), inFlight.has(1)]).toEqual([
+    3,
+    30,
+    true,
+    true,
+    false,
+  ]);
   inFlight.settle(2, 9);
   expect([inFlight.records, inFlight.bytes, inFlight.has(2)]).toEqual([1, 10, false]);
 });

@@ -14,7 +14,11 @@ function stage(answer: (request: JournalAppend, call: number) => Answer | Promis
   const calls: { readonly at: number; readonly expected: number; readonly entries: number[] }[] = [];
   const journals = {
     append: async (request: JournalAppend) => {
-      calls.push({ at: clock.now(), expected: request.expected, entries: request.entries.map((data) => data[0] as number) });
+      calls.push({
+        at: clock.now(),
+        expected: request.expected,
+        entries: request.entries.map((data) => data[0] as number),
+      });
       return answer(request, calls.length);
     },
   };
