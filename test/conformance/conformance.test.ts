@@ -56,7 +56,7 @@ test("every case fails against a server that only echoes, except those about the
     fetch: (request, server) => (server.upgrade(request) ? undefined : new Response("echo")),
     websocket: { message: (socket, data) => void socket.send(data) },
   });
-  const target = { url: `ws://127.0.0.1:${echo.port}/`, codec: codecs.json, handshakeMs: 1, waitMs: 50 };
+  const target = { url: `ws://127.0.0.1:${echo.port}/`, codec: codecs.json, handshakeMs: 1, waitMs: 500 };
   const outcomes = await Promise.all(
     cases.map(async (one) => {
       const outcome = await runCase(one, target).then(
