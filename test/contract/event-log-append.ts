@@ -143,6 +143,16 @@ export function appendContract(at: LogUnderTest): void {
       await at.reopen();
       expect(await at.log.producerMark("p")).toBe(1);
     });
+    test("forgetProducer() holds over a trim into the producer's last block and a reopen", async () => {
+      await at.log.append(numbered(0, 1, 2));
+      await at.log.forgetProducer("p");
+      await at.log.trim({ ageMs: 0, bytes: 0, records: 1 });
+      await at.log.forgetProducer("q");
+      await at.reopen();
+      expect(await at.log.producerMark("p")).toBeUndefined();
+      expect(stored(await at.log.append(numbered(0, 1))).seqs).toEqual([3]);
+    });
+
     test("forgetProducer() is done in the order of the calls", async () => {
       const [, , again] = await Promise.all([
         at.log.append(numbered(0, 1)),

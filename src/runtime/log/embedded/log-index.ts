@@ -195,7 +195,8 @@ export class LogIndex {
         this.noteRecord(topic, seq, block.first);
     }
     for (const { producer, number, seq } of marks) {
-      if (seq > (this.forgotten.get(producer) ?? 0) && number > (this.mark(producer) ?? 0))
+      // Up to the checkpoint the table knows better: a producer that was forgotten must not come back.
+      if (seq > Math.max(this.checkpoint, this.forgotten.get(producer) ?? 0) && number > (this.mark(producer) ?? 0))
         this.noteMark(producer, number, block.first);
     }
     this.noteEnd(block.last, block.bytesBefore + block.bytesUpTo(block.count), block.time);
