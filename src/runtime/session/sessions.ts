@@ -76,9 +76,6 @@ export class Sessions {
   get size(): number {
     return this.#held.size;
   }
-  sessions(): Iterable<Session> {
-    return Array.from(this.#held.values(), ({ session }) => session);
-  }
 
   // --- attaching ---
 
