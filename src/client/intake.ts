@@ -115,8 +115,7 @@ export class Intake {
       chain.bind(info, epoch, anew ? "anew" : "keep");
       if (chain.generation !== generation) this.#forgetNaks(chain);
       for (const nak of this.#naks.values()) {
-        // Above the gateway's position the record comes again by itself.
-        if (nak.chain === chain && nak.seq <= info.last && (this.qos === 2 || nak.sent === "never")) this.#sendNak(nak);
+        if (nak.chain === chain && (this.qos === 2 || nak.sent === "never")) this.#sendNak(nak);
       }
       this.#moved(chain, 0);
     }
@@ -378,6 +377,7 @@ export class Intake {
 
   #sendNak(nak: HeldNak): void {
     if (nak.running || nak.chain.id === undefined) return; // Bound again, it is sent then.
+    if (nak.seq > nak.chain.seenHere) return; // Not delivered on this connection yet: it comes again by itself.
     nak.sent = "here";
     const { delayMs, reason } = nak.options;
     this.#host.send({
