@@ -12,6 +12,9 @@ import type { Clock } from "../../src/runtime/ports.ts";
 
 export type Cancel = { cancel(): void };
 
+/** A world has some thousand events; one with this many goes round in circles. */
+const eventsMax = 1_000_000;
+
 /** Something that can die: a gateway instance, a client instance. After its death none of its events run. */
 export class SimProcess {
   readonly name: string;
@@ -82,7 +85,7 @@ export class SimClock {
       const run = event.run;
       if (run === undefined || event.owner?.alive === false) continue;
       this.nowMs = event.at;
-      this.events++;
+      if (++this.events > eventsMax) throw new Error(`The world has not ended after ${eventsMax} events`);
       run();
       drainMicrotasks();
       return true;

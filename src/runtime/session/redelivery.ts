@@ -5,6 +5,7 @@
  * Owns: one timer per session; a NAK is in the journal before it counts.
  * @module
  */
+import type { Rejection } from "../../actors/session/decide.ts";
 import type { PendingNak, SubscriptionState } from "../../actors/session/state.ts";
 import type { Nak } from "../../protocol/frame.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
@@ -14,8 +15,9 @@ import type { LogRecord, NewRecord } from "../log/event-log.ts";
 import type { Timer } from "../ports.ts";
 import { errorFrame, type SessionContext } from "./context.ts";
 
-/** A redelivery under way: this try, and when it is tried again if nobody settles it. */
-type UnderWay = { readonly attempt: number; readonly retryAt: EpochMs };
+/** A redelivery under way: this try, when it is tried again if nobody settles it, and the cause if it was the last. */
+type UnderWay = { readonly attempt: number; readonly retryAt: EpochMs; readonly cause: string };
+type Letter = { readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string };
 
 export class Redelivery {
   readonly #context: SessionContext;
@@ -60,23 +62,23 @@ export class Redelivery {
     const attempts = this.#underWay.get(delivery.filter)?.get(seq)?.attempt ?? held.naks.get(seq)?.attempts ?? 1;
     this.#underWay.get(delivery.filter)?.delete(seq);
     const reason = frame.reason ?? "nak";
-    if (held.maxDeliver > 0 && attempts >= held.maxDeliver)
-      return this.#deadLetter(delivery, { lane, seq, attempts, cause: reason });
-    const delayMs = this.#delayMs(frame.delayMs, attempts);
-    const at = this.#now();
-    const recorded = await this.#context.record({
-      type: "Nak",
-      at,
-      filter: delivery.filter,
-      lane,
-      seq,
-      delayMs,
-      reason,
-      attempts,
-    });
-    if (recorded.ok) this.#schedule();
-    else if (recorded.rejection === "tooManyNaks")
+    const letter = { lane, seq, attempts, cause: reason };
+    const isLast = held.maxDeliver > 0 && attempts >= held.maxDeliver;
+    const recorded = isLast
+      ? await this.#deadLetter(delivery, letter)
+      : await this.#wait(delivery.filter, letter, this.#delayMs(frame.delayMs, attempts));
+    if (recorded === "tooManyNaks")
       this.#context.peer?.send(errorFrame("tooManyNaks", `NAK of ${seq}`, { chain, seq }));
+  }
+
+  /** Journalled, and delivered again after the delay. */
+  async #wait(filter: string, letter: Letter, delayMs: number): Promise<"waits" | Rejection> {
+    const { lane, seq, attempts, cause: reason } = letter;
+    const at = this.#now();
+    const recorded = await this.#context.record({ type: "Nak", at, filter, lane, seq, delayMs, reason, attempts });
+    if (!recorded.ok) return recorded.rejection;
+    this.#schedule();
+    return "waits";
   }
 
   /** As asked, or growing with each try. */
@@ -103,7 +105,8 @@ export class Redelivery {
     const record = page.records.find(({ lane, seq }) => seq > delivery.acked(lane));
     if (record === undefined) return;
     const { lane, seq } = record;
-    await this.#deadLetter(delivery, { lane, seq, attempts, cause: "ackTimeout" });
+    const outcome = await this.#deadLetter(delivery, { lane, seq, attempts, cause: "ackTimeout" });
+    if (outcome !== "given up" && outcome !== "waits") return; // It is tried again after the next wait.
     delivery.ack(lane, seq);
     this.#context.progressed();
   }
@@ -141,7 +144,8 @@ export class Redelivery {
 
   async #deliver(filter: string, nak: PendingNak): Promise<void> {
     const held = this.#context.state.subscriptions.get(filter);
-    const attempt = (this.#underWay.get(filter)?.get(nak.seq)?.attempt ?? nak.attempts) + 1;
+    const underWay = this.#underWay.get(filter)?.get(nak.seq);
+    const attempt = (underWay?.attempt ?? nak.attempts) + 1;
     const record = await this.#read(filter, nak.seq);
     const delivery = this.#deliveries.get(filter);
     if (
@@ -151,12 +155,14 @@ export class Redelivery {
     )
       return;
     const { lane, seq } = nak;
-    if (record === undefined) return this.#deadLetter(delivery, { lane, seq, attempts: attempt - 1, cause: "trimmed" });
-    if (held.maxDeliver > 0 && attempt > held.maxDeliver) {
-      return this.#deadLetter(delivery, { lane, seq, attempts: attempt - 1, cause: "ackTimeout" });
+    const last = { lane, seq, attempts: attempt - 1 };
+    if (record === undefined) await this.#deadLetter(delivery, { ...last, cause: "trimmed" });
+    else if (held.maxDeliver > 0 && attempt > held.maxDeliver)
+      await this.#deadLetter(delivery, { ...last, cause: underWay?.cause ?? nak.reason });
+    else {
+      this.#underWay.get(filter)?.set(seq, { attempt, retryAt: this.#now() + held.ackWaitMs, cause: "ackTimeout" });
+      delivery.redeliver(record, attempt);
     }
-    this.#underWay.get(filter)?.set(seq, { attempt, retryAt: this.#now() + held.ackWaitMs });
-    delivery.redeliver(record, attempt);
   }
 
   async #read(filter: string, seq: Seq): Promise<LogRecord | undefined> {
@@ -172,10 +178,7 @@ export class Redelivery {
 
   // --- giving up ---
 
-  async #deadLetter(
-    delivery: Delivery,
-    letter: { readonly lane: Lane; readonly seq: Seq; readonly attempts: number; readonly cause: string },
-  ): Promise<void> {
+  async #deadLetter(delivery: Delivery, letter: Letter): Promise<"given up" | "waits" | Rejection> {
     const { lane, seq, attempts, cause } = letter;
     const { filter } = delivery;
     const record = await this.#read(filter, seq);
@@ -185,17 +188,29 @@ export class Redelivery {
       { type: "DeadLetter", at: this.#now(), filter, lane, seq, attempts, cause },
       { records, once },
     );
+    if (!result.ok) return "rejection" in result ? result.rejection : this.#tryAgain(filter, letter);
     this.#underWay.get(filter)?.delete(seq);
-    if (!result.ok) return;
     // Given back again after it was given up: the step was done before, so nothing was recorded now.
     if (result.duplicate) await this.#context.record({ type: "SettleNak", at: this.#now(), filter, seq });
     const chain = delivery.chain(lane);
     this.#context.peer?.send(
       errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq }),
     );
+    return "given up";
   }
 
-  #letterFor(record: LogRecord, letter: { readonly attempts: number; readonly cause: string }): NewRecord {
+  /** The log did not take the letter. Until it does, the record waits like one that is given back. */
+  async #tryAgain(filter: string, letter: Letter): Promise<"waits" | Rejection> {
+    const { seq, attempts: attempt, cause } = letter;
+    const delayMs = this.#context.services.limits.nakDelayMs;
+    this.#underWay.get(filter)?.set(seq, { attempt, retryAt: this.#now() + delayMs, cause });
+    if (this.#context.state.subscriptions.get(filter)?.naks.has(seq) !== true)
+      return await this.#wait(filter, letter, delayMs);
+    this.#schedule();
+    return "waits";
+  }
+
+  #letterFor(record: LogRecord, letter: Letter): NewRecord {
     return {
       topic: `$dead.${record.topic}`,
       id: `${this.#context.id}/dead/${record.seq}`,

@@ -4,9 +4,10 @@
 import { expect, test } from "bun:test";
 import type { Nak } from "../../../src/protocol/frame.ts";
 import { limits } from "../../../src/protocol/limits.ts";
+import type { AppendResult, EventLog } from "../../../src/runtime/log/event-log.ts";
 import type { Client } from "../../conformance/world.ts";
 import { texts } from "../../conformance/world.ts";
-import { Stage, SteeredClock, until } from "../../gateway/stage.ts";
+import { replaced, Stage, SteeredClock, until } from "../../gateway/stage.ts";
 
 /** A subscriber that received one record of `job.1` and has not answered it. */
 async function received(stage: Stage, options: { readonly maxDeliver?: number; readonly ackWaitMs?: number } = {}) {
@@ -108,6 +109,55 @@ test("nak() after maxDeliver tries sends the record to $dead.<topic> once, with 
   expect(redeliveries(client)).toEqual([]);
   expect(await dead.pending()).toEqual([]);
 });
+
+test.each([1, 2])(
+  "a dead letter that a full log refuses is tried again after a delay, not at once, and written once (maxDeliver %d)",
+  async (maxDeliver) => {
+    const clock = new SteeredClock();
+    let [isFull, refused] = [false, 0];
+    const refuse = async (): Promise<AppendResult> => {
+      refused++;
+      return { ok: false, code: "full", message: "No space left", retryable: true };
+    };
+    const log = (inner: EventLog) =>
+      replaced(inner, {
+        append: (request) => (isFull && request.once !== undefined ? refuse() : inner.append(request)),
+      });
+    await using stage = await Stage.open({ clock, log });
+    const { client, reception, seq, chain } = await received(stage, { maxDeliver });
+    const dead = await (await stage.world().open()).subscribe("$dead.>", { start: { kind: "all" } });
+    if (maxDeliver === 2) {
+      await nak(stage, client, { chain, seq, delayMs: 5 });
+      await pass(clock, client, 5);
+      await reception.redelivery();
+    }
+    isFull = true;
+    client.peer.send({ type: "nak", chain, seq, reason: "broken" });
+    client.peer.send({ type: "ack", upTo: [{ chain, seq }] });
+    await until(() => refused === 1, "the log refuses the letter");
+    await pass(clock, client, limits.nakDelayMs - 1);
+    expect(refused).toBe(1);
+    await until(async () => {
+      await pass(clock, client, limits.nakDelayMs);
+      return refused > 1;
+    }, "the letter is tried again");
+    isFull = false;
+    await until(async () => {
+      await pass(clock, client, limits.nakDelayMs);
+      return client.peer.unread("error").length > 0;
+    }, "the log takes the letter");
+    expect((await client.peer.refusal("deadLettered")).seq).toBe(seq);
+    const [letter] = await dead.take(1);
+    expect([letter?.topic, letter?.headers?.["weir-cause"], letter?.headers?.["weir-attempts"]]).toEqual([
+      "$dead.job.1",
+      "broken",
+      String(maxDeliver),
+    ]);
+    for (let i = 0; i < 4; i++) await pass(clock, client, limits.ackWaitMs / 2);
+    expect(await dead.pending()).toEqual([]);
+    expect(redeliveries(client)).toEqual([]);
+  },
+);
 
 test("nak() of a record that was not sent is refused with badPosition", async () => {
   await using stage = await Stage.open({ clock: new SteeredClock() });
