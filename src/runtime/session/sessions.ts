@@ -174,14 +174,18 @@ export class Sessions {
   // --- loading ---
 
   async #find(id: SessionId): Promise<Session | undefined> {
+    const loading = this.#loading.get(id);
+    if (loading !== undefined) return loading;
     const held = this.#held.get(id);
     if (held !== undefined && !held.session.ended) return held.session;
     if (held !== undefined) this.#drop(held.session);
-    let loading = this.#loading.get(id);
-    if (loading === undefined) {
-      loading = this.#load(id).finally(() => this.#loading.delete(id));
-      this.#loading.set(id, loading);
-    }
+    return this.#loadOnce(id, () => this.#load(id));
+  }
+
+  /** Who asks for the session meanwhile gets what this load brings. */
+  #loadOnce(id: string, load: () => Promise<Session | undefined>): Promise<Session | undefined> {
+    const loading = load().finally(() => this.#loading.delete(id));
+    this.#loading.set(id, loading);
     return loading;
   }
 
@@ -253,19 +257,18 @@ export class Sessions {
     if (session.ephemeral) return void this.#end(session);
     const { id } = session;
     // Loaded again at once, so that it can expire; but what it was writing has to be in the journal first.
-    const loading = session.settled().then(() => this.#load(id));
-    this.#loading.set(id, loading);
-    const back = loading
-      .finally(() => this.#loading.delete(id))
-      .then(() => (givenUp ? this.#close(id, "crashedTooOften") : undefined));
-    void back.catch((error: unknown) =>
+    const load = async (): Promise<Session | undefined> => {
+      await session.settled();
+      const loaded = await this.#load(id);
+      if (givenUp && loaded !== undefined) await this.#close(loaded, "crashedTooOften");
+      return loaded;
+    };
+    this.#loadOnce(id, load).catch((error: unknown) =>
       this.#services.ports.logger.log("error", "session not restored", { session: id, error: String(error) }),
     );
   }
 
-  async #close(id: SessionId, cause: string): Promise<void> {
-    const session = await this.#find(id);
-    if (session === undefined) return;
+  async #close(session: Session, cause: string): Promise<void> {
     await session.record({ type: "Close", at: this.#services.ports.clock.now(), cause });
     await this.#end(session);
   }
