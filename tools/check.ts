@@ -9,6 +9,8 @@ import { availableParallelism } from "node:os";
 import { runTests, summaryLine } from "./test.ts";
 
 const simulationSeeds = 1_000;
+/** No step takes half as long where the check runs; one that hangs must not hold up the rest. */
+const stepMsMax = 15 * 60_000;
 const simulationPartsMax = 8;
 
 type Step = { readonly name: string; readonly run: () => Promise<number> };
@@ -17,7 +19,7 @@ type Step = { readonly name: string; readonly run: () => Promise<number> };
 function tool(entry: string, ...args: readonly string[]): () => Promise<number> {
   return async () => {
     const command = [process.execPath, `node_modules/${entry}`, ...args];
-    return await Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"] }).exited;
+    return await Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"], timeout: stepMsMax }).exited;
   };
 }
 
@@ -28,7 +30,7 @@ async function simulate(): Promise<number> {
   const running = Array.from({ length: parts }, (_, part) => {
     const range = ["--seeds", String(seeds), "--first", String(1 + part * seeds)];
     const command = [process.execPath, "test/sim/main.ts", ...range];
-    return Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"] }).exited;
+    return Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"], timeout: stepMsMax }).exited;
   });
   return Math.max(...(await Promise.all(running)));
 }

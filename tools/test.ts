@@ -6,6 +6,9 @@
  * @module
  */
 
+/** All tests take a third of this; a run that hangs must end with a line that says so. */
+const runMsMax = 15 * 60_000;
+
 export type TestRun = { readonly passed: number; readonly failed: number; readonly exitCode: number };
 
 /** Numbers of Bun's summary (` 12 pass`, ` 1 fail`, ` 1 error`), the last of each counts. */
@@ -28,6 +31,7 @@ export async function runTests(args: readonly string[]): Promise<TestRun> {
     stdin: "inherit",
     stdout: "inherit",
     stderr: "pipe",
+    timeout: runMsMax,
     env: process.stderr.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env,
   });
   const forward = (signal: NodeJS.Signals) => () => child.kill(signal);

@@ -15,7 +15,7 @@ test("past handshakesMax an upgrade is answered 503, until a handshake is over",
   const silent = [await world.dial(), await world.dial(), await world.dial()];
   const knock = () => upgradeStatus(stage.url, ["weir.v1.json"], waitMs);
   expect(await knock()).toBe(503);
-  const ready = await fetch(stage.url.replace("ws", "http") + "ready");
+  const ready = await fetch(`${stage.url.replace("ws", "http")}ready`);
   expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("tooManyHandshakes")]);
 
   silent[0]?.send(world.hello());
