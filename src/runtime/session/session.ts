@@ -57,7 +57,7 @@ export class Session implements SessionContext {
   #queue: FrameQueue | undefined;
   /** An atomic step under way. */
   #step: Promise<unknown> | undefined;
-  #ended = false;
+  #stale = false;
 
   constructor({ id, services, state, journal }: SessionParts) {
     this.id = id;
@@ -76,8 +76,9 @@ export class Session implements SessionContext {
   get peer(): Peer | undefined {
     return this.#peer;
   }
-  get ended(): boolean {
-    return this.#ended;
+  /** This copy is worth nothing any more; the journal goes on without it. */
+  get stale(): boolean {
+    return this.#stale;
   }
   /** Publishes up to here are in the log or refused. */
   get publishedUpTo(): number {
@@ -142,7 +143,7 @@ export class Session implements SessionContext {
     if (error.because !== "stopped") {
       const conflict = error.because === "conflict";
       this.#peer?.end(conflict ? "superseded" : "logUnavailable", conflict ? "superseded" : error.message);
-      this.#ended = true;
+      this.#stale = true;
     }
     return { ok: false, rejection: "superseded" };
   }
@@ -267,7 +268,7 @@ export class Session implements SessionContext {
   /** This copy of the session is not used any more. */
   discard(): void {
     this.#letGo();
-    this.#ended = true;
+    this.#stale = true;
     this.#journal?.stop();
   }
 

@@ -50,6 +50,7 @@ type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
 const kind = "session";
 const restorePage = 256;
 const overloadedRetryMs = 5_000;
+const loadTriesMax = 3;
 const keyOf = (id: string): JournalKey => ({ kind, id });
 const actorOf = (id: string) => `session:${id}`;
 
@@ -102,7 +103,7 @@ export class Sessions {
     const refusal = session === undefined ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
     if (session === undefined || refusal !== undefined)
       return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
-    if (session.ended) return this.#notAttached(session);
+    if (session.stale) return this.#notAttached(session);
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.settled();
@@ -167,7 +168,8 @@ export class Sessions {
     await session.detach(cause);
     const held = this.#held.get(session.id);
     if (session.peer !== undefined || held?.session !== session) return;
-    if (session.ephemeral || session.ended) await this.#end(session);
+    if (session.ephemeral) await this.#end(session);
+    else if (session.stale) this.#drop(session);
     else held.actor.send({ type: "connection.lost" });
   }
 
@@ -177,7 +179,7 @@ export class Sessions {
     const loading = this.#loading.get(id);
     if (loading !== undefined) return loading;
     const held = this.#held.get(id);
-    if (held !== undefined && !held.session.ended) return held.session;
+    if (held !== undefined && !held.session.stale) return held.session;
     if (held !== undefined) this.#drop(held.session);
     return this.#loadOnce(id, () => this.#load(id));
   }
@@ -190,6 +192,16 @@ export class Sessions {
   }
 
   async #load(id: SessionId): Promise<Session | undefined> {
+    for (let tries = 1; ; tries++) {
+      const session = await this.#loadCopy(id);
+      if (session?.stale !== true) return session;
+      // The last write of a node that died came after we had read.
+      this.#drop(session);
+      if (tries === loadTriesMax) throw new Error(`Session ${id} was written by somebody else during ${tries} loads`);
+    }
+  }
+
+  async #loadCopy(id: SessionId): Promise<Session | undefined> {
     const { log, clock } = this.#services.ports;
     const { state, seq } = await loadState(this.#services, id);
     if (state.status === "none") return undefined;
