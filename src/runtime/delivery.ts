@@ -43,7 +43,10 @@ export type DeliveryOptions = {
   readonly qos: Qos;
   readonly window: Window;
   readonly congestion: "skip" | "conflate";
+  /** What the receiver has acknowledged. */
   readonly positions: LanePositions;
+  /** Retention took what it was owed up to here; 0: nothing. The positions stay until it has acknowledged that. */
+  readonly trimmedTo: Seq;
   /** Up to this seq only the newest record of each topic is delivered. */
   readonly lastOnlyUpTo: Seq;
   /** Retention took what had not been sent: the receiver is to be told. */
@@ -63,22 +66,19 @@ export class Delivery implements LiveReceiver {
   readonly #reader: Reader;
   readonly #inFlight = new InFlight();
   readonly #acked: Seq[];
-  /** `last` of the receiver when everything sent has arrived. */
   readonly #told: Seq[];
   /** How far it was told before it was rewound: what is still on its way may be acknowledged. */
   readonly #toldBefore: Seq[] = [0, 0, 0, 0];
-  /** Live: the lane's meter at the last acknowledgement. */
-  readonly #ackedRecords: number[] = [0, 0, 0, 0];
+  readonly #ackedRecords: number[] = [0, 0, 0, 0]; // the live lane's meter at the last acknowledgement
   readonly #ackedBytes: number[] = [0, 0, 0, 0];
-  /** Seq of the last record that the reader sent. */
+  /** Last record that the reader sent. */
   readonly #newest: Seq[] = [0, 0, 0, 0];
   #window: Window;
   #mode: "live" | "behind" | "ended" = "behind";
   #liveSince: Seq = 0;
   /** Its socket was full when it fell behind: once it has drained, everything unacknowledged goes again. */
   #mayHaveMissed = false;
-  /** What retention took while it was owed ends here. */
-  #trimmedTo: Seq = 0;
+  #trimmedTo: Seq;
   limitRecords = Number.POSITIVE_INFINITY;
   limitBytes = Number.POSITIVE_INFINITY;
 
@@ -89,7 +89,8 @@ export class Delivery implements LiveReceiver {
     this.#window = options.window;
     this.feed = options.hub.use(options.filter);
     this.#acked = [...options.positions];
-    this.#told = [...options.positions];
+    this.#trimmedTo = options.trimmedTo;
+    this.#told = options.positions.map((seq) => Math.max(seq, options.trimmedTo));
     this.#reader = new Reader(this, options);
   }
 
@@ -108,6 +109,10 @@ export class Delivery implements LiveReceiver {
   chain(lane: Lane): ChainId {
     return this.feed.chain(lane);
   }
+  /** The receiver's `last` per lane when everything sent has arrived; live, the fan-out is further. */
+  get told(): LanePositions {
+    return this.#told as unknown as LanePositions;
+  }
   acked(lane: Lane): Seq {
     return this.#acked[lane] as Seq;
   }
@@ -117,7 +122,7 @@ export class Delivery implements LiveReceiver {
 
   /** Begins to deliver. Everything sent from now on is after SUBSCRIBED. */
   start(): void {
-    this.#reader.start(this.#options.positions, this.#options.lastOnlyUpTo);
+    this.#reader.start(this.told, this.#options.lastOnlyUpTo);
     this.#reader.wake();
   }
 
@@ -318,16 +323,15 @@ export class Delivery implements LiveReceiver {
 
   /**
    * Retention took everything up to `seq`, sent or not: nothing of that is owed any more. The kept positions stay: if
-   * the receiver is lost before it was told, it is told after its resume. Answers its new `last` per lane.
+   * the receiver is lost before it was told, it is told after its resume.
    */
-  passTrimmed(seq: Seq): LanePositions {
+  passTrimmed(seq: Seq): void {
     this.#trimmedTo = seq;
     for (const lane of lanes) {
       this.#toldBefore[lane] = Math.max(this.#toldBefore[lane] as Seq, seq);
       this.#inFlight.settle(lane, seq);
     }
     this.rewindToAcknowledged();
-    return [...this.#told] as unknown as LanePositions;
   }
 
   drained(): void {

@@ -122,6 +122,7 @@ export class Receiver {
       window: options.window,
       congestion: "skip",
       positions: [0, 0, 0, 0],
+      trimmedTo: 0,
       lastOnlyUpTo: 0,
       trimmed: () => expect.unreachable("nothing is trimmed here"),
       readFailed: (error) => {

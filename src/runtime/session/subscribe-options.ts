@@ -10,6 +10,7 @@ import { planResume, type ResumeAnswer, resumeAfter } from "../../protocol/posit
 import type { EventLog } from "../log/event-log.ts";
 
 export type Start = {
+  /** Kept for the receiver; where the answer is `trimmed`, delivery begins later. */
   readonly positions: LanePositions;
   /** Up to this seq only the newest record of each topic is delivered. */
   readonly lastOnlyUpTo: Seq;
@@ -33,7 +34,7 @@ export async function startOf(start: StartAt, log: EventLog, head: Seq): Promise
     case "position": {
       const bounds = { epoch, firstSeq, lastSeq: Math.max(head, firstSeq - 1) };
       const answer = planResume({ epoch: start.epoch, seq: start.seq }, bounds);
-      return from(resumeAfter(start.seq, answer), answer);
+      return from(answer.kind === "trimmed" ? start.seq : resumeAfter(start.seq, answer), answer);
     }
   }
 }

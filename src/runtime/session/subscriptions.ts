@@ -122,7 +122,7 @@ export class Subscriptions {
     const { epoch, firstSeq } = ports.log.info();
     const lowest = Math.min(...from);
     const answer = planResume({ epoch, seq: lowest }, { epoch, firstSeq, lastSeq: Math.max(head, firstSeq - 1) });
-    const low = resumeAfter(lowest, answer);
+    const low = answer.kind === "trimmed" ? lowest : resumeAfter(lowest, answer);
     const positions = from.map((seq) => Math.min(Math.max(seq, low), Math.max(head, low)));
     return { positions: positions as unknown as LanePositions, lastOnlyUpTo: held.lastOnlyUpTo, answer };
   }
@@ -139,13 +139,14 @@ export class Subscriptions {
       window: held.window,
       congestion: held.congestion,
       positions: start.positions,
+      trimmedTo: start.answer.kind === "trimmed" ? start.answer.first - 1 : 0,
       lastOnlyUpTo: start.lastOnlyUpTo,
       trimmed: () => this.#trimmed(peer, held, delivery),
       readFailed: (error) => peer.end("logUnavailable", error instanceof Error ? error.message : "readFailed"),
     });
     this.#open.set(held.filter, { delivery, watch: new AckWatch(held.ackWaitMs, limits) });
     this.#byFeed.set(delivery.feed.id, delivery);
-    peer.send(subscribedFrame(delivery, held, { ref, resume: start.answer, positions: start.positions }));
+    peer.send(subscribedFrame(delivery, held, { ref, resume: start.answer }));
     delivery.start();
     this.#redelivery.resume(held, delivery);
   }
@@ -153,9 +154,9 @@ export class Subscriptions {
   /** Retention passed a receiver that is behind: told as after a resume, and it goes on with what is held. */
   #trimmed(peer: Peer, held: SubscriptionState, delivery: Delivery): void {
     const first = this.#context.services.ports.log.info().firstSeq;
-    const positions = delivery.passTrimmed(first - 1);
+    delivery.passTrimmed(first - 1);
     const resume: ResumeAnswer = { kind: "trimmed", first };
-    peer.send(subscribedFrame(delivery, held, { ref: 0, resume, positions }));
+    peer.send(subscribedFrame(delivery, held, { ref: 0, resume }));
     this.#context.progressed();
   }
 
@@ -282,7 +283,7 @@ export class Subscriptions {
   }
 }
 
-type Opening = { readonly ref: number; readonly resume: ResumeAnswer; readonly positions: LanePositions };
+type Opening = { readonly ref: number; readonly resume: ResumeAnswer };
 
 function subscribedFrame(delivery: Delivery, held: SubscriptionState, opening: Opening): Subscribed {
   return {
@@ -290,7 +291,7 @@ function subscribedFrame(delivery: Delivery, held: SubscriptionState, opening: O
     ref: opening.ref,
     filter: held.filter,
     qos: held.qos,
-    chains: lanes.map((lane) => ({ chain: delivery.chain(lane), lane, last: opening.positions[lane] })),
+    chains: lanes.map((lane) => ({ chain: delivery.chain(lane), lane, last: delivery.told[lane] })),
     window: held.window,
     resume: opening.resume,
   };

@@ -8,6 +8,7 @@ import { createGateway } from "../../../src/runtime/gateway.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
 import { sha256, systemClock, systemProcess, systemRandom } from "../../../src/runtime/system.ts";
 import { bunTransport } from "../../../src/runtime/transport/bun.ts";
+import { Stage } from "../../gateway/stage.ts";
 
 /** A gateway whose log the test can trim, with so many records in it. */
 async function stage(records: number) {
@@ -43,4 +44,28 @@ test("a subscription that is behind is told `trimmed` when retention passes it, 
   expect(got).toEqual([1, 5, 6]);
   expect(answers.slice(1)).toEqual([{ kind: "trimmed", first: 5 }]);
   await stop();
+});
+
+test("a resume is answered `trimmed` until the client acknowledges: a connection that died told nobody", async () => {
+  await using stage = await Stage.open();
+  const world = stage.world();
+  const [subscriber, publisher] = [await world.open(), await world.open()];
+  await subscriber.subscribe("t", { qos: 1 });
+  for (let i = 1; i <= 6; i++) await publisher.publishOne("t", String(i));
+  const { session, resumeKey } = subscriber.welcome;
+  await subscriber.peer.fence();
+  await stage.log.trim({ ageMs: 0, bytes: 0, records: 2 });
+  const resumed = async () => {
+    const client = await world.open({ session, resumeKey });
+    const { resume, chains } = await client.peer.expect("subscribed", ({ ref }) => ref === 0);
+    return { client, resume, last: chains[normalLane] as NonNullable<(typeof chains)[number]> };
+  };
+  for (let i = 0; i < 2; i++) {
+    const { resume, last } = await resumed();
+    expect([resume, last.last]).toEqual([{ kind: "trimmed", first: 5 }, 4]);
+  }
+  const { client, last } = await resumed();
+  client.peer.send({ type: "ack", upTo: [{ chain: last.chain, seq: 4 }] });
+  await client.peer.fence();
+  expect((await resumed()).resume).toEqual({ kind: "replay", from: 5 });
 });
