@@ -37,7 +37,6 @@ type HeldNak = {
 /** A head that is ahead of us may only be on its way. */
 const headCheckMs = 250;
 const nakRetryMs = 1_000;
-const unknownSeq = -1;
 
 export class Intake {
   readonly filter: string;
@@ -115,7 +114,7 @@ export class Intake {
       const generation = chain.generation;
       chain.bind(info, epoch, anew ? "anew" : "keep");
       // The gateway says so at each resume, until it knows that we know.
-      if (frame.resume.kind === "trimmed") chain.ackedHere = unknownSeq;
+      if (frame.resume.kind === "trimmed") chain.ackedHere = 0;
       if (chain.generation !== generation) this.#forgetNaks(chain);
       for (const nak of this.#naks.values()) {
         if (nak.chain === chain && (this.qos === 2 || nak.sent === "never")) this.#sendNak(nak);

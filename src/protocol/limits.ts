@@ -99,7 +99,7 @@ export const limits = {
 
 export type Limits = { readonly [K in keyof typeof limits]: number };
 
-/** Throws where two limits contradict each other; configuration runs it on what it was given. */
+/** Throws where two limits contradict each other: every gateway at its start, and configuration on what it was given. */
 export function assertLimits(l: Limits): void {
   for (const name of Object.keys(l) as (keyof Limits)[]) {
     const least = name === "maxDeliver" ? 0 : 1;
@@ -117,4 +117,3 @@ export function assertLimits(l: Limits): void {
   assert(l.resumeWindowMs > 2 * (l.heartbeatMs + l.pongMs), "resume outlives the detection of a loss");
   assert(l.ackWaitMsMin <= l.ackWaitMs && l.ackWaitMs <= l.ackWaitMsMax, "default ack wait in range");
 }
-assertLimits(limits);
