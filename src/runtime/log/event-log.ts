@@ -181,7 +181,7 @@ export type EventLog = {
 /** A log that cannot be opened: which file, what is wrong, what to do. */
 export class LogOpenError extends Error {
   override readonly name = "LogOpenError";
-  readonly code: "locked" | "corrupt" | "wrongVersion" | "notWritable" | "foreign";
+  readonly code: "locked" | "corrupt" | "wrongVersion" | "notWritable" | "foreign" | "unsupported";
   constructor(code: LogOpenError["code"], message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
