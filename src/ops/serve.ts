@@ -14,7 +14,8 @@ import { openMemoryLog } from "../runtime/log/memory.ts";
 import { pinoLogger } from "../runtime/logger.ts";
 import type { Authenticator, Clock, Logger, Random } from "../runtime/ports.ts";
 import { sha256, systemClock, systemProcess, systemRandom } from "../runtime/system.ts";
-import { bunTransport } from "../runtime/transport/bun.ts";
+import { hostTransport } from "../runtime/transport/host.ts";
+import type { Transport } from "../runtime/transport/transport.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
 import { welcomeText } from "./cli/welcome.ts";
 import type { Config } from "./config/profile.ts";
@@ -40,8 +41,8 @@ export async function serve(config: Config): Promise<ExitCode> {
     ...(config.server.tls === undefined ? {} : { tls: readTls(config.server.tls) }),
   };
   const authenticates = authenticatorOf(config, clock);
+  const transport = await transportOfHost();
   const log = await openLog(config, { clock, random, logger });
-  const transport = bunTransport();
   const probe = systemProcess();
   const ports = { clock, random, digest: sha256, log, transport, authenticator: authenticates, logger, probe };
   const gateway = createGateway(ports, gatewayConfig);
@@ -58,6 +59,14 @@ export async function serve(config: Config): Promise<ExitCode> {
   await log.close();
   probe.stop();
   return exitCodes.done;
+}
+
+async function transportOfHost(): Promise<Transport> {
+  try {
+    return await hostTransport();
+  } catch (error) {
+    throw new CliError(exitCodes.failed, (error as Error).message, { cause: error });
+  }
 }
 
 async function openLog(config: Config, ports: { clock: Clock; random: Random; logger: Logger }): Promise<EventLog> {

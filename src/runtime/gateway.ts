@@ -134,8 +134,10 @@ class GatewayNode implements Gateway, ConnectionHost {
     });
     // Twice a frame, so that a frame that is a little too large is answered in the protocol's words.
     const messageBytesMax = 2 * this.#limits.frameBytesMax;
+    // Whoever keeps to its credit never meets this.
+    const heldBytesMax = 2 * this.#limits.publishCreditBytes;
     this.#listener = await transport.listen(
-      { hostname, port, ...(tls === undefined ? {} : { tls }), messageBytesMax, backpressureBytesMax },
+      { hostname, port, ...(tls === undefined ? {} : { tls }), messageBytesMax, backpressureBytesMax, heldBytesMax },
       { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
     );
     this.#every(sweepMs, () => this.#sweep());

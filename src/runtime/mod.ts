@@ -12,4 +12,7 @@ export { pinoLogger } from "./logger.ts";
 export type * from "./ports.ts";
 export { sha256, systemClock, systemProcess, systemRandom } from "./system.ts";
 export { bunTransport } from "./transport/bun.ts";
+export { denoTransport } from "./transport/deno.ts";
+export { hostTransport } from "./transport/host.ts";
 export type * from "./transport/transport.ts";
+export { uwsTransport } from "./transport/uws.ts";

@@ -62,12 +62,15 @@ describe("httpHandler()", () => {
   });
 
   test("answers HEAD without a body on a real server", async () => {
-    const options = { hostname: "127.0.0.1", port: 0, messageBytesMax: 1_000, backpressureBytesMax: 1_000 };
-    const listener = await bunTransport().listen(options, {
-      upgrade: () => ({ accept: false, status: 400, message: "no" }),
-      open: () => ({ message() {}, drain() {}, close() {} }),
-      http: handler(),
-    });
+    const bounds = { messageBytesMax: 1_000, backpressureBytesMax: 1_000, heldBytesMax: 1_000 };
+    const listener = await bunTransport().listen(
+      { hostname: "127.0.0.1", port: 0, ...bounds },
+      {
+        upgrade: () => ({ accept: false, status: 400, message: "no" }),
+        open: () => ({ message() {}, drain() {}, close() {} }),
+        http: handler(),
+      },
+    );
     const response = await fetch(`http://127.0.0.1:${listener.port}/health`, { method: "HEAD" });
     expect([response.status, await response.text()]).toEqual([200, ""]);
     await listener.stop({ terminate: true });

@@ -28,7 +28,13 @@ async function world(latencyMs: () => number = () => 1): Promise<World> {
   const clock = new ManualClock();
   const network = memoryNetwork({ clock, random: { next: () => 0.5, token: () => "" }, latencyMs, kernelBytes: 1_000 });
   const made: World = { clock, network, trace: [], sockets: [], kept: [] };
-  const options = { hostname: "gateway", port: 80, messageBytesMax: 10_000, backpressureBytesMax: 5_000 };
+  const options = {
+    hostname: "gateway",
+    port: 80,
+    messageBytesMax: 10_000,
+    backpressureBytesMax: 5_000,
+    heldBytesMax: 5_000,
+  };
   await network.transport.listen(options, {
     upgrade: () => ({ accept: true, subprotocol: "p" }),
     http: () => new Response("ok"),

@@ -75,6 +75,7 @@ export type GatewayEnd = { readonly socket: Socket; readonly seen: Happenings };
 
 export const messageBytesMax = 300_000;
 export const backpressureBytesMax = 200_000;
+export const heldBytesMax = 1_000_000;
 
 /** A listener that accepts everything, and the sockets that it opened. */
 export class Stage {
@@ -93,7 +94,7 @@ export class Stage {
     this.listener = await this.#rig.transport.listen({ ...this.options(), ...options }, this.handlers());
   }
   options(): ListenOptions {
-    return { hostname: "127.0.0.1", port: 0, messageBytesMax, backpressureBytesMax };
+    return { hostname: "127.0.0.1", port: 0, messageBytesMax, backpressureBytesMax, heldBytesMax };
   }
   handlers(): TransportHandlers {
     return {

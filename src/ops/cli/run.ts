@@ -3,6 +3,7 @@
  * exit code and at most one message.
  * @module
  */
+import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import packageJson from "../../../package.json" with { type: "json" };
 import { settingKinds } from "../config/schema.ts";
@@ -76,7 +77,7 @@ async function runNamed(name: string, words: readonly string[]): Promise<ExitCod
 
 /** citty colours its help whoever reads it; a file or a pipe gets plain text. */
 function forOutput(help: string): string {
-  return process.stdout.isTTY ? help : Bun.stripANSI(help);
+  return process.stdout.isTTY ? help : stripVTControlCharacters(help);
 }
 
 /** Errors whose message is enough: what people or the network did. Anything else is a bug and keeps its stack. */

@@ -7,6 +7,7 @@
  * a close waits for the buffer, and until then the socket can still be terminated.
  * @module
  */
+import { offeredSubprotocols } from "./offered.ts";
 import type {
   Listener,
   ListenOptions,
@@ -151,16 +152,12 @@ function answer(
 
 function upgradeRequest(request: Request, server: BunServer): UpgradeRequest {
   const { headers } = request;
-  const offered = headers.get("sec-websocket-protocol") ?? "";
   return {
     path: new URL(request.url).pathname,
     origin: headers.get("origin") ?? undefined,
     host: headers.get("host") ?? undefined,
     remoteAddress: server.requestIP(request)?.address ?? "",
-    subprotocols: offered
-      .split(",")
-      .map((name) => name.trim())
-      .filter((name) => name !== ""),
+    subprotocols: offeredSubprotocols(headers.get("sec-websocket-protocol")),
   };
 }
 

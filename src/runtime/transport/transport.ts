@@ -20,11 +20,14 @@ export type Socket = {
   /** Native fan-out: what is published to the channel is sent to this socket. */
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
-  /** Stops reading from the socket; the peer feels it through TCP. */
+  /**
+   * No messages, but for the few that were read already. The peer feels it through TCP; a host that cannot stop
+   * reading keeps up to `heldBytesMax`, past them the socket ends with 1013.
+   */
   pause(): void;
   resume(): void;
   close(code: number, reason: string): void;
-  /** Ends it at once, without a closing handshake. */
+  /** Ends it at once, without a closing handshake where the host can; for its handler it has ended in any case. */
   terminate(): void;
 };
 
@@ -65,6 +68,8 @@ export type ListenOptions = {
   readonly messageBytesMax: number;
   /** Beyond this many buffered bytes `send` answers dropped, and native fan-out skips the socket. */
   readonly backpressureBytesMax: number;
+  /** Where the host cannot stop reading: what is kept of a paused socket, in bytes. Beyond a peer's credit. */
+  readonly heldBytesMax: number;
 };
 
 export type Listener = {

@@ -1,0 +1,104 @@
+/**
+ * One HTTP request of uWebSockets.js as a `Request`, and the `Response` to it. Request and response live on the
+ * stack of the call: all that is asked of them is asked before anything is awaited.
+ * @module
+ */
+import { STATUS_CODES } from "node:http";
+import type { ListenOptions, TransportHandlers } from "./transport.ts";
+import type { UwsRequest, UwsResponse } from "./uws-host.ts";
+
+export type HttpExchange = {
+  readonly response: UwsResponse;
+  readonly request: UwsRequest;
+  readonly options: ListenOptions;
+  readonly http: TransportHandlers["http"];
+};
+type Head = { readonly method: string; readonly url: string; readonly headers: Headers };
+
+export function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? "Unknown"}`;
+}
+
+export function answerHttp({ response, request, options, http }: HttpExchange): void {
+  const exchange = new Exchange(response);
+  const head = headOf(request, options.tls === undefined ? "http" : "https");
+  if (head === undefined) return exchange.refuse(400, "Not a valid request\n");
+  // A valid one would have gone to `upgrade`.
+  if (head.headers.get("upgrade")?.toLowerCase() === "websocket")
+    return exchange.refuse(400, "Not a valid WebSocket upgrade\n");
+  const run = (body?: Buffer): void => void exchange.answer(head, http, body);
+  if (head.method === "GET" || head.method === "HEAD") return run();
+  collectBody(response, options.messageBytesMax, (body) => {
+    if (body === undefined) exchange.refuse(413, "Body too large\n");
+    else run(body);
+  });
+}
+
+function headOf(request: UwsRequest, scheme: "http" | "https"): Head | undefined {
+  const method = request.getCaseSensitiveMethod().toUpperCase();
+  const query = request.getQuery();
+  const path = `${request.getUrl()}${query === undefined || query === "" ? "" : `?${query}`}`;
+  try {
+    const headers = new Headers();
+    request.forEachHeader((name, value) => headers.append(name, value));
+    const url = new URL(`${scheme}://${headers.get("host") ?? "localhost"}${path}`).href;
+    new Request(url, { method });
+    return { method, url, headers };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Calls `done` once: with the body, or with undefined as soon as it is too large. */
+function collectBody(response: UwsResponse, bytesMax: number, done: (body: Buffer | undefined) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let refused = false;
+  response.onData((chunk, isLast) => {
+    if (refused) return;
+    bytes += chunk.byteLength;
+    refused = bytes > bytesMax;
+    if (refused) return done(undefined);
+    chunks.push(Buffer.from(chunk.slice(0)));
+    if (isLast) done(Buffer.concat(chunks));
+  });
+}
+
+class Exchange {
+  readonly #response: UwsResponse;
+  #over = false;
+
+  constructor(response: UwsResponse) {
+    this.#response = response;
+    response.onAborted(() => {
+      this.#over = true;
+    });
+  }
+
+  refuse(status: number, text: string): void {
+    this.#write("GET", new Response(text, { status }), Buffer.from(text));
+  }
+
+  async answer({ method, url, headers }: Head, http: HttpExchange["http"], body?: Buffer): Promise<void> {
+    try {
+      const withBody = body === undefined || body.length === 0 ? {} : { body: new Uint8Array(body) };
+      const response = await http(new Request(url, { method, headers, ...withBody }));
+      this.#write(method, response, Buffer.from(await response.arrayBuffer()));
+    } catch {
+      this.refuse(500, "Internal error\n");
+    }
+  }
+
+  #write(method: string, { status, headers }: Response, body: Buffer): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#response.cork(() => {
+      this.#response.writeStatus(statusLine(status));
+      headers.forEach((value, name) => {
+        if (name !== "content-length") this.#response.writeHeader(name, value);
+      });
+      if (method === "HEAD") this.#response.endWithoutBody(body.length);
+      else this.#response.end(body);
+    });
+  }
+}
