@@ -49,7 +49,7 @@ for (const line of natsLines) {
     test("holds a client without an answer between pause() and continue()", async () => {
       await using server = await startNatsServer({ line });
       await ask(server.url, async (client) => {
-        server.pause();
+        await server.pause();
         const answered = client.flush().then(() => "answered");
         expect(await Promise.race([answered, Bun.sleep(200).then(() => "silent")])).toBe("silent");
         server.continue();
@@ -70,7 +70,7 @@ for (const line of natsLines) {
     test("leaves neither process nor files when disposed of, also while paused", async () => {
       const server = await startNatsServer({ line });
       const { pid, storeDir } = server;
-      server.pause();
+      await server.pause();
       await server[Symbol.asyncDispose]();
       expect(() => process.kill(pid, 0)).toThrow("ESRCH");
       expect(existsSync(storeDir)).toBe(false);

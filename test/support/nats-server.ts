@@ -5,7 +5,7 @@
  * end of a pipe kills it when the pipe closes.
  * @module
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsBinary, type NatsBinary, type NatsLine } from "./nats-binary.ts";
@@ -39,8 +39,8 @@ export type NatsServer = AsyncDisposable & {
   stop(): Promise<void>;
   /** SIGKILL: nothing is flushed, nobody is told. */
   kill(): Promise<void>;
-  /** SIGSTOP: its sockets stay open and nothing answers. */
-  pause(): void;
+  /** SIGSTOP: its sockets stay open and nothing answers. Resolves when it stands still, a moment after the signal. */
+  pause(): Promise<void>;
   continue(): void;
   /** Stops it if it runs, and starts it on the same port and store. */
   restart(): Promise<void>;
@@ -111,8 +111,9 @@ class ServerProcess implements NatsServer {
     return this.#end("SIGKILL");
   }
 
-  pause(): void {
+  async pause(): Promise<void> {
     process.kill(this.pid, "SIGSTOP");
+    while (!isStopped(this.pid)) await Bun.sleep(1);
   }
 
   continue(): void {
@@ -143,6 +144,13 @@ class ServerProcess implements NatsServer {
     running.guard.kill("SIGKILL");
     await running.guard.exited;
   }
+}
+
+function isStopped(pid: number): boolean {
+  if (process.platform === "linux") return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") T ");
+  return Bun.spawnSync(["ps", "-o", "stat=", "-p", String(pid)])
+    .stdout.toString()
+    .startsWith("T");
 }
 
 /** Its input ends with this process, also when that is killed. */
