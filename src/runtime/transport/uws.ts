@@ -22,6 +22,12 @@ import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse, UwsWe
 import { cannotListen, loadUws, makeApp, portOf, stopListening } from "./uws-host.ts";
 import { answerHttp, statusLine } from "./uws-http.ts";
 
+/**
+ * Every socket is subscribed to this channel as long as it lives, and nobody publishes to it: with its last channel a
+ * socket would lose what was published to it in the same turn; and without any, older releases lose the
+ * head of a frame of 16 KiB or more that meets a full kernel buffer (uNetworking/uWebSockets #1662).
+ */
+const lifelongChannel = "\0";
 const closedAbnormally = 1006;
 const messageTooBig = 1009;
 const tryAgainLater = 1013;
@@ -55,6 +61,7 @@ class UwsSocket implements Socket {
     this.subprotocol = subprotocol;
     this.remoteAddress = remoteAddress;
     this.#ws = ws;
+    ws.subscribe(lifelongChannel);
     this.#options = options;
     this.#held = new HeldMessages({
       bytesMax: options.heldBytesMax,
@@ -95,7 +102,7 @@ class UwsSocket implements Socket {
     this.#closing = { code, reason };
     this.#held.end();
     if (this.#ws.getBufferedAmount() === 0) return this.#ws.end(code, reason);
-    for (const channel of this.#ws.getTopics()) this.#ws.unsubscribe(channel);
+    for (const channel of this.#ws.getTopics()) if (channel !== lifelongChannel) this.#ws.unsubscribe(channel);
   }
   terminate(): void {
     this.#ws?.close();
