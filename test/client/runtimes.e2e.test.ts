@@ -3,32 +3,13 @@
  * the middle. A runtime that is not on this machine is skipped, with the reason in the test's title.
  */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { noChromium, Stage } from "../examples/stage.ts";
+import { denoRuntime, nodeRuntime } from "../support/other-runtimes.ts";
 import { type Outcome, publishes } from "./runtimes-scenario.ts";
 
 const timeoutMs = 60_000;
 const script = Bun.fileURLToPath(import.meta.resolve("./runtimes-main.ts"));
-const modules = join(import.meta.dir, "../../node_modules");
-
-type Runtime = { readonly path: string } | { readonly missing: string };
-
-function denoRuntime(): Runtime {
-  const packages = join(modules, "@deno");
-  const inPackages = existsSync(packages) ? readdirSync(packages).map((name) => join(packages, name, "deno")) : [];
-  const candidates = [process.env["DENO"], Bun.which("deno"), ...inPackages];
-  const path = candidates.find((each) => typeof each === "string" && existsSync(each));
-  return typeof path === "string" ? { path } : { missing: "no deno on PATH, in DENO or in node_modules/@deno" };
-}
-
-function nodeRuntime(): Runtime {
-  const path = Bun.which("node");
-  if (path === null) return { missing: "no node on PATH" };
-  const version = Bun.spawnSync([path, "-p", "process.versions.bun ?? process.versions.node"]).stdout.toString().trim();
-  const major = Number.parseInt(version, 10);
-  return major >= 20 ? { path } : { missing: `${path} is no Node ≥ 20 but ${version}` };
-}
 
 let stage: Stage;
 beforeEach(async () => {

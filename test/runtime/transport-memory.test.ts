@@ -11,6 +11,7 @@ transportContract((): TransportRig => {
   const network = memoryNetwork({ clock: systemClock(), random: systemRandom() });
   return {
     name: "memory",
+    lacks: [],
     transport: network.transport,
     fetch: network.fetch,
     connect({ url, subprotocols, origin, events }) {

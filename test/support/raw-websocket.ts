@@ -4,6 +4,7 @@
  * @module
  */
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import type { ClientSocket, ClientSocketEvents } from "../../src/client/ports.ts";
 
 export type RawWebSocket = ClientSocket & {
@@ -11,21 +12,30 @@ export type RawWebSocket = ClientSocket & {
   stall(): void;
   unstall(): void;
   /** Status and body of the answer to the upgrade. */
-  readonly answer: Promise<{ readonly status: number; readonly text: string }>;
+  readonly answer: Promise<Answer>;
 };
 export type RawOptions = {
   readonly url: string;
   readonly subprotocols: readonly string[];
   readonly origin?: string | undefined;
   readonly events: ClientSocketEvents;
+  /** Certificate to trust, for wss. */
+  readonly ca?: string;
+  /** In place of a valid Sec-WebSocket-Key; empty: none. */
+  readonly key?: string;
 };
+type Answer = { readonly status: number; readonly text: string };
 
 const opcodes = { text: 1, binary: 2, close: 8 };
 
 export function rawWebSocket(options: RawOptions): RawWebSocket {
   const url = new URL(options.url);
-  const tcp = connect(Number(url.port), url.hostname);
-  const answer = Promise.withResolvers<{ status: number; text: string }>();
+  const to = { port: Number(url.port), host: url.hostname };
+  const tcp = options.ca === undefined ? connect(to) : connectTls({ ...to, ca: options.ca });
+  let answered: (answer: Answer) => void;
+  const answer = new Promise<Answer>((resolve) => {
+    answered = resolve;
+  });
   let closed = false;
   const ended = (code: number, reason: string): void => {
     if (closed) return;
@@ -42,7 +52,7 @@ export function rawWebSocket(options: RawOptions): RawWebSocket {
       const head = input.toString("latin1", 0, end);
       const status = Number(head.split(" ")[1]);
       input = input.subarray(end + 4);
-      answer.resolve({ status, text: input.toString() });
+      answered({ status, text: input.toString() });
       if (status !== 101) return void tcp.destroy();
       upgraded = true;
       options.events.open(/^sec-websocket-protocol: *(.*)$/im.exec(head)?.[1]?.trim() ?? "");
@@ -60,7 +70,7 @@ export function rawWebSocket(options: RawOptions): RawWebSocket {
   tcp.on("error", () => ended(1006, ""));
   tcp.on("close", () => ended(1006, ""));
   tcp.write(upgradeRequest(url, options));
-  return clientSocket(tcp, answer.promise);
+  return clientSocket(tcp, answer);
 }
 
 function clientSocket(tcp: Socket, answer: RawWebSocket["answer"]): RawWebSocket {
@@ -89,8 +99,9 @@ function upgradeRequest(url: URL, options: RawOptions): string {
     "Connection: Upgrade",
     "Upgrade: websocket",
     "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
   ];
+  const { key = "dGhlIHNhbXBsZSBub25jZQ==" } = options;
+  if (key !== "") lines.push(`Sec-WebSocket-Key: ${key}`);
   if (options.subprotocols.length > 0) lines.push(`Sec-WebSocket-Protocol: ${options.subprotocols.join(", ")}`);
   if (options.origin !== undefined) lines.push(`Origin: ${options.origin}`);
   return `${lines.join("\r\n")}\r\n\r\n`;

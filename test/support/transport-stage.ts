@@ -3,7 +3,6 @@
  * to each end of them, in order.
  * @module
  */
-import { expect } from "bun:test";
 import type { ClientSocket, ClientSocketEvents } from "../../src/client/ports.ts";
 import type {
   Listener,
@@ -15,6 +14,7 @@ import type {
   UpgradeDecision,
   UpgradeRequest,
 } from "../../src/runtime/transport/transport.ts";
+import { expect } from "./runner.ts";
 
 export type RigClient = ClientSocket & { stall(): void; unstall(): void };
 export type RigConnect = {
@@ -23,8 +23,12 @@ export type RigConnect = {
   readonly origin?: string | undefined;
   readonly events: ClientSocketEvents;
 };
+/** stopReading: `pause` keeps what arrives instead. cutOff: `terminate` leaves the TCP connection to its peer. */
+export type TransportGap = "stopReading" | "cutOff";
 export type TransportRig = {
   readonly name: string;
+  /** What the host lacks. */
+  readonly lacks: readonly TransportGap[];
   readonly transport: Transport;
   connect(options: RigConnect): RigClient;
   fetch(url: string, init?: RequestInit): Promise<Response>;
