@@ -123,7 +123,7 @@ class ServerProcess implements NatsServer {
   async restart(): Promise<void> {
     await this.stop();
     const child = Bun.spawn([this.#path, "-c", this.#configPath], { stdio: ["ignore", "ignore", "pipe"] });
-    this.#running = { child, guard: guardOver(child.pid) };
+    this.#running = { child, guard: guardOver(child.pid, this.#folder) };
     await said(child, readyLine, this.name);
   }
 
@@ -154,9 +154,9 @@ function isStopped(pid: number): boolean {
 }
 
 /** Its input ends with this process, also when that is killed. */
-function guardOver(pid: number): Bun.Subprocess<"pipe"> {
-  const script = `trap '' INT TERM; read -r _; kill -KILL ${pid}`;
-  return Bun.spawn(["sh", "-c", script], { stdio: ["pipe", "ignore", "ignore"] });
+function guardOver(pid: number, folder: string): Bun.Subprocess<"pipe"> {
+  const script = `trap '' INT TERM; read -r _; kill -KILL "$1"; rm -rf "$2"`;
+  return Bun.spawn(["sh", "-c", script, "guard", String(pid), folder], { stdio: ["pipe", "ignore", "ignore"] });
 }
 
 /** Resolves when the log has this line. Reads on after that: a full pipe would stop the server. */
