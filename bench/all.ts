@@ -1,14 +1,13 @@
 /**
  * Runs every scenario beside its rivals in one go and writes results.md: `bun bench/all.ts [scenario]…
- * [--seconds n]`. The soak takes 10 minutes unless `--seconds` says otherwise.
+ * [--runtime bun|deno|node]… [--seconds n]`. The soak takes 10 minutes unless `--seconds` says otherwise.
  * @module
  */
 import { cpus, release, totalmem } from "node:os";
 import { type Options, readOptions } from "./arguments.ts";
-import { measure } from "./measure.ts";
+import { measure, type Subject, subjects } from "./measure.ts";
 import { markdownTable, type Row } from "./report.ts";
 import { type Scenario, scenarioNames, scenarios } from "./scenarios.ts";
-import type { TargetName } from "./targets/target.ts";
 
 const resultsFile = `${import.meta.dir}/results.md`;
 
@@ -45,23 +44,25 @@ async function heading(): Promise<string> {
   ].join("\n");
 }
 
-async function section(scenario: Scenario, targets: readonly TargetName[], seconds: number): Promise<string> {
+async function section(scenario: Scenario, wanted: readonly Subject[], seconds: number): Promise<string> {
   const rows: Row[] = [];
-  for (const target of targets) {
-    const outcome = await measure(scenario, target, seconds);
-    rows.push({ target, outcome });
-    console.error(`${target}: ${JSON.stringify(outcome.ok ? outcome.measures : outcome.reason)}`);
+  for (const subject of wanted) {
+    const outcome = await measure(scenario, subject, seconds);
+    rows.push({ ...subject, outcome });
+    console.error(
+      `${subject.target} on ${subject.runtime}: ${JSON.stringify(outcome.ok ? outcome.measures : outcome.reason)}`,
+    );
   }
   return `## ${scenario.title}\n\nGoal: ${scenario.goal}. ${seconds} s.\n\n${markdownTable(scenario, rows)}`;
 }
 
-async function main({ scenarios: names, targets, seconds }: Options): Promise<void> {
+async function main({ scenarios: names, targets, runtimes, seconds }: Options): Promise<void> {
   const parts = [await heading()];
   for (const name of names.length > 0 ? names : scenarioNames) {
     const scenario: Scenario = scenarios[name];
     console.error(`\n${name}`);
     const wanted = scenario.targets.filter((target) => targets.length === 0 || targets.includes(target));
-    parts.push(await section(scenario, wanted, seconds ?? scenario.seconds));
+    parts.push(await section(scenario, subjects(wanted, runtimes), seconds ?? scenario.seconds));
     // After each section: a run that is cut short leaves what it has measured.
     await Bun.write(resultsFile, `${parts.join("\n\n")}\n`);
   }

@@ -5,10 +5,13 @@
 import { parseArgs } from "node:util";
 import { type ScenarioName, scenarioNames } from "./scenarios.ts";
 import { type TargetName, targetNames } from "./targets/target.ts";
+import { type RuntimeName, runtimeNames } from "./targets/weir.ts";
 
 export type Options = {
   readonly scenarios: readonly ScenarioName[];
   readonly targets: readonly TargetName[];
+  /** Of Weir's own rows. @default Bun */
+  readonly runtimes: readonly RuntimeName[];
   readonly seconds: number | undefined;
   readonly json: boolean;
 };
@@ -19,6 +22,7 @@ export function readOptions(argv: readonly string[]): Options {
     allowPositionals: true,
     options: {
       target: { type: "string", multiple: true, default: [] },
+      runtime: { type: "string", multiple: true, default: ["bun"] },
       seconds: { type: "string" },
       json: { type: "boolean", default: false },
     },
@@ -26,6 +30,7 @@ export function readOptions(argv: readonly string[]): Options {
   return {
     scenarios: positionals.map((name) => oneOf(scenarioNames, name, "scenario")),
     targets: values.target.map((name) => oneOf(targetNames, name, "target")),
+    runtimes: values.runtime.map((name) => oneOf(runtimeNames, name, "runtime")),
     seconds: readSeconds(values.seconds),
     json: values.json,
   };

@@ -7,20 +7,30 @@ import type { LoadJob, Measures } from "./load/job.ts";
 import { startPinned } from "./process.ts";
 import type { Scenario } from "./scenarios.ts";
 import { startTarget, type TargetName, targets } from "./targets/target.ts";
+import type { RuntimeName } from "./targets/weir.ts";
 
 /** Inside the repository, so that an embedded log lies on a real disk and not in a temporary file system. */
 const workDir = `${import.meta.dir}/.work`;
 
+export type Subject = { readonly target: TargetName; readonly runtime: RuntimeName };
 export type Outcome =
   | { readonly ok: true; readonly measures: Measures; readonly promise: string }
   | { readonly ok: false; readonly reason: string };
 
-export async function measure(scenario: Scenario, name: TargetName, seconds: number): Promise<Outcome> {
+/** Each target on each runtime that it can run on. */
+export function subjects(names: readonly TargetName[], runtimes: readonly RuntimeName[]): readonly Subject[] {
+  return names.flatMap((target) =>
+    (targets[target].anyRuntime === true ? runtimes : (["bun"] as const)).map((runtime) => ({ target, runtime })),
+  );
+}
+
+export async function measure(scenario: Scenario, subject: Subject, seconds: number): Promise<Outcome> {
+  const { target: name, runtime } = subject;
   const target = targets[name];
   await mkdir(workDir, { recursive: true });
   const dir = await mkdtemp(`${workDir}/${name}-`);
   try {
-    const server = await startTarget(target, dir);
+    const server = await startTarget(target, dir, runtime);
     try {
       return await generate({
         load: scenario.load,

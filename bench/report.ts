@@ -2,11 +2,12 @@
  * Turns outcomes into tables: one a scenario, a row a target.
  * @module
  */
-import type { Outcome } from "./measure.ts";
+import type { Outcome, Subject } from "./measure.ts";
 import type { Scenario } from "./scenarios.ts";
-import { type TargetName, targets } from "./targets/target.ts";
+import { targets } from "./targets/target.ts";
+import { runtimeSuffixes } from "./targets/weir.ts";
 
-export type Row = { readonly target: TargetName; readonly outcome: Outcome };
+export type Row = Subject & { readonly outcome: Outcome };
 
 export function markdownTable(scenario: Scenario, rows: readonly Row[]): string {
   const headings = ["", ...scenario.columns.map(([, heading]) => heading)];
@@ -17,8 +18,8 @@ export function markdownTable(scenario: Scenario, rows: readonly Row[]): string 
     .join("\n");
 }
 
-function cells(scenario: Scenario, { target, outcome }: Row, rows: readonly Row[]): string[] {
-  const title = targets[target].title;
+function cells(scenario: Scenario, { target, runtime, outcome }: Row, rows: readonly Row[]): string[] {
+  const title = `${targets[target].title}${runtimeSuffixes[runtime]}`;
   if (!outcome.ok) {
     const reason = outcome.reason.split("\n").slice(0, 2).join(" ");
     return [`${title}: ${reason}`, ...scenario.columns.map(() => "–"), ...ratios(scenario, outcome, rows)];

@@ -5,7 +5,7 @@
 import type { DialectName } from "../dialects/dialect.ts";
 import { freePort, type PinnedProcess, startPinned, whenListening } from "../process.ts";
 import { mosquittoCommand } from "./mosquitto.ts";
-import { weirCommand } from "./weir.ts";
+import { type RuntimeName, weirCommand } from "./weir.ts";
 
 export const targetNames = [
   "weir",
@@ -27,7 +27,9 @@ export type Target = {
   readonly qos?: 0 | 1 | 2;
   readonly numbers?: Readonly<Record<string, number>>;
   /** The server's command; files that it needs go into `dir`. Throws a sentence when something is not installed. */
-  command(port: number, dir: string): Promise<readonly string[]>;
+  command(port: number, dir: string, runtime: RuntimeName): Promise<readonly string[]>;
+  /** Runs on any of Weir's runtimes. */
+  readonly anyRuntime?: true;
 };
 
 const bun = process.execPath;
@@ -45,16 +47,17 @@ const wsServer = nodeServer("ws-relay.mjs", "ws");
 const socketioServer = nodeServer("socketio.mjs", "socket.io");
 
 export const targets: Readonly<Record<TargetName, Target>> = {
-  weir: { title: "Weir", dialect: "weir", command: weirCommand },
-  "weir-sdk": { title: "Weir, through the SDK", dialect: "weir-sdk", command: weirCommand },
-  "weir-qos0": { title: "Weir, QoS 0", dialect: "weir", qos: 0, command: weirCommand },
+  weir: { title: "Weir", dialect: "weir", command: weirCommand, anyRuntime: true },
+  "weir-sdk": { title: "Weir, through the SDK", dialect: "weir-sdk", command: weirCommand, anyRuntime: true },
+  "weir-qos0": { title: "Weir, QoS 0", dialect: "weir", qos: 0, command: weirCommand, anyRuntime: true },
   // What fan-out costs by itself: the log's commits, one a tick here, are not in it.
   "weir-memory": {
     title: "Weir, QoS 0, log in memory",
     dialect: "weir",
     qos: 0,
-    command: async (port) =>
-      (await weirCommand(port, "")).map((part) => (part.startsWith("embedded:") ? "memory:" : part)),
+    anyRuntime: true,
+    command: async (port, _dir, runtime) =>
+      (await weirCommand(port, "", runtime)).map((part) => (part.startsWith("embedded:") ? "memory:" : part)),
   },
   bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
   "bun-one-a-tick": {
@@ -78,9 +81,9 @@ export const targets: Readonly<Record<TargetName, Target>> = {
 
 export type RunningServer = { readonly port: number; readonly process: PinnedProcess };
 
-export async function startTarget(target: Target, dir: string): Promise<RunningServer> {
+export async function startTarget(target: Target, dir: string, runtime: RuntimeName): Promise<RunningServer> {
   const port = freePort();
-  const server = startPinned(0, await target.command(port, dir));
+  const server = startPinned(0, await target.command(port, dir, runtime));
   try {
     await whenListening(port, server);
   } catch (error) {

@@ -1,9 +1,21 @@
 /**
- * Starts the gateway as a user does, with an embedded log in a directory of its own.
+ * Starts the gateway as a user does, with an embedded log in a directory of its own, on one of its runtimes. On
+ * Node 20 the log is in memory: there is no embedded one (docs/runtimes.md).
  * @module
  */
-const cli = `${import.meta.dir}/../../src/ops/cli/main.ts`;
+import { hosts } from "../../test/runtimes/hosts.ts";
 
-export async function weirCommand(port: number, dir: string): Promise<readonly string[]> {
-  return [process.execPath, cli, "serve", "--port", String(port), "--log", `embedded:${dir}/log`];
+export const runtimeNames = ["bun", "deno", "node"] as const;
+export type RuntimeName = (typeof runtimeNames)[number];
+export const runtimeSuffixes: Readonly<Record<RuntimeName, string>> = {
+  bun: "",
+  deno: " on Deno",
+  node: " on Node + uWebSockets.js, log in memory",
+};
+
+export async function weirCommand(port: number, dir: string, runtime: RuntimeName): Promise<readonly string[]> {
+  const host = hosts.find(({ name }) => name.toLowerCase() === runtime);
+  if (host === undefined || host.missing !== undefined) throw new Error(host?.missing ?? `Unknown runtime ${runtime}`);
+  const log = runtime === "node" ? "memory:" : `embedded:${dir}/log`;
+  return [...(await host.weir()), "serve", "--port", String(port), "--log", log];
 }
