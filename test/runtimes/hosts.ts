@@ -9,6 +9,11 @@ import { denoCommand, denoRuntime, nodeWithUws } from "../support/other-runtimes
 export const root: string = join(import.meta.dir, "../..");
 const main = join(root, "src/ops/cli/main.ts");
 
+/** All that a gateway needs; documented. */
+export const denoPermissions: readonly string[] = ["net", "env", "read", "write", "sys", "ffi"].map(
+  (name) => `--allow-${name}`,
+);
+
 export type Host = {
   readonly name: "Bun" | "Deno" | "Node";
   /** Why its tests are skipped on this machine. */
@@ -27,12 +32,13 @@ const bun: Host = {
 
 function deno(): Host {
   const found = denoRuntime();
-  const command = "path" in found ? denoCommand(found.path) : [];
+  const command = (permissions: readonly string[]): readonly string[] =>
+    "path" in found ? denoCommand(found.path, permissions) : [];
   return {
     name: "Deno",
     ...("missing" in found ? { missing: found.missing } : {}),
-    weir: async () => [...command, main],
-    script: async (file) => [...command, join(import.meta.dir, file)],
+    weir: async () => [...command(denoPermissions), main],
+    script: async (file) => [...command(["--allow-all"]), join(import.meta.dir, file)],
   };
 }
 

@@ -39,6 +39,6 @@ function nodeVersion(path: string): string {
 }
 
 /** How Deno runs a TypeScript file of this project. */
-export function denoCommand(path: string): readonly string[] {
-  return [path, "run", "--allow-all", "--no-check", "--node-modules-dir=manual"];
+export function denoCommand(path: string, permissions: readonly string[]): readonly string[] {
+  return [path, "run", "--no-prompt", ...permissions, "--no-check", "--node-modules-dir=manual"];
 }
