@@ -17,8 +17,10 @@ export type OpenedLog = {
   readonly log: EventLog;
   /** Closes the log and opens what it left. */
   reopen(): Promise<EventLog>;
-  /** Moves the log's clock. */
-  advance(ms: number): void;
+  /** Moves the log's clock; where it is a server's, waits. */
+  advance(ms: number): void | Promise<void>;
+  /** The clock is a server's: it cannot be steered, and it ends the time of values a little late. */
+  readonly realTime?: boolean;
   /** Releases what the log took on this machine. */
   dispose(): Promise<void>;
 };
@@ -48,8 +50,23 @@ export class LogUnderTest {
     this.#log = await this.#opened?.reopen();
   }
 
-  advance(ms: number): void {
-    this.#opened?.advance(ms);
+  async advance(ms: number): Promise<void> {
+    await this.#opened?.advance(ms);
+  }
+
+  /** A time that is long for this log. */
+  get longMs(): number {
+    return this.#opened?.realTime === true ? 400 : 10_000;
+  }
+  /** Almost `ms`. */
+  async advanceAlmost(ms: number): Promise<number> {
+    const almost = this.#opened?.realTime === true ? ms / 2 : ms - 1;
+    await this.advance(almost);
+    return ms - almost;
+  }
+  /** The rest of a value's time, and what the log needs to notice. */
+  async advanceOver(ms: number): Promise<void> {
+    await this.advance(this.#opened?.realTime === true ? ms + 1_500 : ms);
   }
 
   /** One record a topic, each in a request of its own; its text is its number from 1. */

@@ -165,7 +165,7 @@ async function run(model: Model, log: EventLog, step: Command): Promise<void> {
   }
 }
 
-export function eventLogModel(open: OpenLog): void {
+export function eventLogModel(open: OpenLog, numRuns: number): void {
   describe("against an array", () => {
     test("any sequence of commands gives the same answers", async () => {
       await fc.assert(
@@ -191,7 +191,7 @@ export function eventLogModel(open: OpenLog): void {
             await opened.dispose();
           }
         }),
-        { numRuns: 40 },
+        { numRuns },
       );
     }, 60_000);
   });

@@ -135,7 +135,7 @@ export function readContract(at: LogUnderTest): void {
 
   describe("places", () => {
     test("info() of an empty log", () => {
-      expect(at.log.info()).toMatchObject({ firstSeq: 1, lastSeq: 0, records: 0, bytes: 0, transactions: true });
+      expect(at.log.info()).toMatchObject({ firstSeq: 1, lastSeq: 0, records: 0, bytes: 0 });
     });
     test("info() keeps its epoch over a reopen", async () => {
       const { epoch } = at.log.info();
@@ -153,15 +153,15 @@ export function readContract(at: LogUnderTest): void {
     });
     test("seqAtTime() finds the first record that is not older", async () => {
       await at.fill(["a", "a"]);
-      at.advance(1_000);
+      await at.advance(at.longMs);
       await at.fill(["a"]);
-      const [first, , third] = await at.read();
-      const start = (first as LogRecord).time;
-      expect(await at.log.seqAtTime(start - 1)).toBe(1);
-      expect(await at.log.seqAtTime(start)).toBe(1);
-      expect(await at.log.seqAtTime(start + 1)).toBe(3);
-      expect(await at.log.seqAtTime((third as LogRecord).time)).toBe(3);
-      expect(await at.log.seqAtTime((third as LogRecord).time + 1)).toBe(4);
+      const records = await at.read();
+      const [first, , third] = records.map(({ time }) => time) as [number, number, number];
+      for (const time of [first - 1, first, first + 1, third, third + 1]) {
+        const expected = records.find((record) => record.time >= time)?.seq ?? 4;
+        expect([time, await at.log.seqAtTime(time)]).toEqual([time, expected]);
+      }
+      expect(third).toBeGreaterThanOrEqual(first + at.longMs);
     });
   });
 
@@ -174,26 +174,26 @@ export function readContract(at: LogUnderTest): void {
     });
     test("removes what is too old", async () => {
       await at.fill(["a", "a"]);
-      at.advance(10_000);
+      await at.advance(at.longMs);
       await at.fill(["b"]);
-      expect(await at.log.trim({ ...noBound, ageMs: 5_000 })).toBe(2);
+      expect(await at.log.trim({ ...noBound, ageMs: at.longMs / 2 })).toBe(2);
       expect(seqs(await at.read())).toEqual([3]);
     });
     test("keeps so many bytes", async () => {
       for (let i = 0; i < 10; i++)
         await at.log.append({ records: [{ ...newRecord("a"), payload: new Uint8Array(1_000) }] });
-      const removed = await at.log.trim({ ...noBound, bytes: 5_500 });
-      expect(at.log.info().bytes).toBeLessThanOrEqual(5_500);
+      const removed = await at.log.trim({ ...noBound, bytes: 5_800 });
+      expect(at.log.info().bytes).toBeLessThanOrEqual(5_800);
       expect([removed, at.log.info().records]).toEqual([5, 5]);
     });
     test("without a bound removes nothing", async () => {
       await at.fill(["a"]);
-      at.advance(1e9);
+      await at.advance(at.longMs);
       expect(await at.log.trim(noBound)).toBe(0);
     });
     test("may remove everything; seqs go on, after a reopen too", async () => {
       await at.fill(["a", "b", "c"]);
-      at.advance(10_000);
+      await at.advance(at.longMs);
       expect(await at.log.trim({ ...noBound, ageMs: 1 })).toBe(3);
       await at.reopen();
       expect(at.log.info()).toMatchObject({ firstSeq: 4, lastSeq: 3, records: 0, bytes: 0 });
@@ -207,20 +207,6 @@ export function readContract(at: LogUnderTest): void {
       expect(seqs(await at.read({ filter: "a" }))).toEqual([]);
       expect(seqs(await at.read({ filter: "b", backward: true }))).toEqual([4]);
       expect(await at.log.seqAtTime(0)).toBe(3);
-    });
-    test("leaves marks and steps as they were", async () => {
-      await at.log.append({
-        records: [newRecord("a")],
-        numbered: { producer: "p", after: 0, numbers: [1] },
-        once: { producer: "p", key: "k" },
-      });
-      await at.fill(["b", "c"]);
-      await at.log.trim({ ...noBound, records: 1 });
-      await at.reopen();
-      expect(await at.log.producerMark("p")).toBe(1);
-      expect(
-        stored(await at.log.append({ records: [newRecord("a")], once: { producer: "p", key: "k" } })).duplicate,
-      ).toBe(true);
     });
     test("a follower that begins below goes on at the first record held", async () => {
       await at.fill(["a", "a", "a", "a"]);

@@ -139,7 +139,7 @@ export type KeyValue = {
   delete(key: string, options?: { readonly expected?: number }): Promise<{ readonly ok: true } | LogFailure>;
   /** Keys with the prefix, in order, after `cursor`, at most `max`. */
   list(prefix: string, cursor: string, max: number): Promise<readonly KeyValueEntry[]>;
-  /** Changes from now on, expiry included (as a deletion). */
+  /** Changes from now on, expiry included (as a deletion). Of several changes of one key perhaps only the last. */
   watch(prefix: string, onChange: (change: KeyValueChange) => void): Follow;
 };
 

@@ -1,0 +1,233 @@
+/**
+ * Follows a stream: every message after a place, in order, each once, whatever happens to servers in between.
+ *
+ * A pull consumer in memory on one server, made anew when it is silent or skips a number; direct reads while none can
+ * be made.
+ *
+ * Owns: `last`; a message is handed over only when it is the next one.
+ * @module
+ */
+import type { Msg } from "@nats-io/transport-node";
+import type { Clock, Timer } from "../../ports.ts";
+import { type Api, type Stored, UnavailableError } from "./api.ts";
+
+export type FollowOptions = {
+  readonly stream: string;
+  readonly filters: readonly string[];
+  /** The last message that is known already. */
+  readonly after: number;
+  readonly headersOnly?: boolean;
+  /** Only the newest message of each subject, from the beginning. */
+  readonly lastPerSubject?: boolean;
+  readonly onMessages: (messages: readonly Stored[]) => void;
+  readonly onTrouble: (problem: string) => void;
+};
+
+const pullBatch = 5_000;
+const pullExpiresNs = 10_000_000_000;
+const heartbeatNs = 500_000_000;
+/** Three heartbeats. */
+const silenceMs = 1_500;
+const checkMs = 250;
+const retryMs = 200;
+const directBatch = 512;
+const inactiveNs = 30_000_000_000;
+
+type ConsumerInfo = { readonly name: string };
+
+export class Follower {
+  readonly #api: Api;
+  readonly #clock: Clock;
+  readonly #options: FollowOptions;
+  #last: number;
+  #stopped = false;
+  #consumer: Consumer | undefined;
+  #starting = false;
+  #timer: Timer | undefined;
+  #gathered: Stored[] = [];
+
+  constructor(api: Api, clock: Clock, options: FollowOptions) {
+    this.#api = api;
+    this.#clock = clock;
+    this.#options = options;
+    this.#last = options.after;
+    this.#watch();
+    void this.#restart("start");
+  }
+
+  get last(): number {
+    return this.#last;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#drop();
+  }
+
+  /** The connection is back: what the old consumer sent meanwhile is gone. */
+  reconnected(): void {
+    void this.#restart("reconnected");
+  }
+
+  #watch(): void {
+    this.#timer = this.#clock.after(checkMs, () => {
+      if (this.#stopped) return;
+      const consumer = this.#consumer;
+      if (consumer !== undefined && this.#clock.now() - consumer.heardAt > silenceMs) void this.#restart("silent");
+      this.#watch();
+    });
+  }
+
+  async #restart(why: string): Promise<void> {
+    this.#drop();
+    if (this.#starting || this.#stopped) return;
+    this.#starting = true;
+    if (why !== "start" && why !== "reconnected") this.#options.onTrouble(why);
+    try {
+      while (!this.#stopped && this.#consumer === undefined) await this.#tryStart();
+    } finally {
+      this.#starting = false;
+    }
+  }
+
+  async #tryStart(): Promise<void> {
+    const { stream, filters, headersOnly, lastPerSubject } = this.#options;
+    const from = this.#last + 1;
+    try {
+      const config = {
+        ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
+        ...(lastPerSubject === true
+          ? { deliver_policy: "last_per_subject" }
+          : { deliver_policy: "by_start_sequence", opt_start_seq: from }),
+        ack_policy: "none",
+        mem_storage: true,
+        num_replicas: 1,
+        max_deliver: 1,
+        inactive_threshold: inactiveNs,
+        ...(headersOnly === true ? { headers_only: true } : {}),
+      };
+      const body = { stream_name: stream, config, action: "create" };
+      const { name } = await this.#api.askOnceOnly<ConsumerInfo>(`$JS.API.CONSUMER.CREATE.${stream}`, body);
+      if (this.#stopped) return this.#delete(name);
+      // What the direct reads below brought meanwhile was after `from`: this consumer would bring it again.
+      if (this.#last + 1 !== from) return this.#delete(name);
+      this.#consumer = new Consumer(this.#api, this.#clock, {
+        stream,
+        name,
+        receive: (message) => this.#receive(message),
+      });
+    } catch (error) {
+      if (!(error instanceof UnavailableError))
+        this.#options.onTrouble(error instanceof Error ? error.message : String(error));
+      await this.#readDirectly();
+    }
+  }
+
+  /** No consumer can be made (its leader is being elected): any server that holds the stream can be read. */
+  async #readDirectly(): Promise<void> {
+    const { stream, filters, lastPerSubject } = this.#options;
+    try {
+      if (filters.length === 1 && lastPerSubject !== true) {
+        const request = { seq: this.#last + 1, next_by_subj: filters[0] as string, batch: directBatch };
+        const { messages } = await this.#api.batch(stream, request);
+        if (messages.length > 0 && !this.#stopped) {
+          this.#last = (messages[messages.length - 1] as Stored).seq;
+          this.#options.onMessages(messages);
+          return;
+        }
+      }
+    } catch {
+      // Away as well.
+    }
+    await new Promise<void>((wake) => this.#clock.after(retryMs, wake));
+  }
+
+  #receive(message: ConsumerMessage | "broken"): void {
+    if (message === "broken") return void this.#restart("gap");
+    if (message.stored.seq <= this.#last) return;
+    this.#last = message.stored.seq;
+    this.#gathered.push(message.stored);
+    // What came in one read of the socket is handed over in one call.
+    if (this.#gathered.length === 1) queueMicrotask(() => this.#handOver());
+  }
+
+  #handOver(): void {
+    const messages = this.#gathered;
+    this.#gathered = [];
+    if (!this.#stopped && messages.length > 0) this.#options.onMessages(messages);
+  }
+
+  #drop(): void {
+    this.#consumer?.stop();
+    const name = this.#consumer?.name;
+    this.#consumer = undefined;
+    if (name !== undefined) this.#delete(name);
+  }
+
+  #delete(name: string): void {
+    this.#api.tell(`$JS.API.CONSUMER.DELETE.${this.#options.stream}.${name}`);
+  }
+}
+
+type ConsumerMessage = { readonly stored: Stored };
+type ConsumerOptions = {
+  readonly stream: string;
+  readonly name: string;
+  readonly receive: (message: ConsumerMessage | "broken") => void;
+};
+
+/** One consumer: pulls ahead, and checks that no number of it is missing. */
+class Consumer {
+  readonly name: string;
+  heardAt: number;
+  readonly #api: Api;
+  readonly #clock: Clock;
+  readonly #options: ConsumerOptions;
+  readonly #inbox: { readonly reply: string; end(): void };
+  #delivered = 0;
+  #asked = 0;
+
+  constructor(api: Api, clock: Clock, options: ConsumerOptions) {
+    this.#api = api;
+    this.#clock = clock;
+    this.#options = options;
+    this.name = options.name;
+    this.heardAt = clock.now();
+    this.#inbox = api.subscribe((message) => this.#receive(message));
+    this.#pull();
+  }
+
+  stop(): void {
+    this.#inbox.end();
+  }
+
+  #pull(): void {
+    const body = { batch: pullBatch, expires: pullExpiresNs, idle_heartbeat: heartbeatNs };
+    this.#asked = this.#delivered + pullBatch;
+    this.#api.tell(`$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${this.name}`, body, this.#inbox.reply);
+  }
+
+  #receive(message: Msg): void {
+    this.heardAt = this.#clock.now();
+    const code = message.headers?.code ?? 0;
+    if (code !== 0) return this.#status(code);
+    // $JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<ns>.<pending>, or with a domain and account before.
+    const parts = message.reply?.split(".") ?? [];
+    const base = parts.length > 9 ? 4 : 2;
+    const [seq, delivered] = [Number(parts[base + 3]), Number(parts[base + 4])];
+    if (delivered !== this.#delivered + 1) return this.#options.receive("broken");
+    this.#delivered = delivered;
+    if (this.#asked - delivered < pullBatch / 2) this.#pull();
+    const timeMs = Math.floor(Number(parts[base + 5]) / 1e6);
+    const { subject, headers } = message;
+    this.#options.receive({ stored: { seq, subject, timeMs, headers, data: message.data.slice() } });
+  }
+
+  /** 100: alive. 408, 409 "batch completed": that pull is over. Anything else: the consumer is gone. */
+  #status(code: number): void {
+    if (code === 100) return;
+    if (code === 408 || code === 409) return this.#pull();
+    this.#options.receive("broken");
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * The event log on NATS JetStream: the port's parts put together, and what this node knows of the stream's ends.
+ *
+ * Owns: `info()` never says less than what was acknowledged or followed here.
+ * @module
+ */
+import type { NatsConnection } from "@nats-io/transport-node";
+import type { LogEpoch, Seq } from "../../../protocol/ids.ts";
+import type { Clock, Logger, Timer } from "../../ports.ts";
+import type {
+  AppendRequest,
+  AppendResult,
+  DurabilityTier,
+  EventLog,
+  Follow,
+  LogInfo,
+  LogRecord,
+  Retention,
+} from "../event-log.ts";
+import type { Api } from "./api.ts";
+import { Appends, type Ordering } from "./appends.ts";
+import { JetStreamBlobs } from "./blobs.ts";
+import { Follower } from "./follower.ts";
+import { JetStreamJournals } from "./journals.ts";
+import { JetStreamKeyValue } from "./key-value.ts";
+import { Producers, producersDefaults } from "./producers.ts";
+import { findStream, type StreamInfo } from "./provision.ts";
+import { Publisher, publisherDefaults } from "./publisher.ts";
+import { Reads } from "./reads.ts";
+import { toRecord } from "./records.ts";
+import { Scan } from "./scan.ts";
+import { Steps } from "./steps.ts";
+import { type Names, Subjects } from "./subjects.ts";
+import { trimRecords } from "./trim.ts";
+
+export type JetStreamParts = {
+  readonly nc: NatsConnection;
+  readonly api: Api;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly names: Names;
+  /** Unique for this process. */
+  readonly writer: string;
+  readonly epoch: LogEpoch;
+  readonly tier: DurabilityTier;
+  readonly atomic: boolean;
+  readonly ordering: Ordering;
+};
+
+/** Other nodes and the stream's own limits move its ends too. */
+const refreshMs = 10_000;
+
+export class JetStreamLog implements EventLog {
+  readonly journals: JetStreamJournals;
+  readonly keyValue: JetStreamKeyValue;
+  readonly blobs: JetStreamBlobs;
+  readonly #parts: JetStreamParts;
+  readonly #subjects: Subjects;
+  readonly #publisher: Publisher;
+  readonly #producers: Producers;
+  readonly #appends: Appends;
+  readonly #reads: Reads;
+  readonly #followers = new Set<Follower>();
+  #info: { firstSeq: Seq; lastSeq: Seq; records: number; bytes: number } = {
+    firstSeq: 1,
+    lastSeq: 0,
+    records: 0,
+    bytes: 0,
+  };
+  #timer: Timer | undefined;
+  #ops = 0;
+  #closed = false;
+
+  constructor(parts: JetStreamParts) {
+    this.#parts = parts;
+    const { nc, api, clock, names, atomic, ordering, writer } = parts;
+    const subjects = new Subjects(names);
+    const publisher = new Publisher(nc, clock, publisherDefaults);
+    const op = () => `${writer}.${(++this.#ops).toString(36)}`;
+    const common = { api, publisher, clock, names, subjects, op };
+    const lastSeq = () => this.#info.lastSeq;
+    const scan = new Scan(common);
+    const steps = new Steps({ ...common, atomic });
+    this.#subjects = subjects;
+    this.#publisher = publisher;
+    this.#producers = new Producers({ ...common, scan, lastSeq }, producersDefaults);
+    this.journals = new JetStreamJournals({ ...common, steps });
+    this.#appends = new Appends({
+      ...common,
+      producers: this.#producers,
+      journals: this.journals,
+      steps,
+      ordering,
+      stored: (last, count, bytes) => this.#stored(last, count, bytes),
+    });
+    this.#reads = new Reads({
+      ...common,
+      firstSeq: () => this.#info.firstSeq,
+      lastSeq,
+      replicated: ordering !== "pipeline",
+    });
+    this.keyValue = new JetStreamKeyValue(common);
+    this.blobs = new JetStreamBlobs(nc, names);
+    void this.#watchConnection();
+  }
+
+  /** The stream's ends as they are now. */
+  async refresh(): Promise<void> {
+    const { api, names } = this.#parts;
+    const [bounds, stream] = await Promise.all([this.#reads.bounds(), findStream(api, names.records)]);
+    const isEmpty = bounds.records === 0;
+    const lastSeq = Math.max(bounds.lastSeq, this.#info.lastSeq, isEmpty ? (stream?.state.last_seq ?? 0) : 0);
+    this.#info = {
+      firstSeq: isEmpty ? lastSeq + 1 : bounds.firstSeq,
+      lastSeq,
+      records: bounds.records,
+      bytes: isEmpty ? 0 : bytesOf(stream),
+    };
+  }
+
+  /** Refreshes now and then, for as long as the log is open. */
+  keepFresh(): void {
+    this.#timer = this.#parts.clock.after(refreshMs, () => {
+      this.refresh()
+        .catch((error: unknown) => this.#parts.logger.log("warn", "log not reached", { error: String(error) }))
+        .finally(() => {
+          if (!this.#closed) this.keepFresh();
+        });
+    });
+  }
+
+  info(): LogInfo {
+    const { epoch, tier, atomic } = this.#parts;
+    return { epoch, tier, transactions: atomic, ...this.#info };
+  }
+
+  append(request: AppendRequest): Promise<AppendResult> {
+    return this.#appends.append(request);
+  }
+  read(request: Parameters<EventLog["read"]>[0]): ReturnType<EventLog["read"]> {
+    return this.#reads.read(request);
+  }
+
+  follow(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
+    const { api, clock, logger, names } = this.#parts;
+    const follower = new Follower(api, clock, {
+      stream: names.records,
+      filters: [this.#subjects.allTopics],
+      after,
+      onMessages: (messages) => {
+        const records = messages.map((message) => toRecord(this.#subjects, message));
+        this.#followed(records);
+        onRecords(records);
+      },
+      onTrouble: (problem) => logger.log("warn", "follows the log anew", { stream: names.records, problem }),
+    });
+    this.#followers.add(follower);
+    return {
+      stop: () => {
+        follower.stop();
+        this.#followers.delete(follower);
+      },
+    };
+  }
+
+  lastPerTopic(filter: string, after: Seq, max: number): Promise<readonly LogRecord[]> {
+    return this.#reads.lastPerTopic(filter, after, max);
+  }
+  seqAtTime(time: number): Promise<Seq> {
+    return this.#reads.seqAtTime(time);
+  }
+  async producerMark(producer: string): Promise<number | undefined> {
+    return (await this.#producers.get(producer)).mark;
+  }
+  forgetProducer(producer: string): Promise<void> {
+    return this.#appends.forget(producer);
+  }
+
+  async trim(retention: Retention): Promise<number> {
+    const { api, clock, names } = this.#parts;
+    const parts = { api, clock, names, subjects: this.#subjects, reads: this.#reads };
+    const removed = await trimRecords(parts, retention, this.#info);
+    if (removed > 0) await this.refresh();
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#timer?.cancel();
+    await this.#appends.close();
+    for (const follower of this.#followers) follower.stop();
+    await this.#producers.close();
+    this.keyValue.close();
+    await this.#parts.api.settled();
+    this.#publisher.close();
+    this.#parts.api.close();
+    await this.#parts.nc.close();
+  }
+
+  #stored(last: Seq, count: number, bytes: number): void {
+    this.#info.lastSeq = Math.max(this.#info.lastSeq, last);
+    this.#info.records += count;
+    this.#info.bytes += bytes;
+    if (this.#info.records === count) this.#info.firstSeq = last - count + 1;
+  }
+
+  #followed(records: readonly LogRecord[]): void {
+    const last = records[records.length - 1]?.seq ?? 0;
+    if (last > this.#info.lastSeq) this.#info.lastSeq = last;
+  }
+
+  async #watchConnection(): Promise<void> {
+    for await (const status of this.#parts.nc.status()) {
+      if (status.type === "disconnect") {
+        this.#publisher.disconnected();
+        this.#parts.logger.log("warn", "NATS is away", { server: this.#parts.nc.getServer() });
+      }
+      if (status.type !== "reconnect") continue;
+      this.#parts.logger.log("info", "NATS is back", { server: this.#parts.nc.getServer() });
+      this.#publisher.reconnected();
+      for (const follower of this.#followers) follower.reconnected();
+      this.keyValue.reconnected();
+    }
+  }
+}
+
+function bytesOf(stream: StreamInfo | undefined): number {
+  return stream?.state.bytes ?? 0;
+}

@@ -1,0 +1,243 @@
+/**
+ * The highest number of each producer that is in the log: known for those that this node writes for, found again for
+ * those that come from elsewhere.
+ *
+ * A checkpoint of each producer is kept in the journals' stream: a number that is in the log for sure, and the seq
+ * up to which that was looked at. It is written before a producer's first append, while it goes on, and once it has
+ * stopped; so what a dead node has left unsaid is found by reading a bounded part of the log.
+ *
+ * Owns: a mark is never lower than what was acknowledged, and never higher than what is stored.
+ * @module
+ */
+import type { Seq } from "../../../protocol/ids.ts";
+import type { Clock, Timer } from "../../ports.ts";
+import type { Api } from "./api.ts";
+import { type Fields, header } from "./headers.ts";
+import { type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
+import type { Scan } from "./scan.ts";
+import type { Names, Subjects } from "./subjects.ts";
+
+/** Longer than anything that was sent may still be on its way. */
+const unknownMs = 120_000;
+
+type Checkpoint = {
+  readonly mark: number;
+  readonly seq: Seq;
+  /** How often it was forgotten. */
+  readonly life: number;
+  /** Nothing was under way when it was written. */
+  readonly rests: boolean;
+};
+
+export type Producer = {
+  readonly name: string;
+  readonly life: number;
+  /** Undefined: it never appended. */
+  mark: number | undefined;
+  /** Log seq up to which `mark` is everything. */
+  seq: Seq;
+  /** Numbers above the mark that are stored although one before them is not: NATS refused that one alone. */
+  readonly ahead: Map<number, Seq>;
+};
+
+type Held = Producer & {
+  /** Seq of the message that holds the checkpoint; 0: none. */
+  revision: number;
+  rests: boolean;
+  /** Of `mark`, as the checkpoint says it. */
+  saved: number;
+  saving: Promise<boolean> | undefined;
+  /** Appends under way. */
+  busy: number;
+  restsFrom: number;
+};
+
+export type ProducersOptions = {
+  readonly producersMax: number;
+  readonly checkpointMs: number;
+};
+export const producersDefaults: ProducersOptions = { producersMax: 100_000, checkpointMs: 5_000 };
+
+export type ProducersParts = {
+  readonly api: Api;
+  readonly publisher: Publisher;
+  readonly clock: Clock;
+  readonly names: Names;
+  readonly subjects: Subjects;
+  readonly scan: Scan;
+  /** The newest record that this node knows of. */
+  readonly lastSeq: () => Seq;
+};
+
+export class Producers {
+  readonly #parts: ProducersParts;
+  readonly #options: ProducersOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #loading = new Map<string, Promise<Held>>();
+  #timer: Timer | undefined;
+  #closed = false;
+
+  constructor(parts: ProducersParts, options: ProducersOptions) {
+    this.#parts = parts;
+    this.#options = options;
+    this.#tick();
+  }
+
+  async get(name: string): Promise<Producer> {
+    return this.#find(name);
+  }
+
+  /** Before an append: from now on the checkpoint says that there may be more than it knows. */
+  async begin(producer: Producer): Promise<boolean> {
+    const held = producer as Held;
+    held.busy++;
+    if (!held.rests && held.revision > 0) return true;
+    return this.#save(held, false);
+  }
+
+  /** An append of it is stored. */
+  moved(producer: Producer, mark: number, seq: Seq): void {
+    const held = producer as Held;
+    held.mark = Math.max(held.mark ?? 0, mark);
+    held.seq = Math.max(held.seq, seq);
+  }
+
+  /** The append that began is over. `unknown`: nobody knows whether it will still be stored. */
+  ended(producer: Producer, outcome: "known" | "unknown"): void {
+    const held = producer as Held;
+    held.busy--;
+    const { checkpointMs } = this.#options;
+    held.restsFrom = this.#parts.clock.now() + (outcome === "known" ? checkpointMs : unknownMs);
+  }
+
+  async forget(name: string): Promise<void> {
+    const held = await this.#find(name);
+    this.#held.delete(name);
+    if (held.revision === 0) return;
+    // The checkpoint stays without a mark: the next life must not use the message ids of this one.
+    const next: Held = { ...held, mark: undefined, seq: 0, life: held.life + 1, saving: undefined, ahead: new Map() };
+    if (!(await this.#save(next, true))) throw new Error(`Producer ${name} could not be forgotten`);
+    this.#held.set(name, next);
+  }
+
+  /** Somebody else writes for this producer now: what is known of it here is old. */
+  drop(name: string): void {
+    this.#held.delete(name);
+  }
+
+  /** What rests is written down as resting, so that nobody has to read the log for it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    await Promise.all([...this.#held.values()].map((held) => (held.rests ? undefined : this.#save(held, true))));
+  }
+
+  async #find(name: string): Promise<Held> {
+    const held = this.#held.get(name);
+    if (held !== undefined) return held;
+    let loading = this.#loading.get(name);
+    if (loading === undefined) {
+      loading = this.#load(name).finally(() => this.#loading.delete(name));
+      this.#loading.set(name, loading);
+    }
+    return loading;
+  }
+
+  async #load(name: string): Promise<Held> {
+    const { api, names, subjects, scan } = this.#parts;
+    const message = await api.last(names.journals, subjects.producer(name));
+    const found = message === undefined ? undefined : readCheckpoint(message.headers?.get(header.entries) ?? "");
+    const { mark = 0, seq = 0, life = 0, rests = true } = found ?? {};
+    const seen = found === undefined || rests ? undefined : await scan.find({ name, life, mark, after: seq });
+    const held: Held = {
+      name,
+      life,
+      mark:
+        found === undefined || (mark === 0 && seen?.mark === undefined) ? undefined : Math.max(mark, seen?.mark ?? 0),
+      seq: Math.max(seq, seen?.upTo ?? 0),
+      revision: message?.seq ?? 0,
+      rests,
+      saved: mark,
+      saving: undefined,
+      ahead: seen?.ahead ?? new Map(),
+      busy: 0,
+      restsFrom: 0,
+    };
+    this.#makeRoom();
+    this.#held.set(name, held);
+    return held;
+  }
+
+  /** The longest unused goes; one that does not rest stays. */
+  #makeRoom(): void {
+    if (this.#held.size < this.#options.producersMax) return;
+    for (const [name, held] of this.#held) {
+      if (!held.rests || held.saving !== undefined) continue;
+      this.#held.delete(name);
+      return;
+    }
+  }
+
+  /** False: somebody else wrote it, or it could not be written. */
+  async #save(held: Held, rests: boolean): Promise<boolean> {
+    while (held.saving !== undefined) await held.saving;
+    if (
+      rests === held.rests &&
+      held.saved === (held.mark ?? 0) &&
+      held.revision > 0 &&
+      held.life === this.#lifeOf(held)
+    )
+      return true;
+    held.saving = this.#write(held, rests);
+    const done = await held.saving;
+    held.saving = undefined;
+    return done;
+  }
+
+  #lifeOf({ name }: Held): number {
+    return this.#held.get(name)?.life ?? -1;
+  }
+
+  async #write(held: Held, rests: boolean): Promise<boolean> {
+    const { publisher, subjects } = this.#parts;
+    const mark = held.mark ?? 0;
+    const seq = mark === 0 ? this.#parts.lastSeq() : held.seq;
+    const text = `${mark} ${seq} ${held.life} ${rests ? 1 : 0}`;
+    const fields: Fields = { [header.expectedLast]: held.revision, [header.rollup]: "sub", [header.entries]: text };
+    const message: Message = { subject: subjects.producer(held.name), fields, payload: noPayload };
+    const result = await publisher.publish([message]);
+    if (result.ok) {
+      held.revision = result.seq;
+      held.rests = rests;
+      held.saved = mark;
+      return true;
+    }
+    if (result.code !== refusal.wrongLastSeq) return false;
+    const last = await this.#parts.api.last(this.#parts.names.journals, message.subject);
+    // One of ours that was sent twice, because its answer was lost.
+    if (last?.headers?.get(header.entries) === text) {
+      Object.assign(held, { revision: last.seq, rests, saved: mark });
+      return true;
+    }
+    this.drop(held.name);
+    return false;
+  }
+
+  #tick(): void {
+    if (this.#closed) return;
+    this.#timer = this.#parts.clock.after(this.#options.checkpointMs, () => {
+      const now = this.#parts.clock.now();
+      for (const held of this.#held.values()) {
+        if (held.rests || held.saving !== undefined) continue;
+        void this.#save(held, held.busy === 0 && held.restsFrom < now);
+      }
+      this.#tick();
+    });
+  }
+}
+
+function readCheckpoint(text: string): Checkpoint | undefined {
+  const [mark, seq, life, rests] = text.split(" ").map(Number);
+  if (mark === undefined || seq === undefined || life === undefined) return undefined;
+  return { mark, seq, life, rests: rests === 1 };
+}

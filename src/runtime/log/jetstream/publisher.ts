@@ -1,0 +1,307 @@
+/**
+ * Publishes to streams: one inbox, answers read as bytes, identical bytes again when there is no answer.
+ *
+ * Owns: a message is answered stored, refused, or `unavailable` (nobody knows) after a bounded time; the messages
+ * under way are bounded. Nothing is sent while the connection is away: the client library would drop it unseen.
+ * @module
+ */
+import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import type { EpochMs } from "../../../protocol/ids.ts";
+import type { Clock, Timer } from "../../ports.ts";
+import { type Fields, header, headers } from "./headers.ts";
+
+export type Message = { readonly subject: string; readonly fields: Fields; readonly payload: Uint8Array };
+
+export type Published =
+  | { readonly ok: true; readonly seq: number; readonly duplicate: boolean }
+  | { readonly ok: false; readonly code: number; readonly message: string }
+  /** May have been stored, may still be. */
+  | { readonly ok: false; readonly code: "unavailable"; readonly message: string };
+
+/** Error codes of JetStream that somebody decides on. */
+export const refusal = {
+  wrongLastSeq: 10_071,
+  wrongLastSeqFence: 10_164,
+  idInProcess: 10_158,
+  tooManyRequests: 10_167,
+  batchIncomplete: 10_176,
+  batchDuplicate: 10_201,
+  noSpace: 10_077,
+} as const;
+
+/** Nothing was stored, and the same message may be sent again. */
+const transient = new Set<number>([
+  refusal.wrongLastSeqFence,
+  refusal.idInProcess,
+  refusal.tooManyRequests,
+  refusal.batchIncomplete,
+  10_008,
+  10_174,
+]);
+
+export type PublisherOptions = {
+  /** Under way; what is more waits for them. */
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+  /** Publishes that may wait; more are refused at once. */
+  readonly waitingMax: number;
+  /** Silence after which a message is sent again. */
+  readonly resendMs: number;
+  /** After this long without an answer: `unavailable`. */
+  readonly deadlineMs: number;
+};
+
+export const publisherDefaults: PublisherOptions = {
+  messagesMax: 4_096,
+  bytesMax: 64 * 1_048_576,
+  waitingMax: 65_536,
+  resendMs: 2_000,
+  deadlineMs: 30_000,
+};
+
+type Pending = {
+  readonly messages: readonly Message[];
+  readonly bytes: number;
+  readonly deadline: EpochMs;
+  readonly resolve: (result: Published) => void;
+  sendAt: EpochMs;
+  tries: number;
+};
+
+const sweepMs = 50;
+const retryMs = 20;
+const retryMsMax = 500;
+const nothing = new Uint8Array(0);
+const decoder = new TextDecoder();
+
+export class Publisher {
+  readonly #nc: NatsConnection;
+  readonly #clock: Clock;
+  readonly #options: PublisherOptions;
+  readonly #inbox: string;
+  readonly #pending = new Map<number, Pending>();
+  /** Waits for room. */
+  #waiting: Pending[] = [];
+  #messages = 0;
+  #bytes = 0;
+  #token = 0;
+  #batches = 0;
+  #connected = true;
+  #closed = false;
+  #sweep: Timer | undefined;
+
+  constructor(nc: NatsConnection, clock: Clock, options: PublisherOptions) {
+    this.#nc = nc;
+    this.#clock = clock;
+    this.#options = options;
+    const prefix = createInbox(inboxPrefixOf(nc));
+    this.#inbox = `${prefix}.`;
+    nc.subscribe(`${prefix}.*`, {
+      // An exception here would leave the connection open and deaf.
+      callback: (error, message) => {
+        if (error === null) this.#answered(message);
+      },
+    });
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** One message, or several that are stored together or not at all (an atomic batch). */
+  publish(messages: readonly [Message, ...Message[]]): Promise<Published> {
+    if (this.#closed) return Promise.resolve(unavailable("the log is closed"));
+    let bytes = 0;
+    for (const { payload, subject } of messages) bytes += payload.byteLength + subject.length + 128;
+    if (this.#waiting.length >= this.#options.waitingMax)
+      return Promise.resolve(unavailable(`${this.#waiting.length} publishes wait for NATS already`));
+    return new Promise((resolve) => {
+      const now = this.#clock.now();
+      const pending = { messages, bytes, deadline: now + this.#options.deadlineMs, resolve, sendAt: now, tries: 0 };
+      if (this.#waiting.length > 0 || !this.#fits(pending)) this.#waiting.push(pending);
+      else this.#begin(pending, now);
+      this.#sweepSoon();
+    });
+  }
+
+  /** One may always be under way, however large. */
+  #fits({ messages, bytes }: Pending): boolean {
+    if (this.#pending.size === 0) return true;
+    return (
+      this.#messages + messages.length <= this.#options.messagesMax && this.#bytes + bytes <= this.#options.bytesMax
+    );
+  }
+
+  #begin(pending: Pending, now: EpochMs): void {
+    const token = ++this.#token;
+    this.#pending.set(token, pending);
+    this.#messages += pending.messages.length;
+    this.#bytes += pending.bytes;
+    if (this.#connected) this.#send(token, pending, now);
+  }
+
+  #beginWaiting(): void {
+    let begun = 0;
+    const now = this.#clock.now();
+    for (const pending of this.#waiting) {
+      if (!this.#fits(pending)) break;
+      begun++;
+      this.#begin(pending, now);
+    }
+    if (begun > 0) this.#waiting = this.#waiting.slice(begun);
+  }
+
+  disconnected(): void {
+    this.#connected = false;
+  }
+
+  /** What was under way may be lost: everything again, in order. */
+  reconnected(): void {
+    this.#connected = true;
+    const now = this.#clock.now();
+    for (const [token, pending] of this.#pending) this.#send(token, pending, now);
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.#pending.size > 0) await new Promise<void>((wake) => this.#clock.after(sweepMs, wake));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#sweep?.cancel();
+    for (const token of [...this.#pending.keys()]) this.#settle(token, unavailable("the log is closed"));
+    for (const { resolve } of this.#waiting.splice(0)) resolve(unavailable("the log is closed"));
+  }
+
+  #send(token: number, pending: Pending, now: EpochMs): void {
+    pending.sendAt = now + this.#options.resendMs;
+    pending.tries++;
+    const reply = this.#inbox + token.toString(36);
+    const [first] = pending.messages;
+    try {
+      if (pending.messages.length === 1) this.#write(first as Message, reply, undefined);
+      else this.#writeBatch(pending.messages, reply);
+    } catch (error) {
+      // Too large for the server, or the connection was closed for good.
+      this.#settle(token, unavailable(error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  /** Each try is a batch of its own: what the server has of an earlier one expires there. */
+  #writeBatch(messages: readonly Message[], reply: string): void {
+    const id = `${this.#inbox.slice(-10, -1)}${(++this.#batches).toString(36)}`;
+    for (let i = 0; i < messages.length; i++) {
+      const last = i === messages.length - 1;
+      const batch: Record<string, string | number> = { [header.batchId]: id, [header.batchSequence]: i + 1 };
+      if (last) batch[header.batchCommit] = 1;
+      this.#write(messages[i] as Message, i === 0 || last ? reply : undefined, batch);
+    }
+  }
+
+  #write({ subject, fields, payload }: Message, reply: string | undefined, batch: Fields | undefined): void {
+    const hdrs: MsgHdrs = headers(batch === undefined ? fields : { ...fields, ...batch });
+    this.#nc.publish(subject, payload, reply === undefined ? { headers: hdrs } : { reply, headers: hdrs });
+  }
+
+  #answered(message: Msg): void {
+    const token = Number.parseInt(message.subject.slice(this.#inbox.length), 36);
+    const pending = this.#pending.get(token);
+    if (pending === undefined) return;
+    if (message.data.length === 0) {
+      // The first message of a batch is answered with nothing when it was taken; 503: no stream listens now.
+      if (message.headers !== undefined && message.headers.code >= 400) this.#again(pending);
+      return;
+    }
+    const result = parseAnswer(message.data);
+    if (!result.ok && typeof result.code === "number" && transient.has(result.code)) this.#again(pending);
+    else this.#settle(token, result);
+  }
+
+  #again(pending: Pending): void {
+    pending.sendAt = this.#clock.now() + Math.min(retryMs * 2 ** Math.min(pending.tries, 8), retryMsMax);
+  }
+
+  #settle(token: number, result: Published): void {
+    const pending = this.#pending.get(token);
+    if (pending === undefined) return;
+    this.#pending.delete(token);
+    this.#messages -= pending.messages.length;
+    this.#bytes -= pending.bytes;
+    pending.resolve(result);
+    if (this.#waiting.length > 0 && !this.#closed) this.#beginWaiting();
+  }
+
+  #sweepSoon(): void {
+    if (this.#sweep !== undefined || this.#closed || this.#pending.size === 0) return;
+    this.#sweep = this.#clock.after(sweepMs, () => {
+      this.#sweep = undefined;
+      const now = this.#clock.now();
+      for (const [token, pending] of this.#pending) {
+        if (now >= pending.deadline) this.#settle(token, this.#silent());
+        else if (this.#connected && now >= pending.sendAt) this.#send(token, pending, now);
+      }
+      this.#giveUpWaiting(now);
+      this.#sweepSoon();
+    });
+  }
+
+  #giveUpWaiting(now: EpochMs): void {
+    let late = 0;
+    while (late < this.#waiting.length && now >= (this.#waiting[late] as Pending).deadline) late++;
+    for (const { resolve } of this.#waiting.splice(0, late)) resolve(this.#silent());
+  }
+
+  #silent(): Published {
+    return unavailable(`NATS gave no answer for ${this.#options.deadlineMs} ms`);
+  }
+}
+
+export function inboxPrefixOf(nc: NatsConnection): string {
+  return (nc as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix ?? "_INBOX";
+}
+
+function unavailable(message: string): Published {
+  return { ok: false, code: "unavailable", message };
+}
+
+const quote = 34;
+const seqKey = new TextEncoder().encode('"seq":');
+
+/** `{"stream":"WEIR","seq":5,"duplicate":true}`: the common answer is read without making an object of it. */
+export function parseAnswer(data: Uint8Array): Published {
+  const at = data[2] === quote || data[2] !== 101 /* e of "error" */ ? indexOf(data, seqKey) : -1;
+  if (at < 0) return parseError(data);
+  let seq = 0;
+  let i = at + seqKey.length;
+  if (data[i] === 32) i++;
+  for (; i < data.length; i++) {
+    const digit = (data[i] as number) - 48;
+    if (digit < 0 || digit > 9) break;
+    seq = seq * 10 + digit;
+  }
+  const duplicate = data.length - i > 8 && decoder.decode(data.subarray(i)).includes('"duplicate":true');
+  return { ok: true, seq, duplicate };
+}
+
+function parseError(data: Uint8Array): Published {
+  try {
+    const { error } = JSON.parse(decoder.decode(data)) as {
+      error?: { err_code?: number; code?: number; description?: string };
+    };
+    if (error === undefined) return unavailable("NATS answered something that is no acknowledgement");
+    return { ok: false, code: error.err_code ?? error.code ?? 0, message: error.description ?? "refused" };
+  } catch {
+    return unavailable("NATS answered something that is no acknowledgement");
+  }
+}
+
+function indexOf(data: Uint8Array, what: Uint8Array): number {
+  outer: for (let i = 0; i + what.length <= data.length; i++) {
+    for (let j = 0; j < what.length; j++) if (data[i + j] !== what[j]) continue outer;
+    return i;
+  }
+  return -1;
+}
+
+export const noPayload = nothing;
