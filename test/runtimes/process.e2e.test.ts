@@ -91,3 +91,10 @@ testOn(hostNamed("Node"), "says how to add uWebSockets.js where it is missing", 
   expect(exitCode).toBe(1);
   expect(stderr).toContain("needs uWebSockets.js, which is not installed: add it with `npm install uNetworking/");
 });
+
+testOn(hostNamed("Node"), "has commands of clients say that Node 20 brings no WebSocket", async () => {
+  const weir = await hostNamed("Node").weir();
+  const { exitCode, stderr } = await ended([...weir, "publish", "orders.eu", "{}"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^weir: weir publish needs a WebSocket, and Node 20\.\S+ has none: run it on Bun/);
+});

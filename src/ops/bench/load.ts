@@ -4,6 +4,7 @@
  * Client and gateway share the machine, so this tells what a setup can do; bench/ compares with rivals.
  * @module
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client } from "../../client/mod.ts";
 import type { Qos } from "../../protocol/frame.ts";
 import { Tally, type Totals } from "../demo/tally.ts";
@@ -66,7 +67,7 @@ export async function runLoad(open: (agent: string) => Client, options: LoadOpti
     );
     await Promise.all(publishing);
     const giveUpAt = performance.now() + settleWithinMs;
-    while (options.qos > 0 && tally.totals().missing > 0 && performance.now() < giveUpAt) await Bun.sleep(pollMs);
+    while (options.qos > 0 && tally.totals().missing > 0 && performance.now() < giveUpAt) await sleep(pollMs);
     return { ...tally.totals(), seconds: (performance.now() - startedAt) / 1_000, ackMs, deliverMs };
   } finally {
     await Promise.all(clients.map((client) => client.close()));

@@ -6,6 +6,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import packageJson from "../../../package.json" with { type: "json" };
+import { hostName } from "../../runtime/transport/host.ts";
 import { settingKinds } from "../config/schema.ts";
 import { strictArguments } from "./arguments.ts";
 import { benchCommand } from "./commands/bench.ts";
@@ -28,6 +29,8 @@ const commands: Readonly<Record<string, AnyCommand>> = {
   bench: benchCommand,
   demo: demoCommand,
 };
+
+const ofClients: ReadonlySet<string> = new Set(["publish", "tail", "history", "bench", "demo"]);
 
 const root: AnyCommand = defineCommand({
   meta: { name: "weir", version: packageJson.version, description: "Exactly-once sessions over WebSockets" },
@@ -71,8 +74,20 @@ async function runNamed(name: string, words: readonly string[]): Promise<ExitCod
     return exitCodes.done;
   }
   strictArguments(command.args as ArgsDef, words, command === serveCommand ? settingKinds.keys() : []);
+  assertHost(name);
   const { result } = await runCommand(command, { rawArgs: [...words] });
   return result as ExitCode;
+}
+
+/** What a command needs and this runtime lacks is said before it is tried. */
+function assertHost(name: string): void {
+  if (name === "demo" && hostName() !== "bun") {
+    throw new CliError(exitCodes.failed, "weir demo starts gateways of its own, which it can on Bun alone");
+  }
+  if (ofClients.has(name) && !("WebSocket" in globalThis)) {
+    const message = `weir ${name} needs a WebSocket, and Node ${process.versions.node} has none: run it on Bun, Deno or Node from 22 on`;
+    throw new CliError(exitCodes.failed, message);
+  }
 }
 
 /** citty colours its help whoever reads it; a file or a pipe gets plain text. */

@@ -3,9 +3,11 @@
  * independent count of what was lost or seen twice.
  * @module
  */
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Client, connect } from "../../client/mod.ts";
 import { freePort, GatewayProcess } from "./gateway-process.ts";
 import { Tally, type Totals } from "./tally.ts";
@@ -81,7 +83,7 @@ export class Demo {
     for (const timer of this.#timers) clearInterval(timer);
     await this.#restart;
     const giveUpAt = performance.now() + settleWithinMs;
-    while (!this.#settled() && this.#failures.length === 0 && performance.now() < giveUpAt) await Bun.sleep(tickMs);
+    while (!this.#settled() && this.#failures.length === 0 && performance.now() < giveUpAt) await sleep(tickMs);
     const state = this.state();
     await this.#release();
     if (this.#failures.length > 0) throw this.#failures[0];
