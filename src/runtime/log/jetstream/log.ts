@@ -170,7 +170,7 @@ export class JetStreamLog implements EventLog {
     return this.#reads.seqAtTime(time);
   }
   async producerMark(producer: string): Promise<number | undefined> {
-    return (await this.#producers.get(producer)).mark;
+    return (await this.#producers.fresh(producer)).mark;
   }
   forgetProducer(producer: string): Promise<void> {
     return this.#appends.forget(producer);

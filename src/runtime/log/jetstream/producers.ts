@@ -87,6 +87,17 @@ export class Producers {
     return this.#find(name);
   }
 
+  /** As `get`, when another node may have written for it meanwhile. */
+  async fresh(name: string): Promise<Producer> {
+    const held = this.#held.get(name);
+    if (held === undefined) return this.#find(name);
+    const { api, names, subjects } = this.#parts;
+    const checkpoint = await api.last(names.journals, subjects.producer(name));
+    while (held.saving !== undefined) await held.saving;
+    if ((checkpoint?.seq ?? 0) > held.revision) this.drop(name);
+    return this.#find(name);
+  }
+
   /** Before an append: from now on the checkpoint says that there may be more than it knows. */
   async begin(producer: Producer): Promise<boolean> {
     const held = producer as Held;
