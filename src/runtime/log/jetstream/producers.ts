@@ -44,6 +44,8 @@ type Held = Producer & {
   /** Seq of the message that holds the checkpoint; 0: none. */
   revision: number;
   rests: boolean;
+  /** The checkpoint is this process's own: nobody else has written for the producer since. */
+  mine: boolean;
   /** Of `mark`, as the checkpoint says it. */
   saved: number;
   saving: Promise<boolean> | undefined;
@@ -67,6 +69,8 @@ export type ProducersParts = {
   readonly scan: Scan;
   /** The newest record that this node knows of. */
   readonly lastSeq: () => Seq;
+  /** Unique in all processes and for all time. */
+  readonly op: () => string;
 };
 
 export class Producers {
@@ -102,7 +106,7 @@ export class Producers {
   async begin(producer: Producer): Promise<boolean> {
     const held = producer as Held;
     held.busy++;
-    if (!held.rests && held.revision > 0) return true;
+    if (!held.rests && held.mine) return true;
     return this.#save(held, false);
   }
 
@@ -140,7 +144,9 @@ export class Producers {
   async close(): Promise<void> {
     this.#closed = true;
     this.#timer?.cancel();
-    await Promise.all([...this.#held.values()].map((held) => (held.rests ? undefined : this.#save(held, true))));
+    await Promise.all(
+      [...this.#held.values()].map((held) => (held.mine && !held.rests ? this.#save(held, true) : undefined)),
+    );
   }
 
   async #find(name: string): Promise<Held> {
@@ -168,6 +174,7 @@ export class Producers {
       seq: Math.max(seq, seen?.upTo ?? 0),
       revision: message?.seq ?? 0,
       rests,
+      mine: false,
       saved: mark,
       saving: undefined,
       ahead: seen?.ahead ?? new Map(),
@@ -192,12 +199,7 @@ export class Producers {
   /** False: somebody else wrote it, or it could not be written. */
   async #save(held: Held, rests: boolean): Promise<boolean> {
     while (held.saving !== undefined) await held.saving;
-    if (
-      rests === held.rests &&
-      held.saved === (held.mark ?? 0) &&
-      held.revision > 0 &&
-      held.life === this.#lifeOf(held)
-    )
+    if (held.mine && rests === held.rests && held.saved === (held.mark ?? 0) && held.life === this.#lifeOf(held))
       return true;
     held.saving = this.#write(held, rests);
     const done = await held.saving;
@@ -213,7 +215,7 @@ export class Producers {
     const { publisher, subjects } = this.#parts;
     const mark = held.mark ?? 0;
     const seq = mark === 0 ? this.#parts.lastSeq() : held.seq;
-    const text = `${mark} ${seq} ${held.life} ${rests ? 1 : 0}`;
+    const text = `${mark} ${seq} ${held.life} ${rests ? 1 : 0} ${this.#parts.op()}`;
     const fields: Fields = { [header.expectedLast]: held.revision, [header.rollup]: "sub", [header.entries]: text };
     const message: Message = { subject: subjects.producer(held.name), fields, payload: noPayload };
     const result = await publisher.publish([message]);
@@ -221,13 +223,14 @@ export class Producers {
       held.revision = result.seq;
       held.rests = rests;
       held.saved = mark;
+      held.mine = true;
       return true;
     }
     if (result.code !== refusal.wrongLastSeq) return false;
     const last = await this.#parts.api.last(this.#parts.names.journals, message.subject);
     // One of ours that was sent twice, because its answer was lost.
     if (last?.headers?.get(header.entries) === text) {
-      Object.assign(held, { revision: last.seq, rests, saved: mark });
+      Object.assign(held, { revision: last.seq, rests, mine: true, saved: mark });
       return true;
     }
     this.drop(held.name);
@@ -239,7 +242,7 @@ export class Producers {
     this.#timer = this.#parts.clock.after(this.#options.checkpointMs, () => {
       const now = this.#parts.clock.now();
       for (const held of this.#held.values()) {
-        if (held.rests || held.saving !== undefined) continue;
+        if (!held.mine || held.rests || held.saving !== undefined) continue;
         void this.#save(held, held.busy === 0 && held.restsFrom < now);
       }
       this.#tick();
