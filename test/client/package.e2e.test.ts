@@ -97,13 +97,10 @@ test.skipIf("missing" in node)(
       "weir-node"
     ];
     const weir = [node.path, join(stage.folder, "node_modules/weir", command)];
-    const gateway = await HostedGateway.start(weir, ["--log", "memory:"], stage.folder);
-    try {
-      const printed = JSON.parse(run([node.path, "app.mjs"], stage.folder, gateway.url));
-      expect(printed).toMatchObject({ seq: 1, read: [{ total: 7 }] });
-    } finally {
-      expect(await gateway.stop()).toBe(0);
-    }
+    await using gateway = await HostedGateway.start(weir, ["--log", "memory:"], stage.folder);
+    const printed = JSON.parse(run([node.path, "app.mjs"], stage.folder, gateway.url));
+    expect(printed).toMatchObject({ seq: 1, read: [{ total: 7 }] });
+    expect(await gateway.stop()).toBe(0);
     expect(run([node.path, "embedding.mjs"], stage.folder)).toBe("ok\n");
   },
   timeoutMs,

@@ -16,16 +16,13 @@ for (const host of others) {
     title,
     async () => {
       const options = ["--log", "memory:", `--limits.handshakeMs=${handshakeMs}`];
-      const gateway = await HostedGateway.start(await host.weir(), options);
-      try {
-        const suite = [process.execPath, join(root, "test/conformance/main.ts"), gateway.url];
-        const { exitCode, stdout, stderr } = await ended([...suite, "--handshake-ms", handshakeMs]);
-        const notOk = stdout.split("\n").filter((line) => line.startsWith("not ok"));
-        expect({ exitCode, notOk, stderr }).toEqual({ exitCode: 0, notOk: [], stderr: "" });
-        expect(stdout).toContain(`1..${cases.length * Object.keys(codecs).length}\n`);
-      } finally {
-        expect(await gateway.stop()).toBe(0);
-      }
+      await using gateway = await HostedGateway.start(await host.weir(), options);
+      const suite = [process.execPath, join(root, "test/conformance/main.ts"), gateway.url];
+      const { exitCode, stdout, stderr } = await ended([...suite, "--handshake-ms", handshakeMs]);
+      const notOk = stdout.split("\n").filter((line) => line.startsWith("not ok"));
+      expect({ exitCode, notOk, stderr }).toEqual({ exitCode: 0, notOk: [], stderr: "" });
+      expect(stdout).toContain(`1..${cases.length * Object.keys(codecs).length}\n`);
+      expect(await gateway.stop()).toBe(0);
     },
     timeoutMs,
   );

@@ -6,7 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export class HostedGateway {
+/** Ends with the block that it is used in, however that ends. */
+export class HostedGateway implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"ignore", "pipe", "pipe">;
   readonly #problems: Promise<string>;
   url = "";
@@ -51,6 +52,10 @@ export class HostedGateway {
   async stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): Promise<number> {
     this.#process.kill(signal);
     return await this.#process.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop("SIGKILL");
   }
 }
 

@@ -37,7 +37,7 @@ async function everything(url: string): Promise<unknown[]> {
 for (const host of hosts) {
   testOn(host, "stops on SIGTERM with exit code 0, also with a client that neither reads nor leaves", async () => {
     const options = ["--log", "memory:", "--limits.drainMs=200"];
-    const gateway = await HostedGateway.start(await host.weir(), options);
+    await using gateway = await HostedGateway.start(await host.weir(), options);
     const opened = Promise.withResolvers<void>();
     const client = rawWebSocket({
       url: `${gateway.url}/`,
@@ -55,13 +55,13 @@ testOn(hostNamed("Deno"), "keeps an embedded log over SIGKILL, and Bun goes on w
   using folder = temporaryFolder();
   const options = ["--log", `embedded:${join(folder.path, "log")}`];
   const weir = await hostNamed("Deno").weir();
-  const first = await HostedGateway.start(weir, options);
+  await using first = await HostedGateway.start(weir, options);
   await publish(first.url, 0);
   const second = await ended([...weir, "serve", "--port", "0", ...options]);
   expect([second.exitCode, second.stderr.includes("is being written by another gateway")]).toEqual([1, true]);
   await first.stop("SIGKILL");
   for (const [round, next] of ["Deno", "Bun"].entries()) {
-    const gateway = await HostedGateway.start(await hostNamed(next as Host["name"]).weir(), options);
+    await using gateway = await HostedGateway.start(await hostNamed(next as Host["name"]).weir(), options);
     await publish(gateway.url, (round + 1) * records);
     expect(await everything(gateway.url)).toEqual(Array.from({ length: (round + 2) * records }, (_, i) => i));
     expect(await gateway.stop()).toBe(0);

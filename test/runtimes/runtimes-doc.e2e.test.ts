@@ -35,12 +35,8 @@ async function onGateway<Found>(
   options: readonly string[],
   probe: (port: number) => Promise<Found>,
 ): Promise<Found> {
-  const gateway = await HostedGateway.start(weir, options);
-  try {
-    return await probe(Number(new URL(gateway.url).port));
-  } finally {
-    await gateway.stop();
-  }
+  await using gateway = await HostedGateway.start(weir, options);
+  return await probe(Number(new URL(gateway.url).port));
 }
 
 async function tlsFacts(weir: readonly string[], folder: string): Promise<Record<string, string>> {
