@@ -61,6 +61,7 @@ describe("docs/operations.md", () => {
       records: 0,
       bytes: 0,
       transactions: true,
+      shared: false,
     } as const;
     const process = { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) };
     const shown = await exposition({

@@ -7,7 +7,7 @@ const health = {
   version: "0.1.0",
   uptimeMs: 12_345,
   websocket: { connections: 3, sessions: 2 },
-  log: { epoch: "e", tier: "disk", firstSeq: 1, lastSeq: 9, records: 9, bytes: 900, transactions: true },
+  log: { epoch: "e", tier: "disk", firstSeq: 1, lastSeq: 9, records: 9, bytes: 900, transactions: true, shared: false },
 } as const;
 
 function handler(reasons: string[] = []) {

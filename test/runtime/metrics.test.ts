@@ -3,7 +3,16 @@ import { exposition } from "../../src/runtime/exposition.ts";
 import { Counters, LatencyHistogram } from "../../src/runtime/metrics.ts";
 import { systemProcess } from "../../src/runtime/system.ts";
 
-const info = { epoch: "e", tier: "disk", firstSeq: 5, lastSeq: 9, records: 5, bytes: 900, transactions: true } as const;
+const info = {
+  epoch: "e",
+  tier: "disk",
+  firstSeq: 5,
+  lastSeq: 9,
+  records: 5,
+  bytes: 900,
+  transactions: true,
+  shared: false,
+} as const;
 const still = {
   cpuSeconds: () => 1.5,
   residentBytes: () => 2_048,

@@ -78,6 +78,10 @@ export type LogInfo = {
   readonly records: number;
   readonly bytes: number;
   readonly transactions: boolean;
+  /** Other nodes may write it too. */
+  readonly shared: boolean;
+  /** Since when what holds the log cannot be reached. Absent: it can, or it is in this process. */
+  readonly awaySince?: EpochMs;
 };
 
 export type ReadRequest = {

@@ -87,7 +87,16 @@ class MemoryEventLog implements MemoryLog {
 
   info(): LogInfo {
     const { epoch, firstSeq, lastSeq, records, bytes } = this.#state;
-    return { epoch, tier: "none", firstSeq, lastSeq, records: records.length, bytes, transactions: true };
+    return {
+      epoch,
+      tier: "none",
+      firstSeq,
+      lastSeq,
+      records: records.length,
+      bytes,
+      transactions: true,
+      shared: false,
+    };
   }
 
   append(request: AppendRequest): Promise<AppendResult> {

@@ -8,20 +8,18 @@
 
 import type { SessionEffect } from "../../actors/effect.ts";
 import type { AttachRefusal } from "../../actors/session/decide.ts";
-import { evolve } from "../../actors/session/evolve.ts";
 import { type SessionSignal, sessionMachine } from "../../actors/session/machine.ts";
-import { decodeEvent } from "../../actors/session/persist.ts";
 import { initialState, type SessionState } from "../../actors/session/state.ts";
 import type { Hello } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import { Journal, readJournal } from "../journal.ts";
-import type { JournalKey } from "../log/event-log.ts";
+import { Journal } from "../journal.ts";
+import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
 import type { Child, Supervised, Supervisor } from "../supervisor.ts";
 import type { Peer } from "./context.ts";
 import { EndedJournals } from "./ended-journals.ts";
+import { journalKeyOf, loadState, sessionKind } from "./load-state.ts";
 import { Session } from "./session.ts";
-import { decodeSnapshot } from "./snapshot.ts";
 
 export type SessionsOptions = {
   readonly sessionsMax: number;
@@ -47,11 +45,11 @@ export type Attached =
 
 type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
 
-const kind = "session";
 const restorePage = 256;
 const overloadedRetryMs = 5_000;
 const loadTriesMax = 3;
-const keyOf = (id: string): JournalKey => ({ kind, id });
+const resumeTriesMax = 3;
+const restoreAtOnce = 32;
 const actorOf = (id: string) => `session:${id}`;
 
 export class Sessions {
@@ -65,6 +63,7 @@ export class Sessions {
     actions: { "perform effect": ({ context }, effect: SessionEffect) => this.#perform(context.id, effect) },
   });
   readonly #ended: EndedJournals;
+  readonly #ownership: Ownership;
   #stopped = false;
 
   constructor(services: Services, supervisor: Supervisor, options: SessionsOptions) {
@@ -72,6 +71,10 @@ export class Sessions {
     this.#supervisor = supervisor;
     this.#options = options;
     this.#ended = new EndedJournals(services.ports.log, options.journalKeepMs);
+    this.#ownership = new Ownership(services, {
+      taken: (id, owner) => this.#taken(id, owner),
+      nodeLost: () => this.#restoreQuietly(),
+    });
   }
 
   get size(): number {
@@ -98,19 +101,30 @@ export class Sessions {
     const id = hello.session as SessionId;
     const waitMs = this.#supervisor.restartIn(actorOf(id));
     if (waitMs > 0) return { ok: false, reason: "overloaded", retryAfterMs: waitMs };
+    for (let tries = 1; tries < resumeTriesMax; tries++) {
+      const attached = await this.#resumeOnce(peer, hello, connection);
+      if (attached !== "moved") return attached;
+    }
+    return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+  }
+
+  /** `moved`: our copy was old, another node has written the journal since. */
+  async #resumeOnce(peer: Peer, hello: Hello, connection: string): Promise<Attached | "moved"> {
+    const id = hello.session as SessionId;
     const session = await this.#find(id);
     const resumeKey = hello.resumeKey ?? "";
     const refusal = session === undefined ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
     if (session === undefined || refusal !== undefined)
       return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
-    if (session.stale) return this.#notAttached(session);
+    if (session.stale) return this.#moved(session);
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.settled();
     const { ports, node } = this.#services;
     const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
-    if (!recorded.ok) return this.#notAttached(session);
+    if (!recorded.ok) return this.#moved(session);
+    this.#ownership.took(id, session.state.owner);
     if (hello.settled !== undefined)
       await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
     session.numberFrom(
@@ -127,10 +141,9 @@ export class Sessions {
     return state.subject === peer.identity.subject ? undefined : "subjectChanged";
   }
 
-  /** The journal moved under this copy, or could not be written. */
-  #notAttached(session: Session): Attached {
+  #moved(session: Session): "moved" {
     this.#drop(session);
-    return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+    return "moved";
   }
 
   async #open(peer: Peer, hello: Hello, connection: string, cause?: AttachRefusal): Promise<Attached> {
@@ -140,7 +153,8 @@ export class Sessions {
     const id = ports.random.token(16) as SessionId;
     const resumeKey = ports.random.token(24);
     const resumeWindowMs = Math.min(hello.resumeWindowMs ?? this.#options.resumeWindowMs, limits.resumeWindowMsMax);
-    const journal = resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: keyOf(id), seq: 0 });
+    const journal =
+      resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: journalKeyOf(id), seq: 0 });
     const session = new Session({ id, services: this.#services, state: initialState, journal });
     const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey) };
     const opened = await session.record({
@@ -205,7 +219,7 @@ export class Sessions {
     const { log, clock } = this.#services.ports;
     const { state, seq } = await loadState(this.#services, id);
     if (state.status === "none") return undefined;
-    const journal = new Journal(log, clock, { key: keyOf(id), seq });
+    const journal = new Journal(log, clock, { key: journalKeyOf(id), seq });
     const session = new Session({ id, services: this.#services, state, journal });
     if (state.status === "ended" || this.#stopped) return session;
     // A node that died says nothing about its sessions: their time away begins when they are found.
@@ -223,19 +237,45 @@ export class Sessions {
     return session;
   }
 
-  /** After a start: finds the sessions that the log holds, so that they can expire. */
+  /** Finds the sessions that the log holds and no other node has, so that they can expire. */
   async restore(): Promise<void> {
+    this.#ownership.start();
+    await this.#restore();
+  }
+
+  async #restore(): Promise<void> {
     const { log } = this.#services.ports;
     for (let cursor = ""; !this.#stopped; ) {
-      const ids = await log.journals.list(kind, cursor, restorePage);
-      for (const id of ids) {
-        if (this.#stopped) return;
-        if (this.#held.size < this.#options.sessionsMax) await this.#find(id as SessionId);
-      }
+      const ids = await log.journals.list(sessionKind, cursor, restorePage);
+      for (let i = 0; i < ids.length && !this.#stopped; i += restoreAtOnce)
+        await Promise.all(ids.slice(i, i + restoreAtOnce).map((id) => this.#restoreOne(id as SessionId)));
       const last = ids[ids.length - 1];
       if (last === undefined || ids.length < restorePage) return;
       cursor = last;
     }
+  }
+
+  async #restoreOne(id: SessionId): Promise<void> {
+    if (this.#held.has(id) || this.#held.size >= this.#options.sessionsMax) return;
+    if (this.#services.ports.log.info().shared) {
+      const { node } = (await loadState(this.#services, id)).state;
+      if (node !== undefined && (await this.#ownership.isAlive(node))) return;
+    }
+    await this.#find(id);
+  }
+
+  #restoreQuietly(): void {
+    this.#restore().catch((error: unknown) =>
+      this.#services.ports.logger.log("error", "sessions not restored", { error: String(error) }),
+    );
+  }
+
+  /** Another node has it: our copy, and a connection that it may still have, are out of date. */
+  #taken(id: SessionId, owner: number): void {
+    const session = this.#held.get(id)?.session;
+    if (session === undefined || session.state.owner >= owner) return;
+    session.peer?.end("superseded", "superseded");
+    this.#drop(session);
   }
 
   // --- holding ---
@@ -332,24 +372,6 @@ export class Sessions {
       await session.settled();
       this.#drop(session);
     }
+    await this.#ownership.stop();
   }
-}
-
-/** Snapshot plus newer entries; the same as folding everything. */
-export async function loadState(
-  services: Services,
-  id: SessionId,
-): Promise<{ readonly state: SessionState; readonly seq: number }> {
-  const { log } = services.ports;
-  const saved = await log.journals.loadSnapshot(keyOf(id));
-  const from = saved === undefined ? undefined : decodeSnapshot(saved.data);
-  let state = from ?? initialState;
-  let seq = from === undefined || saved === undefined ? 0 : saved.seq;
-  for await (const page of readJournal(log, keyOf(id), seq)) {
-    for (const entry of page) {
-      state = evolve(state, decodeEvent(entry.data));
-      seq = entry.seq;
-    }
-  }
-  return { state, seq };
 }

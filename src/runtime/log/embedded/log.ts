@@ -99,7 +99,16 @@ export class EmbeddedLog implements EventLog {
   info(): LogInfo {
     const { firstSeq, lastSeq, bytes } = this.#index;
     const { epoch } = this.#parts;
-    return { epoch, tier: "disk", firstSeq, lastSeq, records: lastSeq - firstSeq + 1, bytes, transactions: true };
+    return {
+      epoch,
+      tier: "disk",
+      firstSeq,
+      lastSeq,
+      records: lastSeq - firstSeq + 1,
+      bytes,
+      transactions: true,
+      shared: false,
+    };
   }
 
   append(request: AppendRequest): Promise<AppendResult> {

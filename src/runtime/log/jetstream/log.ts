@@ -131,7 +131,9 @@ export class JetStreamLog implements EventLog {
 
   info(): LogInfo {
     const { epoch, tier, atomic } = this.#parts;
-    return { epoch, tier, transactions: atomic, ...this.#info };
+    const awaySince = this.#parts.awaySince();
+    const known = { epoch, tier, transactions: atomic, shared: true, ...this.#info };
+    return awaySince === undefined ? known : { ...known, awaySince };
   }
 
   append(request: AppendRequest): Promise<AppendResult> {

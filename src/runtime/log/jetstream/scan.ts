@@ -66,7 +66,11 @@ export class Scan {
     const { api, names, subjects } = this.#parts;
     const until = (await api.last(names.records, subjects.allTopics))?.seq ?? 0;
     const after = Math.min(...asked.map((question) => question.after));
-    const byName = Map.groupBy(asked, ({ name }) => encodeToken(name));
+    const byName = new Map<string, Asked[]>();
+    for (const question of asked) {
+      const token = encodeToken(question.name);
+      byName.set(token, [...(byName.get(token) ?? []), question]);
+    }
     if (after < until) await this.#readFrom(after, until, (message) => note(byName, message));
     for (const question of asked) question.resolve(conclude(question, until));
   }
