@@ -25,7 +25,7 @@ import { JetStreamJournals } from "./journals.ts";
 import { JetStreamKeyValue } from "./key-value.ts";
 import { Producers, producersDefaults } from "./producers.ts";
 import { findStream, type StreamInfo } from "./provision.ts";
-import { Publisher, publisherDefaults } from "./publisher.ts";
+import { Publisher, type PublisherOptions } from "./publisher.ts";
 import { Reads } from "./reads.ts";
 import { toRecord } from "./records.ts";
 import { Scan } from "./scan.ts";
@@ -45,6 +45,7 @@ export type JetStreamParts = {
   readonly tier: DurabilityTier;
   readonly atomic: boolean;
   readonly ordering: Ordering;
+  readonly publisher: PublisherOptions;
 };
 
 /** Other nodes and the stream's own limits move its ends too. */
@@ -75,7 +76,7 @@ export class JetStreamLog implements EventLog {
     this.#parts = parts;
     const { nc, api, clock, names, atomic, ordering, writer } = parts;
     const subjects = new Subjects(names);
-    const publisher = new Publisher(nc, clock, publisherDefaults);
+    const publisher = new Publisher(nc, clock, parts.publisher);
     const op = () => `${writer}.${(++this.#ops).toString(36)}`;
     const common = { api, publisher, clock, names, subjects, op };
     const lastSeq = () => this.#info.lastSeq;

@@ -17,6 +17,7 @@ import {
   show,
   wantedStreams,
 } from "./provision.ts";
+import { type PublisherOptions, publisherDefaults } from "./publisher.ts";
 import { namesOf } from "./subjects.ts";
 
 export type JetStreamOptions = {
@@ -27,6 +28,8 @@ export type JetStreamOptions = {
   readonly connection?: ConnectionOptions;
   /** Makes the streams that are missing. Absent: they must be there. */
   readonly provision?: Partial<ProvisionOptions>;
+  /** How much may be under way, and how long it is tried. */
+  readonly publisher?: Partial<PublisherOptions>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -67,6 +70,7 @@ export async function openJetStreamLog(options: JetStreamOptions): Promise<JetSt
       epoch: epochOf(records),
       tier: tierOf(replicas),
       ordering: replicas === 1 ? "pipeline" : atomic ? "batch" : "single",
+      publisher: { ...publisherDefaults, ...options.publisher },
     });
     await log.refresh();
     log.keepFresh();
