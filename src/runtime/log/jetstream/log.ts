@@ -205,7 +205,6 @@ export class JetStreamLog implements EventLog {
     this.#info.lastSeq = Math.max(this.#info.lastSeq, last);
     this.#info.records += count;
     this.#info.bytes += bytes;
-    if (this.#info.records === count) this.#info.firstSeq = last - count + 1;
   }
 
   #followed(records: readonly LogRecord[]): void {
