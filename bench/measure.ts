@@ -37,12 +37,13 @@ export async function measure(scenario: Scenario, subject: Subject, seconds: num
         dialect: target.dialect,
         port: server.port,
         serverPid: server.process.pid,
+        ...(server.store === undefined ? {} : { storePid: server.store.pid }),
         seconds,
         qos: target.qos ?? scenario.qos,
         numbers: { ...scenario.numbers, ...target.numbers },
       });
     } finally {
-      await server.process.stop();
+      await server.stop();
     }
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };

@@ -46,29 +46,52 @@ export function kernelMemory(): KernelMemory {
   };
 }
 
-/** CPU of a server and of this process between two moments. */
+export type Cpu = {
+  readonly seconds: number;
+  readonly serverUs: number;
+  /** Of the process that stores for the server; 0 when there is none. */
+  readonly storeUs: number;
+  readonly serverBusyPercent: number;
+  readonly loadBusyPercent: number;
+};
+
+/** CPU of a server, of what stores for it, and of this process between two moments. */
 export class CpuWindow {
-  readonly #pid: number;
-  #server = 0;
-  #own = 0;
+  readonly #server: number;
+  readonly #store: number | undefined;
+  #before = { server: 0, store: 0, own: 0 };
   #at = 0;
 
-  constructor(serverPid: number) {
-    this.#pid = serverPid;
+  constructor({ serverPid, storePid }: { readonly serverPid: number; readonly storePid?: number }) {
+    this.#server = serverPid;
+    this.#store = storePid;
     this.open();
   }
 
   open(): void {
-    this.#server = cpuUs(this.#pid);
-    this.#own = cpuUs(process.pid);
+    this.#before = this.#now();
     this.#at = performance.now();
   }
 
-  read(): { seconds: number; serverUs: number; serverBusyPercent: number; loadBusyPercent: number } {
+  read(): Cpu {
     const seconds = (performance.now() - this.#at) / 1000;
-    const serverUs = cpuUs(this.#pid) - this.#server;
-    const ownUs = cpuUs(process.pid) - this.#own;
+    const now = this.#now();
+    const serverUs = now.server - this.#before.server;
     const percent = (us: number): number => Math.round(us / seconds / 10_000);
-    return { seconds, serverUs, serverBusyPercent: percent(serverUs), loadBusyPercent: percent(ownUs) };
+    return {
+      seconds,
+      serverUs,
+      storeUs: now.store - this.#before.store,
+      serverBusyPercent: percent(serverUs),
+      loadBusyPercent: percent(now.own - this.#before.own),
+    };
+  }
+
+  #now() {
+    return {
+      server: cpuUs(this.#server),
+      store: this.#store === undefined ? 0 : cpuUs(this.#store),
+      own: cpuUs(process.pid),
+    };
   }
 }

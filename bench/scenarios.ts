@@ -19,10 +19,11 @@ export type Scenario = {
   readonly ratio?: { readonly cost: string; readonly to: readonly TargetName[] };
 };
 
-const everybody: readonly TargetName[] = ["weir", "weir-sdk", "bun", "ws", "socketio", "mosquitto"];
+const everybody: readonly TargetName[] = ["weir", "weir-sdk", "weir-nats", "bun", "ws", "socketio", "mosquitto"];
 const throughputColumns: Scenario["columns"] = [
   ["perSecond", "records/s"],
   ["serverUsPerRecord", "server µs CPU/record"],
+  ["storeUsPerRecord", "store µs CPU/record"],
   ["serverBusyPercent", "server core %"],
   ["loadBusyPercent", "generator core %"],
   ["records", "records sent"],
@@ -116,6 +117,7 @@ export const scenarios = {
       ["p999Ms", "p99.9 ms"],
       ["maxMs", "max ms"],
       ["serverUsPerRecord", "server µs CPU/record"],
+      ["storeUsPerRecord", "store µs CPU/record"],
       ["lost", "lost"],
       ["copies", "copies"],
     ],

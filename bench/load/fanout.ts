@@ -43,7 +43,7 @@ export async function fanout(run: LoadRun): Promise<Measures> {
   pump();
 
   await Bun.sleep(warmUpMs(run.job.seconds));
-  const cpu = new CpuWindow(run.job.serverPid);
+  const cpu = new CpuWindow(run.job);
   const before = delivered;
   await Bun.sleep(run.job.seconds * 1000);
   const { seconds, serverUs, serverBusyPercent, loadBusyPercent } = cpu.read();

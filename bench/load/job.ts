@@ -12,6 +12,8 @@ export type LoadJob = {
   readonly dialect: DialectName;
   readonly port: number;
   readonly serverPid: number;
+  /** Of the process that stores for the server, where that is another one. */
+  readonly storePid?: number;
   readonly seconds: number;
   readonly qos: 0 | 1 | 2;
   /** Of the load: batch, subscribers … */

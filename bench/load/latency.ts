@@ -42,11 +42,11 @@ export async function latency(run: LoadRun): Promise<Measures> {
   const timer = setInterval(pump, tickMs);
 
   await Bun.sleep(warmUpMs(run.job.seconds));
-  const cpu = new CpuWindow(run.job.serverPid);
+  const cpu = new CpuWindow(run.job);
   measureFrom = performance.now();
   const before = check.received;
   await Bun.sleep(run.job.seconds * 1000);
-  const { seconds, serverUs, serverBusyPercent, loadBusyPercent } = cpu.read();
+  const { seconds, serverUs, storeUs, serverBusyPercent, loadBusyPercent } = cpu.read();
   const delivered = check.received - before;
 
   clearInterval(timer);
@@ -59,6 +59,7 @@ export async function latency(run: LoadRun): Promise<Measures> {
     p999Ms: round(p999, 2),
     maxMs: round(max, 2),
     serverUsPerRecord: round(serverUs / delivered, 2),
+    storeUsPerRecord: round(storeUs / delivered, 2),
     serverBusyPercent,
     loadBusyPercent,
     lost: sent - check.received,

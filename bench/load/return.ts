@@ -33,7 +33,7 @@ export async function returnAll(run: LoadRun): Promise<Measures> {
   }
   await until(() => publisher.settled() === topics * (1 + missed), 10_000);
 
-  const cpu = new CpuWindow(run.job.serverPid);
+  const cpu = new CpuWindow(run.job);
   const returnedAt = performance.now();
   const refused = await returnTogether(clients);
   await until(() => clients.every((client) => client.wholeAt > 0), 30_000);

@@ -33,10 +33,10 @@ export async function throughput(run: LoadRun): Promise<Measures> {
   pump();
 
   await Bun.sleep(warmUpMs(run.job.seconds));
-  const cpu = new CpuWindow(run.job.serverPid);
+  const cpu = new CpuWindow(run.job);
   const before = check.received;
   await Bun.sleep(run.job.seconds * 1000);
-  const { seconds, serverUs, serverBusyPercent, loadBusyPercent } = cpu.read();
+  const { seconds, serverUs, storeUs, serverBusyPercent, loadBusyPercent } = cpu.read();
   const delivered = check.received - before;
 
   running = false;
@@ -44,6 +44,7 @@ export async function throughput(run: LoadRun): Promise<Measures> {
   return {
     perSecond: round(delivered / seconds),
     serverUsPerRecord: round(serverUs / delivered, 2),
+    storeUsPerRecord: round(storeUs / delivered, 2),
     serverBusyPercent,
     loadBusyPercent,
     records: sent,

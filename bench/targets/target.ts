@@ -5,13 +5,15 @@
 import type { DialectName } from "../dialects/dialect.ts";
 import { freePort, type PinnedProcess, startPinned, whenListening } from "../process.ts";
 import { mosquittoCommand } from "./mosquitto.ts";
-import { type RuntimeName, weirCommand } from "./weir.ts";
+import { type Store, startNats } from "./nats.ts";
+import { type RuntimeName, weirCommand, weirOnNatsCommand } from "./weir.ts";
 
 export const targetNames = [
   "weir",
   "weir-sdk",
   "weir-qos0",
   "weir-memory",
+  "weir-nats",
   "bun",
   "bun-one-a-tick",
   "ws",
@@ -27,7 +29,9 @@ export type Target = {
   readonly qos?: 0 | 1 | 2;
   readonly numbers?: Readonly<Record<string, number>>;
   /** The server's command; files that it needs go into `dir`. Throws a sentence when something is not installed. */
-  command(port: number, dir: string, runtime: RuntimeName): Promise<readonly string[]>;
+  command(port: number, dir: string, runtime: RuntimeName, storeUrl?: string): Promise<readonly string[]>;
+  /** Starts what the server stores in. */
+  readonly store?: (dir: string) => Promise<Store>;
   /** Runs on any of Weir's runtimes. */
   readonly anyRuntime?: true;
 };
@@ -59,6 +63,13 @@ export const targets: Readonly<Record<TargetName, Target>> = {
     command: async (port, _dir, runtime) =>
       (await weirCommand(port, "", runtime)).map((part) => (part.startsWith("embedded:") ? "memory:" : part)),
   },
+  "weir-nats": {
+    title: "Weir, log on JetStream",
+    dialect: "weir",
+    anyRuntime: true,
+    store: startNats,
+    command: weirOnNatsCommand,
+  },
   bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
   "bun-one-a-tick": {
     title: "raw Bun.serve, one record a tick",
@@ -79,16 +90,26 @@ export const targets: Readonly<Record<TargetName, Target>> = {
   mosquitto: { title: "mosquitto (WebSocket)", dialect: "mqtt", command: mosquittoCommand },
 };
 
-export type RunningServer = { readonly port: number; readonly process: PinnedProcess };
+export type RunningServer = {
+  readonly port: number;
+  readonly process: PinnedProcess;
+  readonly store: PinnedProcess | undefined;
+  stop(): Promise<void>;
+};
 
 export async function startTarget(target: Target, dir: string, runtime: RuntimeName): Promise<RunningServer> {
   const port = freePort();
-  const server = startPinned(0, await target.command(port, dir, runtime));
+  const store = await target.store?.(dir);
+  const server = startPinned(0, await target.command(port, dir, runtime, store?.url));
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await store?.process.stop();
+  };
   try {
     await whenListening(port, server);
   } catch (error) {
-    await server.stop("SIGKILL");
+    await stop();
     throw error;
   }
-  return { port, process: server };
+  return { port, process: server, store: store?.process, stop };
 }

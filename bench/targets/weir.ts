@@ -19,3 +19,14 @@ export async function weirCommand(port: number, dir: string, runtime: RuntimeNam
   const log = runtime === "node" ? "memory:" : `embedded:${dir}/log`;
   return [...(await host.weir()), "serve", "--port", String(port), "--log", log];
 }
+
+/** The gateway with its log on a nats-server of its own. */
+export async function weirOnNatsCommand(
+  port: number,
+  _dir: string,
+  runtime: RuntimeName,
+  storeUrl = "",
+): Promise<readonly string[]> {
+  const parts = await weirCommand(port, "", runtime);
+  return [...parts.slice(0, -1), storeUrl, "--profile", "development"];
+}
