@@ -275,8 +275,12 @@ class GatewayNode implements Gateway, ConnectionHost {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("stopping");
     if (this.#handshaking.size >= this.#limits.handshakesMax) reasons.push("tooManyHandshakes");
-    if (this.#ports.clock.now() - this.#services.inflow.refusedAt < notReadyMs) reasons.push("logUnavailable");
-    return { reasons };
+    const { clock, log } = this.#ports;
+    const { refusedAt } = this.#services.inflow;
+    const refusedSince = clock.now() - refusedAt < notReadyMs ? refusedAt : undefined;
+    const since = log.info().awaySince ?? refusedSince;
+    if (since === undefined) return { reasons };
+    return { reasons: [...reasons, "logUnavailable"], logUnavailableSince: new Date(since).toISOString() };
   }
 
   #exposition() {

@@ -14,7 +14,11 @@ export type Health = {
   readonly log: LogInfo;
 };
 /** No reasons: clients may come. */
-export type Readiness = { readonly reasons: readonly string[] };
+export type Readiness = {
+  readonly reasons: readonly string[];
+  /** ISO 8601; of the reason `logUnavailable`. */
+  readonly logUnavailableSince?: string;
+};
 
 export type HttpOptions = {
   health(): Health;
@@ -55,9 +59,9 @@ ${Object.values(subprotocols)
 /metrics  what it counts, for Prometheus
 `;
 
-function readiness({ reasons }: Readiness): Response {
-  if (reasons.length === 0) return json(200, { ready: true });
-  return json(503, { ready: false, reasons });
+function readiness(readiness: Readiness): Response {
+  if (readiness.reasons.length === 0) return json(200, { ready: true });
+  return json(503, { ready: false, ...readiness });
 }
 
 function text(body: string, contentType = "text/plain; charset=utf-8"): Response {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { LogEpoch, Seq } from "../../../protocol/ids.ts";
+import type { EpochMs, LogEpoch, Seq } from "../../../protocol/ids.ts";
 import type { Clock, Logger, Timer } from "../../ports.ts";
 import type {
   AppendRequest,
@@ -46,6 +46,8 @@ export type JetStreamParts = {
   readonly atomic: boolean;
   readonly ordering: Ordering;
   readonly publisher: PublisherOptions;
+  /** Since when nobody answers, if that is so. */
+  readonly awaySince: () => EpochMs | undefined;
 };
 
 /** Other nodes and the stream's own limits move its ends too. */

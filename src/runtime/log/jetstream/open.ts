@@ -2,33 +2,33 @@
  * Opens the log on NATS: connects, checks that the streams are what the log needs, and says how durable they are.
  * @module
  */
-import { type ConnectionOptions, connect } from "@nats-io/transport-node";
 import type { Clock, Logger, Random } from "../../ports.ts";
-import { type DurabilityTier, LogOpenError } from "../event-log.ts";
-import { Api } from "./api.ts";
+import { LogOpenError } from "../event-log.ts";
+import { JetStreamError } from "./api.ts";
+import { type Connected, type ConnectOptions, connectToNats } from "./connect.ts";
 import { JetStreamLog } from "./log.ts";
 import {
   applyPlan,
+  differencesOf,
   findStream,
   type ProvisionOptions,
   planStreams,
-  provisionDefaults,
   type StreamInfo,
   show,
   wantedStreams,
 } from "./provision.ts";
 import { type PublisherOptions, publisherDefaults } from "./publisher.ts";
-import { namesOf } from "./subjects.ts";
+import { Reach } from "./reach.ts";
+import { type Names, namesOf } from "./subjects.ts";
+import { type Tier, tierOf } from "./tier.ts";
 
-export type JetStreamOptions = {
-  readonly servers: readonly string[];
+export type JetStreamOptions = ConnectOptions & {
   /** Separates several Weirs in one account. */
   readonly name?: string;
-  /** User, password, token, TLS, authenticator: as the client library takes them. */
-  readonly connection?: ConnectionOptions;
   /** Makes the streams that are missing. Absent: they must be there. */
-  readonly provision?: Partial<ProvisionOptions>;
-  /** How much may be under way, and how long it is tried. */
+  readonly provision?: ProvisionOptions;
+  /** Where servers tell how often they flush, `http://10.0.0.1:8222`. */
+  readonly monitoring?: readonly string[];
   readonly publisher?: Partial<PublisherOptions>;
   readonly clock: Clock;
   readonly random: Random;
@@ -36,130 +36,96 @@ export type JetStreamOptions = {
 };
 
 const defaultName = "weir";
-const reconnectMs = 100;
-const pingMs = 5_000;
-const pingsMax = 2;
-/** API levels: 1 is 2.11, 2 is 2.12. */
-const levelOfFloor = 1;
-const levelOfBatches = 2;
-const batchesFrom = [2, 12, 2] as const;
-
-type AccountInfo = { readonly api: { readonly level?: number } };
+const replicasOfR3 = 3;
 
 export async function openJetStreamLog(options: JetStreamOptions): Promise<JetStreamLog> {
   const names = namesOf(options.name ?? defaultName);
-  const { clock, logger, random } = options;
-  const nc = await dial(options);
-  const api = new Api(nc, clock);
+  const connected = await connectToNats(options);
   try {
-    const level = (await api.ask<AccountInfo>("$JS.API.INFO")).api.level ?? 0;
-    const version = nc.info?.version ?? "";
-    if (level < levelOfFloor)
-      throw new LogOpenError("wrongVersion", `nats-server ${version} is too old; Weir needs 2.11 or newer`);
-    const batches = level >= levelOfBatches && isAtLeast(version, batchesFrom);
-    if (options.provision !== undefined)
-      await provide(api, names, { ...provisionDefaults, ...options.provision }, batches);
-    const streams = await required(api, names, batches);
-    const { records } = streams;
-    // The server may have taken the flag and dropped it: what it says now counts.
-    const atomic = batches && records.config["allow_atomic"] === true;
-    const replicas = Number(records.config["num_replicas"] ?? 1);
-    const log = new JetStreamLog({
-      ...{ nc, api, clock, logger, names, atomic },
-      writer: random.token(9),
-      epoch: epochOf(records),
-      tier: tierOf(replicas),
-      ordering: replicas === 1 ? "pipeline" : atomic ? "batch" : "single",
-      publisher: { ...publisherDefaults, ...options.publisher },
-    });
-    await log.refresh();
-    log.keepFresh();
-    return log;
+    return await connected.permitted(openLog(options, connected, names));
   } catch (error) {
-    await nc.close();
+    await connected.nc.close();
     throw error;
   }
 }
 
-async function dial({ servers, connection }: JetStreamOptions) {
+async function openLog(options: JetStreamOptions, connected: Connected, names: Names): Promise<JetStreamLog> {
+  const { clock, logger, random, provision, monitoring = [] } = options;
+  const { nc, api, batches } = connected;
+  if (provision !== undefined) await provide(connected, names, provision, clock);
+  const streams = await required(connected, names, logger);
+  const [records] = streams;
+  // The server may have taken the flag and dropped it: what it says now counts.
+  const atomic = batches && records.config["allow_atomic"] === true;
+  const replicas = Number(records.config["num_replicas"] ?? 1);
+  const found = await tierOf(streams, monitoring);
+  announce(found, connected, logger, monitoring);
+  const reach = new Reach(api, clock, names.records);
+  const log = new JetStreamLog({
+    ...{ nc, api, clock, logger, names, atomic },
+    writer: random.token(9),
+    epoch: epochOf(records),
+    tier: found.tier,
+    ordering: replicas === 1 ? "pipeline" : atomic ? "batch" : "single",
+    publisher: { ...publisherDefaults, ...options.publisher },
+    awaySince: () => reach.awaySince,
+  });
+  await log.refresh();
+  log.keepFresh();
+  return log;
+}
+
+/** Makes what is missing, and changes nothing that is there. */
+async function provide({ api, batches }: Connected, names: Names, options: ProvisionOptions, clock: Clock) {
+  const plan = await planStreams(api, names, { ...options, atomic: batches, nowMs: clock.now() });
+  if (plan.create.length === 0) return;
+  const [problem] = plan.problems;
+  if (problem !== undefined) throw new LogOpenError("foreign", problem);
   try {
-    return await connect({
-      ...connection,
-      servers: [...servers],
-      noAsyncTraces: true,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: reconnectMs,
-      reconnectJitter: reconnectMs,
-      pingInterval: pingMs,
-      maxPingOut: pingsMax,
-      inboxPrefix: connection?.inboxPrefix ?? "_INBOX_weir",
-    });
+    await applyPlan(api, { create: plan.create, update: [] });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new LogOpenError(
-      "notWritable",
-      `NATS at ${servers.join(", ")} cannot be used: ${reason}. Start it, or check address and credentials`,
-      { cause: error },
-    );
+    if (!(error instanceof JetStreamError)) throw error;
+    const message = `The streams of the log could not be made (${error.message}). See what is needed with: weir nats init --dry-run`;
+    throw new LogOpenError("notWritable", message, { cause: error });
   }
 }
 
-async function provide(
-  api: Api,
-  names: ReturnType<typeof namesOf>,
-  options: ProvisionOptions,
-  atomic: boolean,
-): Promise<void> {
-  const plan = await planStreams(api, wantedStreams(names, options, atomic));
-  await applyPlan(api, { ...plan, update: [] });
-}
+type Found = readonly [records: StreamInfo, ...others: StreamInfo[]];
 
-/** The streams as they are; an error for what the log cannot work with. */
-async function required(
-  api: Api,
-  names: ReturnType<typeof namesOf>,
-  atomic: boolean,
-): Promise<{ readonly records: StreamInfo }> {
-  const wanted = wantedStreams(names, provisionDefaults, atomic);
+/** The streams as they are; an error for what the log cannot work with, a warning for what it does less well. */
+async function required({ api, batches }: Connected, names: Names, logger: Logger): Promise<Found> {
+  const wanted = wantedStreams(names, {}, batches);
   const found = await Promise.all(wanted.map(({ name }) => findStream(api, name)));
+  const streams: StreamInfo[] = [];
   for (const [i, stream] of found.entries()) {
     const config = wanted[i] as (typeof wanted)[number];
     if (stream === undefined)
       throw new LogOpenError("foreign", `Stream ${config.name} does not exist. Make it with: weir nats init`);
-    for (const field of [
-      "subjects",
-      "retention",
-      "allow_direct",
-      "allow_rollup_hdrs",
-      "allow_msg_ttl",
-      "max_msgs_per_subject",
-    ]) {
-      const [has, needs] = [stream.config[field], config[field]];
-      if (needs === undefined || needs === false || JSON.stringify(has) === JSON.stringify(needs)) continue;
-      throw new LogOpenError(
-        "foreign",
-        `Stream ${config.name} has ${field} ${show(has)}, Weir needs ${show(needs)}. See what would change with: weir nats init --dry-run`,
-      );
+    for (const { field, found: has, wanted: needs, weight, effect } of differencesOf(config, stream.config)) {
+      const said = { stream: config.name, field, found: show(field, has), wanted: show(field, needs) };
+      if (weight !== "advised")
+        throw new LogOpenError(
+          "foreign",
+          `Stream ${said.stream} has ${field} ${said.found}, Weir needs ${said.wanted}. See what would change with: weir nats init --dry-run`,
+        );
+      logger.log("warn", "a stream promises less", { ...said, effect, change: "weir nats init" });
     }
+    streams.push(stream);
   }
-  return { records: found[0] as StreamInfo };
+  return streams as [StreamInfo, ...StreamInfo[]];
+}
+
+function announce({ tier, because }: Tier, { clustered }: Connected, logger: Logger, monitoring: readonly string[]) {
+  const isLess = (tier === "r1" && clustered) || (tier === "r3" && monitoring.length > 0);
+  logger.log(isLess ? "warn" : "info", "durability of the log", { tier, because, ...(isLess ? hint(tier) : {}) });
+}
+
+function hint(tier: string): { readonly change: string } {
+  if (tier === "r1") return { change: `weir nats init --replicas ${replicasOfR3}` };
+  return { change: "jetstream { sync_interval: always } on every server, and each in log.nats.monitoring" };
 }
 
 /** A stream that was removed and made again is another log. */
 function epochOf({ created, config }: StreamInfo): string {
   return `${config.name}@${created}`;
-}
-
-/** How often the server flushes is not told to clients: `r3-sync` is said only by whoever knows. */
-function tierOf(replicas: number): DurabilityTier {
-  return replicas >= 3 ? "r3" : "r1";
-}
-
-function isAtLeast(version: string, least: readonly number[]): boolean {
-  const parts = version.split(/[.-]/).map(Number);
-  for (const [i, number] of least.entries()) {
-    const part = parts[i] ?? 0;
-    if (part !== number) return part > number;
-  }
-  return true;
 }
