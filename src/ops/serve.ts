@@ -3,24 +3,20 @@
  * asks for it. The one place where the real ports are put together.
  * @module
  */
-import { readFileSync } from "node:fs";
 import { pino } from "pino";
-import type { LogEpoch } from "../protocol/ids.ts";
 import { anonymousAuthenticator, authenticator, jwtAuthenticator } from "../runtime/auth.ts";
 import { createGateway } from "../runtime/gateway.ts";
-import { openEmbeddedLog } from "../runtime/log/embedded/mod.ts";
-import type { EventLog } from "../runtime/log/event-log.ts";
-import { openMemoryLog } from "../runtime/log/memory.ts";
 import { pinoLogger } from "../runtime/logger.ts";
-import type { Authenticator, Clock, Logger, Random } from "../runtime/ports.ts";
+import type { Authenticator, Clock } from "../runtime/ports.ts";
 import { sha256, systemClock, systemProcess, systemRandom } from "../runtime/system.ts";
 import { hostTransport } from "../runtime/transport/host.ts";
 import type { Transport } from "../runtime/transport/transport.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
 import { welcomeText } from "./cli/welcome.ts";
 import type { Config } from "./config/profile.ts";
+import { openLog } from "./log/open-log.ts";
+import { readText } from "./read-text.ts";
 
-const epochBytes = 12;
 const stopTimeoutMs = 10_000;
 /** A terminal sends Ctrl-C to the whole process group, and a launcher forwards it: the same wish, twice. */
 const sameSignalMs = 500;
@@ -42,7 +38,12 @@ export async function serve(config: Config): Promise<ExitCode> {
   };
   const authenticates = authenticatorOf(config, clock);
   const transport = await transportOfHost();
-  const log = await openLog(config, { clock, random, logger });
+  const { node } = config.server;
+  const log = await openLog(
+    config.log.store,
+    { clock, random, logger },
+    { client: node === undefined ? "weir" : `weir ${node}`, provision: config.profile === "development" },
+  );
   const probe = systemProcess();
   const ports = { clock, random, digest: sha256, log, transport, authenticator: authenticates, logger, probe };
   const gateway = createGateway(ports, gatewayConfig);
@@ -69,13 +70,6 @@ async function transportOfHost(): Promise<Transport> {
   }
 }
 
-async function openLog(config: Config, ports: { clock: Clock; random: Random; logger: Logger }): Promise<EventLog> {
-  const { url } = config.log;
-  if (url === "memory:")
-    return openMemoryLog({ clock: ports.clock, epoch: ports.random.token(epochBytes) as LogEpoch });
-  return await openEmbeddedLog(url.slice("embedded:".length), ports);
-}
-
 function authenticatorOf(config: Config, clock: Clock): Authenticator {
   const { anonymous, jwt } = config.security;
   const by: { jwt?: Authenticator; anonymous?: Authenticator } = {};
@@ -94,14 +88,6 @@ function authenticatorOf(config: Config, clock: Clock): Authenticator {
 
 function readTls(paths: { readonly cert: string; readonly key: string }): { cert: string; key: string } {
   return { cert: readText(paths.cert), key: readText(paths.key) };
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `Cannot read ${path}: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function listenError(error: unknown, config: Config): unknown {

@@ -28,7 +28,9 @@ export function welcomeText(listening: Listening, config: Config): string {
     `  receive    npm run weir -- tail 'orders.>'${to}`,
     `  publish    npm run weir -- publish orders.eu.42 '{"total": 7}'${to}`,
     `  by hand    npx wscat -c ${socketUrl} -s weir.v1.json    then type {"type":"hello"}`,
-    ...(config.log.url === "memory:" ? [] : [`  kill it    kill -9 ${pid}    then npm start again: nothing is lost`]),
+    ...(config.log.store.kind === "memory"
+      ? []
+      : [`  kill it    kill -9 ${pid}    then npm start again: nothing is lost`]),
     "",
     "Ctrl-C stops it.",
   ].join("\n");

@@ -70,7 +70,7 @@ function nested(given: ReadonlyMap<string, Given>): unknown {
   type Tree = { [key: string]: unknown };
   const root: Tree = {
     server: {},
-    log: { retention: {} },
+    log: { retention: {}, nats: {} },
     security: { anonymous: {} },
     sessions: {},
     limits: {},
@@ -106,7 +106,7 @@ function problemOf(issue: z.core.$ZodIssue, given: ReadonlyMap<string, Given>): 
 function complaint(issue: z.core.$ZodIssue, setting: string, value: unknown): string {
   if (issue.code === "custom") return issue.message; // Ours, with the value in it.
   const allowed = issue.code === "invalid_format" ? undefined : expectation(setting);
-  const got = /secret/i.test(setting) ? `${String(value).length} characters` : JSON.stringify(value);
+  const got = /secret|password|token/i.test(setting) ? `${String(value).length} characters` : JSON.stringify(value);
   return `${allowed === undefined ? issue.message : `must be ${allowed}`}, got ${got}`;
 }
 

@@ -8,6 +8,7 @@
 import { AssertionError } from "../../protocol/assert.ts";
 import { assertLimits, type Limits, limits } from "../../protocol/limits.ts";
 import { developmentOrigins } from "../../runtime/origin.ts";
+import { decideLogStore, type LogStore } from "./log-store.ts";
 import type { JwtAlgorithm, Settings } from "./schema.ts";
 
 export type JwtConfig = {
@@ -29,7 +30,12 @@ export type Config = {
     readonly node?: string;
     readonly tls?: { readonly cert: string; readonly key: string };
   };
-  readonly log: { readonly url: string; readonly retention: Settings["log"]["retention"] };
+  readonly log: {
+    /** For people. */
+    readonly url: string;
+    readonly store: LogStore;
+    readonly retention: Settings["log"]["retention"];
+  };
   readonly security: {
     readonly anonymous: {
       readonly allow: boolean;
@@ -68,13 +74,14 @@ export function decideConfig(settings: Settings): Decided {
   }
   const jwt = security.jwt === undefined ? undefined : decideJwt(security.jwt, contradictions);
   const inForce = decideLimits(settings, contradictions);
+  const store = decideLogStore(log, contradictions);
   if (contradictions.length > 0) return { ok: false, contradictions };
   return {
     ok: true,
     config: {
       profile,
       server: present(server),
-      log,
+      log: { url: log.url, store, retention: log.retention },
       security: {
         anonymous: { ...security.anonymous, allow },
         ...(jwt === undefined ? {} : { jwt }),

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { type Limits, limits } from "../../protocol/limits.ts";
 import { filterProblem } from "../../protocol/topic.ts";
 import { originRuleProblem } from "../../runtime/origin.ts";
+import { logUrlProblem } from "./log-store.ts";
 
 export const jwtAlgorithms = ["HS256", "RS256", "EdDSA"] as const;
 export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
@@ -42,11 +43,30 @@ export const configSchema = z.strictObject({
     tls: z.strictObject({ cert: text, key: text }).optional(),
   }),
   log: z.strictObject({
-    /** `embedded:<directory>`, or `memory:` (nothing survives the process). */
-    url: z
-      .string()
-      .regex(/^(embedded:.+|memory:)$/, "must be embedded:<directory> or memory:")
-      .default("embedded:./weir-data"),
+    /** `embedded:<directory>`, `nats://<host>:<port>[,nats://…]`, or `memory` (nothing survives the process). */
+    url: checked(logUrlProblem).default("embedded:./weir-data"),
+    /** Of a log on NATS. One kind of credentials at most. */
+    nats: z.strictObject({
+      /** Separates several Weirs in one account: streams WEIR…, subjects weir.… */
+      name: z
+        .string()
+        .regex(/^[a-z][a-z0-9-]{0,31}$/, "must be 1 to 32 lower-case letters, digits and dashes, a letter first")
+        .default("weir"),
+      user: text.optional(),
+      password: text.optional(),
+      token: text.optional(),
+      /** Path of a file with the seed of an NKey. */
+      nkeyFile: text.optional(),
+      /** Path of a `.creds` file: JWT and seed. */
+      credentialsFile: text.optional(),
+      /** Paths of PEM files. */
+      tls: z.strictObject({ ca: text.optional(), cert: text.optional(), key: text.optional() }).optional(),
+      /** Of every server, so that it is known how often they flush. */
+      monitoring: z
+        .array(z.url({ protocol: /^https?$/, error: "must be http or https URLs" }))
+        .max(64)
+        .optional(),
+    }),
     /** 0: no bound. The strictest one wins. */
     retention: z.strictObject({ ageMs: bound.default(0), bytes: bound.default(0), records: bound.default(0) }),
   }),

@@ -30,7 +30,11 @@ describe("loadConfig() without any source", () => {
     expect(configOf({})).toEqual({
       profile: "development",
       server: { host: "127.0.0.1", port: 8080 },
-      log: { url: "embedded:./weir-data", retention: { ageMs: 0, bytes: 0, records: 0 } },
+      log: {
+        url: "embedded:./weir-data",
+        store: { kind: "embedded", directory: "./weir-data" },
+        retention: { ageMs: 0, bytes: 0, records: 0 },
+      },
       security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"] },
       sessionsMax: 100_000,
       limits,
@@ -107,7 +111,7 @@ describe("loadConfig() with a bad setting", () => {
     const problems = problemsOf({ file: "a: 1", env: { WEIR_LOG_LEVEL: "loud" }, flags: { log: "nats:x" } });
     expect(problems).toEqual([
       "weir.yaml: a: Unknown setting, expected one of: profile, server, log, security, sessions, limits, logging",
-      'flag --log: log.url: must be embedded:<directory> or memory:, got "nats:x"',
+      'flag --log: log.url: must be embedded:<directory>, memory or nats://<host>:<port>[,nats://…], got "nats:x"',
       'environment WEIR_LOG_LEVEL: logging.level: must be one of debug, info, warn, error, silent, got "loud"',
     ]);
   });

@@ -19,7 +19,11 @@ const args = {
   },
   host: { type: "string", description: "Address to listen on, 127.0.0.1 by default", valueHint: "address" },
   port: { type: "string", description: "Port to listen on, 8080 by default, 0 for any free one", valueHint: "number" },
-  log: { type: "string", description: "embedded:<directory> (./weir-data by default) or memory:", valueHint: "url" },
+  log: {
+    type: "string",
+    description: "embedded:<directory> (./weir-data by default), nats://<host>:<port>[,nats://…] or memory",
+    valueHint: "url",
+  },
   "log-level": { type: "string", description: "debug, info, warn, error or silent", valueHint: "level" },
 } as const;
 

@@ -1,0 +1,37 @@
+/**
+ * Opens the event log that the configuration names.
+ * @module
+ */
+import type { LogEpoch } from "../../protocol/ids.ts";
+import { openEmbeddedLog } from "../../runtime/log/embedded/mod.ts";
+import type { EventLog } from "../../runtime/log/event-log.ts";
+import { openJetStreamLog } from "../../runtime/log/jetstream/open.ts";
+import { openMemoryLog } from "../../runtime/log/memory.ts";
+import type { Clock, Logger, Random } from "../../runtime/ports.ts";
+import type { LogStore } from "../config/log-store.ts";
+import { natsOptions } from "./nats-options.ts";
+
+export type OpeningPorts = { readonly clock: Clock; readonly random: Random; readonly logger: Logger };
+export type Opening = {
+  /** How operators of NATS see this process. */
+  readonly client: string;
+  /** Streams that are missing are made. */
+  readonly provision: boolean;
+};
+
+const epochBytes = 12;
+
+export async function openLog(store: LogStore, ports: OpeningPorts, opening: Opening): Promise<EventLog> {
+  switch (store.kind) {
+    case "memory":
+      return openMemoryLog({ clock: ports.clock, epoch: ports.random.token(epochBytes) as LogEpoch });
+    case "embedded":
+      return await openEmbeddedLog(store.directory, ports);
+    case "nats":
+      return await openJetStreamLog({
+        ...natsOptions(store, opening.client),
+        ...ports,
+        ...(opening.provision ? { provision: {} } : {}),
+      });
+  }
+}
