@@ -3,9 +3,9 @@
  * bounded time; refusals are answers.
  * @module
  */
-import { MsgHdrsImpl } from "@nats-io/nats-core/internal";
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../../ports.ts";
+import { HeaderBlock, headersOf } from "./header-block.ts";
 import { inboxPrefixOf } from "./publisher.ts";
 
 /** JetStream refused; `code` is its error code. */
@@ -31,7 +31,7 @@ export type Stored = {
   readonly seq: number;
   readonly subject: string;
   readonly timeMs: number;
-  readonly headers: Msg["headers"];
+  readonly headers: HeaderBlock | undefined;
   readonly data: Uint8Array;
 };
 
@@ -246,13 +246,14 @@ function fromLeader({ subject, seq, hdrs, data, time }: LeaderMessage): Stored {
     seq,
     subject,
     timeMs: Date.parse(time),
-    headers: block === undefined ? undefined : MsgHdrsImpl.decode(block),
+    headers: block === undefined ? undefined : new HeaderBlock(block),
     data: data === undefined ? new Uint8Array(0) : new Uint8Array(Buffer.from(data, "base64")),
   };
 }
 
 function fromDirect(message: Msg): Stored {
-  const { headers } = message;
+  // The chunk of the socket that they came in is not kept for as long as the record.
+  const headers = headersOf(message)?.copy();
   return {
     seq: Number(headers?.get("Nats-Sequence")),
     subject: headers?.get("Nats-Subject") ?? "",

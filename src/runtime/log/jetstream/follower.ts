@@ -10,6 +10,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { Clock, Timer } from "../../ports.ts";
 import { type Api, type Stored, UnavailableError } from "./api.ts";
+import { headersOf } from "./header-block.ts";
 
 export type FollowOptions = {
   readonly stream: string;
@@ -32,6 +33,9 @@ const checkMs = 250;
 const retryMs = 200;
 const directBatch = 512;
 const inactiveNs = 30_000_000_000;
+
+/** With domain and account before and a random token after. */
+const longPlaceTokens = 12;
 
 type ConsumerInfo = { readonly name: string };
 
@@ -187,6 +191,7 @@ class Consumer {
   readonly #inbox: { readonly reply: string; end(): void };
   #delivered = 0;
   #asked = 0;
+  #isLong: boolean | undefined;
 
   constructor(api: Api, clock: Clock, options: ConsumerOptions) {
     this.#api = api;
@@ -210,18 +215,16 @@ class Consumer {
 
   #receive(message: Msg): void {
     this.heardAt = this.#clock.now();
-    const code = message.headers?.code ?? 0;
+    const headers = headersOf(message);
+    const code = headers?.code ?? 0;
     if (code !== 0) return this.#status(code);
-    // $JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<ns>.<pending>, or with a domain and account before.
-    const parts = message.reply?.split(".") ?? [];
-    const base = parts.length > 9 ? 4 : 2;
-    const [seq, delivered] = [Number(parts[base + 3]), Number(parts[base + 4])];
-    if (delivered !== this.#delivered + 1) return this.#options.receive("broken");
-    this.#delivered = delivered;
-    if (this.#asked - delivered < pullBatch / 2) this.#pull();
-    const timeMs = Math.floor(Number(parts[base + 5]) / 1e6);
-    const { subject, headers } = message;
-    this.#options.receive({ stored: { seq, subject, timeMs, headers, data: message.data.slice() } });
+    const place = this.#placeOf(message.reply ?? "");
+    if (place.delivered !== this.#delivered + 1) return this.#options.receive("broken");
+    this.#delivered = place.delivered;
+    if (this.#asked - place.delivered < pullBatch / 2) this.#pull();
+    const { seq, timeMs } = place;
+    const stored = { seq, subject: message.subject, timeMs, headers, data: message.data.slice() };
+    this.#options.receive({ stored });
   }
 
   /** 100: alive. 408, 409 "batch completed": that pull is over. Anything else: the consumer is gone. */
@@ -229,5 +232,20 @@ class Consumer {
     if (code === 100) return;
     if (code === 408 || code === 409) return this.#pull();
     this.#options.receive("broken");
+  }
+
+  /** `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<ns>.<pending>`; longer where there are domains. */
+  #placeOf(reply: string): { readonly seq: number; readonly delivered: number; readonly timeMs: number } {
+    this.#isLong ??= reply.split(".").length >= longPlaceTokens;
+    const end = this.#isLong ? reply.lastIndexOf(".") : reply.length;
+    const pendingAt = reply.lastIndexOf(".", end - 1);
+    const timeAt = reply.lastIndexOf(".", pendingAt - 1);
+    const deliveredAt = reply.lastIndexOf(".", timeAt - 1);
+    const seqAt = reply.lastIndexOf(".", deliveredAt - 1);
+    return {
+      seq: Number(reply.slice(seqAt + 1, deliveredAt)),
+      delivered: Number(reply.slice(deliveredAt + 1, timeAt)),
+      timeMs: Math.floor(Number(reply.slice(timeAt + 1, pendingAt)) / 1e6),
+    };
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { MsgHdrs } from "@nats-io/transport-node";
 import { type Lane, normalLane } from "../../../protocol/lane.ts";
+import type { HeaderBlock } from "./header-block.ts";
 
 /** Names on the wire. Services read them: docs/services.md. */
 export const header = {
@@ -101,14 +102,13 @@ function bare(): Record<string, string | number> {
 }
 
 /** What a message says about its record: services' own headers are the record's. */
-export function readRecordHeaders(found: MsgHdrs | undefined): RecordHeaders & { readonly id: string | undefined } {
+export function readRecordHeaders(found: HeaderBlock | undefined): RecordHeaders & { readonly id: string | undefined } {
   if (found === undefined) return { lane: normalLane, id: undefined };
   let lane: Lane = normalLane;
   let id: string | undefined;
   const own: [string, string][] = [];
   let hasHeaders = false;
-  for (const [name, values] of found) {
-    const value = values[0] ?? "";
+  found.each((name, value) => {
     if (!reserved.test(name)) own.push([name, value]);
     else if (name === header.lane) lane = laneOf(value);
     else if (name === header.recordId) id = decodeURIComponent(value);
@@ -117,7 +117,7 @@ export function readRecordHeaders(found: MsgHdrs | undefined): RecordHeaders & {
       own.push(...moreOf(value));
       hasHeaders = true;
     }
-  }
+  });
   return own.length === 0 && !hasHeaders ? { lane, id } : { lane, id, headers: Object.fromEntries(own) };
 }
 

@@ -80,6 +80,8 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #inbox: string;
   readonly #pending = new Map<number, Pending>();
+  /** Refused for now: sent again sooner than by silence. */
+  readonly #refused = new Set<Pending>();
   /** Waits for room. */
   #waiting: Pending[] = [];
   #messages = 0;
@@ -175,6 +177,7 @@ export class Publisher {
   }
 
   #send(token: number, pending: Pending, now: EpochMs): void {
+    this.#refused.delete(pending);
     pending.sendAt = now + this.#options.resendMs;
     pending.tries++;
     const reply = this.#inbox + token.toString(36);
@@ -219,6 +222,7 @@ export class Publisher {
   }
 
   #again(pending: Pending): void {
+    this.#refused.add(pending);
     pending.sendAt = this.#clock.now() + Math.min(retryMs * 2 ** Math.min(pending.tries, 8), retryMsMax);
   }
 
@@ -226,6 +230,7 @@ export class Publisher {
     const pending = this.#pending.get(token);
     if (pending === undefined) return;
     this.#pending.delete(token);
+    this.#refused.delete(pending);
     this.#messages -= pending.messages.length;
     this.#bytes -= pending.bytes;
     pending.resolve(result);
@@ -240,6 +245,8 @@ export class Publisher {
       for (const [token, pending] of this.#pending) {
         if (now >= pending.deadline) this.#settle(token, this.#silent());
         else if (this.#connected && now >= pending.sendAt) this.#send(token, pending, now);
+        // What was sent once and is not due yet: what came after it is not due either, unless it was refused for now.
+        else if (pending.tries === 1 && this.#refused.size === 0) break;
       }
       this.#giveUpWaiting(now);
       this.#sweepSoon();
