@@ -25,7 +25,6 @@ export class UnavailableError extends Error {
 
 export const noMessageFound = 10_037;
 export const streamNotFound = 10_059;
-export const consumerNotFound = 10_014;
 
 export type Stored = {
   readonly seq: number;
