@@ -11,12 +11,14 @@ export type TcpProxy = AsyncDisposable & {
   cut(): void;
   /** Keeps every connection open and lets nothing through until `mend()`. */
   stall(): void;
+  /** Lets through what clients say and loses what is answered. `mend()` ends these connections. */
+  deafen(): void;
   /** Holds back each chunk for so long, in both directions. */
   delay(delayMs: number): void;
   mend(): void;
 };
 
-type Mode = "open" | "cut" | "stalled";
+type Mode = "open" | "cut" | "stalled" | "deaf";
 
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const claim = await claimPort();
@@ -56,11 +58,17 @@ class PairingProxy implements TcpProxy {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  deafen(): void {
+    this.#mode = "deaf";
+  }
+
   delay(delayMs: number): void {
     this.#delayMs = delayMs;
   }
 
   mend(): void {
+    // A connection that lost some of its bytes is no use to anybody.
+    if (this.#mode === "deaf") this.cut();
     this.#mode = "open";
     for (const socket of this.#sockets) socket.resume();
   }
@@ -72,16 +80,17 @@ class PairingProxy implements TcpProxy {
   }
 
   #accept(client: Socket, target: Socket): void {
-    this.#forward(client, target);
-    this.#forward(target, client);
+    this.#forward(client, target, false);
+    this.#forward(target, client, true);
   }
 
-  #forward(from: Socket, to: Socket): void {
+  #forward(from: Socket, to: Socket, answers: boolean): void {
     this.#sockets.add(from);
     from.setNoDelay(true);
     // One after the other, so that a delay that gets shorter reorders nothing.
     let before = Promise.resolve();
     from.on("data", (chunk) => {
+      if (answers && this.#mode === "deaf") return;
       if (this.#delayMs === 0) {
         before = before.then(() => this.#write(from, to, chunk));
         return;

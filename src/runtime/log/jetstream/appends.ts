@@ -33,7 +33,7 @@ export type AppendsParts = {
   readonly steps: Steps;
   readonly ordering: Ordering;
   readonly op: () => string;
-  /** These records are stored. */
+  /** These records are stored; none: the log goes that far. */
   readonly stored: (last: Seq, count: number, bytes: number) => void;
 };
 
@@ -220,7 +220,7 @@ export class Appends {
     stored.set(number, result.seq);
     producer.ahead.delete(number);
     this.#parts.producers.moved(producer, number, result.seq);
-    if (!result.duplicate) this.#parts.stored(result.seq, 1, sizeOf(message));
+    this.#parts.stored(result.seq, result.duplicate ? 0 : 1, result.duplicate ? 0 : sizeOf(message));
   }
 
   // --- plain ---
@@ -250,10 +250,13 @@ export class Appends {
     const key = once?.key ?? this.#parts.op();
     if (!steps.atomic) return this.#stepWithoutBatch(request, key);
     const producer = await producers.get(name);
-    const head = journal === undefined ? 0 : await journals.headFor(journal);
+    if (journal !== undefined && journal.key.id !== name)
+      return unavailable(`A step of ${name} cannot write the journal of ${journal.key.id}`, false);
+    const head = journal === undefined ? { seq: 0, chain: undefined } : await journals.headFor(journal);
     const done = once === undefined ? undefined : await steps.done(name, key);
-    const view = { mark: () => producer.mark, done: () => done, journalHead: () => head };
+    const view = { mark: () => producer.mark, done: () => done, journalHead: () => head.seq };
     const plan = planAppend(request, view);
+    if (done !== undefined) this.#parts.stored(done.last, 0, 0);
     if (plan.kind === "answer") return plan.result;
     if (records.length - plan.from >= batchMessagesMax)
       return unavailable(`A step of ${records.length} records does not fit in a batch of ${batchMessagesMax}`, false);
@@ -262,16 +265,17 @@ export class Appends {
       .map((record, i) => this.#messageOf(producer, request, i + plan.from, record));
     if (numbered !== undefined && !(await producers.begin(producer)))
       return unavailable(`Producer ${name} is another node's`);
-    const result = await steps.do({ producer: name, key, records: messages, journal });
+    const result = await steps.do({ producer: name, key, records: messages, journal, chain: head.chain });
     if (numbered !== undefined) {
       if (result.ok) producers.moved(producer, numbered.numbers.at(-1) ?? 0, result.last);
       producers.ended(producer, result.ok ? "known" : "unknown");
     }
     if (!result.ok) return stepFailure(result, journal);
+    this.#parts.stored(result.last, 0, 0);
     if (result.duplicate) return { ok: true, seqs: [result.first, result.last], duplicate: true };
     for (const message of messages) this.#parts.stored(result.last, 1, sizeOf(message));
     // Decided. If the journal cannot be reached now, whoever reads it next writes the entries.
-    if (journal !== undefined) await journals.appendDecided(journal);
+    if (journal !== undefined) await journals.appendDecided(journal, result.chain);
     return appended(request, plan.from, result.first);
   }
 

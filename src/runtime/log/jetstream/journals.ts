@@ -12,7 +12,7 @@ import { packEntries, unpackEntries } from "./entries.ts";
 import { type Fields, header } from "./headers.ts";
 import { type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
 import { SerialByKey } from "./serial.ts";
-import type { Steps } from "./steps.ts";
+import type { Chain, Steps } from "./steps.ts";
 import { readSubject } from "./subject-reader.ts";
 import { encodeToken, type Names, type Subjects } from "./subjects.ts";
 
@@ -21,9 +21,12 @@ type Head = {
   readonly seq: number;
   /** Seq of the message that holds it; 0: none. */
   readonly at: number;
-  /** Another process may have written it: before our first append it is made sure that it cannot go on. */
-  readonly fromElsewhere: boolean;
-  readonly claimed: boolean;
+  /** That message is of this process: who else believes to write here will be refused. */
+  readonly ours: boolean;
+  /** Of the producer's steps, as it was known before that message was written. */
+  readonly chain: Chain | undefined;
+  /** No other node can do a step after this chain. */
+  readonly fenced: boolean;
 };
 type Append = Awaited<ReturnType<Journals["append"]>>;
 
@@ -38,10 +41,12 @@ export type JournalsParts = {
   readonly op: () => string;
 };
 
-const newHead: Head = { seq: 0, at: 0, fromElsewhere: false, claimed: true };
+/** No step can expect a journal to end here: it would have written there first. */
+const newHead: Head = { seq: 0, at: 0, ours: false, chain: undefined, fenced: true };
 
 const headsMax = 200_000;
 const triesMax = 4;
+const unknownMax = 16;
 /** A deleted journal's last message says so for as long as a late reader may need. */
 const tombstoneTtl = "60s";
 const listKeptMs = 30_000;
@@ -50,7 +55,7 @@ export class JetStreamJournals implements Journals {
   readonly #parts: JournalsParts;
   readonly #heads = new Map<string, Head>();
   /** Writes whose answer was lost: the same write comes again. */
-  readonly #unknown = new Map<string, { readonly expected: number; readonly op: string }>();
+  readonly #unknown = new Map<string, { readonly expected: number; readonly ops: readonly string[] }>();
   readonly #serial = new SerialByKey();
   #listed: { readonly kind: string; readonly ids: readonly string[]; readonly at: number } | undefined;
 
@@ -62,17 +67,30 @@ export class JetStreamJournals implements Journals {
     return this.#serial.run(nameOf(request.key), () => this.#append(request));
   }
 
-  /** Number of the last entry, for a step that expects it to be one. */
-  headFor({ key, expected }: JournalAppend): Promise<number> {
+  /**
+   * Number of the last entry, for a step that expects it to be one. If it is, then no other node can write an entry
+   * before those of the step, which is to be done after this chain.
+   */
+  headFor({ key, expected }: JournalAppend): Promise<{ readonly seq: number; readonly chain: Chain | undefined }> {
     return this.#serial.run(nameOf(key), async () => {
-      const { seq } = await this.#head(key);
-      return seq === expected ? seq : (await this.#load(key)).seq;
+      for (let tries = 0; tries < triesMax; tries++) {
+        let head = await this.#head(key);
+        const isKnown = head.ours && head.chain !== undefined && head.chain === this.#parts.steps.held(key.id);
+        if (head.seq !== expected || !isKnown) head = await this.#load(key);
+        if (head.seq !== expected || head.ours || (await this.#own(key, head))) return head;
+      }
+      throw new Error(`Journal ${nameOf(key)} is written by several nodes`);
     });
   }
 
-  /** The entries of a step that is decided. The head must be where the step expected it. */
-  appendDecided(request: JournalAppend): Promise<Append> {
-    return this.#serial.run(nameOf(request.key), () => this.#write(request));
+  /** The entries of a step that is decided, after this chain. */
+  appendDecided(request: JournalAppend, chain: Chain): Promise<Append> {
+    return this.#serial.run(nameOf(request.key), async () => {
+      const head = this.#heads.get(nameOf(request.key));
+      if (head?.seq !== request.expected) return this.#write(request);
+      this.#hold(request.key, { ...head, chain, fenced: true });
+      return this.#write(request);
+    });
   }
 
   async #append(request: JournalAppend): Promise<Append> {
@@ -82,19 +100,43 @@ export class JetStreamJournals implements Journals {
       if (expected === 0 && !this.#heads.has(nameOf(key))) this.#hold(key, newHead);
       let head = await this.#head(key);
       if (head.seq !== expected) {
-        const ours = await this.#wasOurs(request);
-        if (ours !== undefined) return ours;
+        const at = await this.#writtenBefore(request);
+        if (at !== undefined) return this.#wrote(key, { ...head, seq: expected + entries.length, at });
         head = await this.#load(key);
         if (head.seq !== expected) return journalConflict(key, expected, head.seq);
       }
       if (entries.length === 0) return { ok: true, seq: expected };
-      if (!head.fromElsewhere || head.claimed || (await this.#parts.steps.claim(key.id))) {
-        this.#hold(key, { ...head, claimed: true });
-        return await this.#write(request);
-      }
+      if (await this.#fence(key, head)) return await this.#write(request);
       this.#heads.delete(nameOf(key)); // A step was done meanwhile, and its entries are owed to the journal.
     }
     return unavailable(`Journal ${nameOf(key)} is written by several nodes`);
+  }
+
+  /** Before an entry is written: no step that expects the journal to end here can be decided any more. */
+  async #fence(key: JournalKey, head: Head): Promise<boolean> {
+    const { steps } = this.#parts;
+    if (!steps.atomic) return true;
+    if (head.chain !== steps.held(key.id)) return false;
+    if (head.fenced) return true;
+    if (head.chain === undefined || !(await steps.claim(key.id, head.chain))) return false;
+    this.#hold(key, { ...head, fenced: true });
+    return true;
+  }
+
+  /** Before a step: a message without entries, after which whoever wrote here before is refused. */
+  async #own(key: JournalKey, head: Head): Promise<boolean> {
+    const { publisher, subjects, op } = this.#parts;
+    const id = op();
+    const fields: Fields = { [header.expectedLast]: head.at, [header.op]: id, [header.entries]: span(head.seq, 0) };
+    const result = await publisher.publish([{ subject: subjects.journal(key), fields, payload: noPayload }]);
+    if (!result.ok && result.code !== refusal.wrongLastSeq) throw new Error(result.message);
+    const newest = result.ok ? undefined : await this.#newest(key);
+    if (result.ok || newest?.headers?.get(header.op) === id) {
+      this.#hold(key, { ...head, at: result.ok ? result.seq : (newest?.seq ?? 0), ours: true });
+      return true;
+    }
+    this.#heads.delete(nameOf(key));
+    return false;
   }
 
   async #write({ key, expected, entries }: JournalAppend): Promise<Append> {
@@ -106,36 +148,43 @@ export class JetStreamJournals implements Journals {
     const fields: Fields = {
       [header.expectedLast]: head.at,
       [header.op]: id,
-      [header.entries]: `${expected + 1}-${last}`,
+      [header.entries]: span(expected, entries.length),
     };
-    const result = await publisher.publish([{ subject: subjects.journal(key), fields, payload: packEntries(entries) }]);
-    if (result.ok) return this.#wrote(key, { seq: last, at: result.seq });
+    const payload = packEntries(entries);
+    const result = await publisher.publish([{ subject: subjects.journal(key), fields, payload }]);
+    if (result.ok) return this.#wrote(key, { ...head, seq: last, at: result.seq });
     this.#heads.delete(nameOf(key));
     if (result.code === refusal.noSpace) return { ok: false, code: "full", message: result.message, retryable: true };
-    if (result.code !== refusal.wrongLastSeq) {
-      this.#unknown.set(nameOf(key), { expected, op: id });
-      return unavailable(result.message);
-    }
-    const newest = await this.#newest(key);
-    if (newest?.headers?.get(header.op) === id) return this.#wrote(key, { seq: last, at: newest.seq });
+    this.#doubt(key, expected, id);
+    if (result.code !== refusal.wrongLastSeq) return unavailable(result.message);
+    const at = await this.#writtenBefore({ key, expected, entries });
+    if (at !== undefined) return this.#wrote(key, { ...head, seq: last, at });
     const { seq } = await this.#load(key);
     // Expired or deleted behind our back: nothing was refused but an old place.
     return seq === expected ? unavailable(`Journal ${nameOf(key)} moved`) : journalConflict(key, expected, seq);
   }
 
-  #wrote(key: JournalKey, { seq, at }: { readonly seq: number; readonly at: number }): Append {
+  #wrote(key: JournalKey, head: Head): Append {
     this.#unknown.delete(nameOf(key));
-    this.#hold(key, { seq, at, fromElsewhere: false, claimed: true });
-    return { ok: true, seq };
+    this.#hold(key, { ...head, ours: true });
+    return { ok: true, seq: head.seq };
   }
 
-  /** An append whose answer was lost is asked for again: it may be stored. */
-  async #wasOurs({ key, expected, entries }: JournalAppend): Promise<Append | undefined> {
+  #doubt(key: JournalKey, expected: number, op: string): void {
+    const name = nameOf(key);
+    const before = this.#unknown.get(name);
+    const ops = before?.expected === expected ? before.ops : [];
+    if (this.#unknown.size >= headsMax) this.#unknown.delete(this.#unknown.keys().next().value as string);
+    this.#unknown.set(name, { expected, ops: [...ops, op].slice(-unknownMax) });
+  }
+
+  /** Where the journal ends with these very entries, in a write of ours whose answer was lost. */
+  async #writtenBefore({ key, expected, entries }: JournalAppend): Promise<number | undefined> {
     const unknown = this.#unknown.get(nameOf(key));
     if (unknown?.expected !== expected) return undefined;
     const newest = await this.#newest(key);
-    if (newest?.headers?.get(header.op) !== unknown.op) return undefined;
-    return this.#wrote(key, { seq: expected + entries.length, at: newest.seq });
+    if (newest === undefined || !unknown.ops.includes(newest.headers?.get(header.op) ?? "")) return undefined;
+    return Buffer.compare(newest.data, packEntries(entries)) === 0 ? newest.seq : undefined;
   }
 
   // --- where it ends ---
@@ -148,12 +197,15 @@ export class JetStreamJournals implements Journals {
   async #load(key: JournalKey): Promise<Head> {
     const newest = await this.#newest(key);
     const seq = lastEntryOf(newest);
-    const head = this.#hold(key, { seq, at: newest?.seq ?? 0, fromElsewhere: seq > 0, claimed: false });
-    const owed = await this.#parts.steps.owed(key, seq);
-    if (owed === undefined) return head;
-    const written = await this.#write(owed);
+    const { chain, journal } = await this.#parts.steps.owed(key, seq);
+    const fenced = newest === undefined || (newest.headers?.get(header.deleted) ?? "") !== "";
+    const head = this.#hold(key, { seq, at: newest?.seq ?? 0, ours: false, chain, fenced });
+    if (journal === undefined) return head;
+    const written = await this.#write(journal);
     if (!written.ok && written.code !== "conflict") throw new Error(written.message);
-    return this.#heads.get(nameOf(key)) ?? this.#load(key);
+    const after = this.#heads.get(nameOf(key));
+    // Who did that step may still be there, and do another.
+    return after === undefined ? this.#load(key) : this.#hold(key, { ...after, fenced: false });
   }
 
   #newest(key: JournalKey): Promise<Stored | undefined> {
@@ -245,6 +297,10 @@ function nameOf({ kind, id }: JournalKey): string {
 function range(message: Stored): readonly [number, number] {
   const [first, last] = (message.headers?.get(header.entries) ?? "").split("-").map(Number);
   return [first ?? 0, last ?? 0];
+}
+
+function span(after: number, count: number): string {
+  return `${after + 1}-${after + count}`;
 }
 
 function lastEntryOf(message: Stored | undefined): number {

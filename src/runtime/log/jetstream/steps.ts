@@ -12,7 +12,7 @@ import type { Seq } from "../../../protocol/ids.ts";
 import type { Clock } from "../../ports.ts";
 import type { JournalAppend, JournalKey } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
-import { header } from "./headers.ts";
+import { type Fields, header } from "./headers.ts";
 import { type Message, noPayload, type Published, type Publisher, refusal } from "./publisher.ts";
 import { decode, encode } from "./step-payload.ts";
 import { readSubject } from "./subject-reader.ts";
@@ -20,10 +20,11 @@ import type { Names, Subjects } from "./subjects.ts";
 
 export type Done = { readonly first: Seq; readonly last: Seq };
 
-type Chain = {
+/** What is known of a producer's steps; another object once it was read anew. */
+export type Chain = {
   /** Seq of its newest message. */
   last: Seq;
-  readonly done: Map<string, Done>;
+  readonly done: Map<string, Done & { readonly op: string }>;
   /** Of the newest step. */
   journal: JournalAppend | undefined;
 };
@@ -36,6 +37,8 @@ export type StepsParts = {
   readonly subjects: Subjects;
   /** Server and stream store batches atomically. */
   readonly atomic: boolean;
+  /** Unique in all processes and for all time. */
+  readonly op: () => string;
 };
 
 export type Step = {
@@ -43,10 +46,20 @@ export type Step = {
   readonly key: string;
   readonly records: readonly Message[];
   readonly journal: JournalAppend | undefined;
+  /** As it was when the journal was last known to end where the step expects it. */
+  readonly chain: Chain | undefined;
 };
 export type StepResult =
-  | { readonly ok: true; readonly first: Seq; readonly last: Seq; readonly duplicate: boolean }
+  | { readonly ok: true; readonly first: Seq; readonly last: Seq; readonly duplicate: boolean; readonly chain: Chain }
   | { readonly ok: false; readonly code: "fenced" | "unavailable" | "full" | "unsupported"; readonly message: string };
+
+type Noted = {
+  readonly key: string;
+  readonly op: string;
+  readonly seq: Seq;
+  readonly count: number;
+  readonly journal: JournalAppend | undefined;
+};
 
 const chainsMax = 100_000;
 const tombstoneTtl = "60s";
@@ -68,50 +81,80 @@ export class Steps {
     return (await this.#chain(producer)).done.get(key);
   }
 
-  async do({ producer, key, records, journal }: Step): Promise<StepResult> {
-    const chain = await this.#chain(producer);
+  async do(step: Step): Promise<StepResult> {
+    const { producer, key, records, journal } = step;
+    const chain = step.chain ?? (await this.#chain(producer));
     const count = records.length;
-    const fields = { [header.expectedLast]: chain.last, [header.step]: encodeURIComponent(key), [header.count]: count };
+    const op = this.#parts.op();
+    const fields: Fields = {
+      [header.expectedLast]: chain.last,
+      [header.step]: encodeURIComponent(key),
+      [header.count]: count,
+      [header.op]: op,
+    };
     const payload = journal === undefined ? noPayload : encode(journal);
     const marker: Message = { subject: this.#parts.subjects.steps(producer), fields, payload };
     const result = await this.#publish([...records, marker]);
-    if (result.ok)
-      return { ok: true, ...this.#note(chain, { key, seq: result.seq, count, journal }), duplicate: false };
+    if (result.ok) {
+      const { first, last } = this.#note(chain, { key, op, seq: result.seq, count, journal });
+      return { ok: true, first, last, duplicate: false, chain };
+    }
     this.#chains.delete(producer);
     if (result.code === refusal.noSpace) return { ok: false, code: "full", message: result.message };
-    if (result.code !== refusal.wrongLastSeq) return { ok: false, code: "unavailable", message: result.message };
-    // Done already (by ourselves, and the answer was lost; or by another node), or the producer is another node's now.
-    const done = (await this.#chain(producer)).done.get(key);
-    if (done !== undefined) return { ok: true, ...done, duplicate: true };
-    return { ok: false, code: "fenced", message: `Producer ${producer} belongs to another node now` };
+    // A record's message id is looked at before the chain.
+    if (result.code !== refusal.wrongLastSeq && result.code !== refusal.batchDuplicate)
+      return { ok: false, code: "unavailable", message: result.message };
+    return this.#refused({ producer, key, op }, result.code);
+  }
+
+  /** Done already (by ourselves, and the answer was lost; or by another node), or the producer is another node's now. */
+  async #refused(
+    { producer, key, op }: { readonly producer: string; readonly key: string; readonly op: string },
+    code: number,
+  ): Promise<StepResult> {
+    const chain = await this.#chain(producer);
+    const done = chain.done.get(key);
+    if (done !== undefined) return { ok: true, ...done, duplicate: done.op !== op, chain };
+    if (code === refusal.wrongLastSeq)
+      return { ok: false, code: "fenced", message: `Producer ${producer} belongs to another node now` };
+    return { ok: false, code: "unavailable", message: "Some of its records are stored already" };
+  }
+
+  /** Undefined: nothing is known now. */
+  held(producer: string): Chain | undefined {
+    return this.#chains.get(producer);
   }
 
   #publish(messages: readonly Message[]): Promise<Published> {
     return this.#parts.publisher.publish(messages as [Message, ...Message[]]);
   }
 
-  #note(chain: Chain, step: { key: string; seq: Seq; count: number; journal: JournalAppend | undefined }): Done {
+  #note(chain: Chain, step: Noted): Done {
     const done = step.count === 0 ? { first: 0, last: 0 } : { first: step.seq - step.count, last: step.seq - 1 };
     chain.last = step.seq;
     chain.journal = step.journal;
-    chain.done.set(step.key, done);
+    chain.done.set(step.key, { ...done, op: step.op });
     return done;
   }
 
-  /** Entries that a step decided and that are not in the journal yet, which ends at `seq`. */
-  async owed(key: JournalKey, seq: number): Promise<JournalAppend | undefined> {
-    if (!this.#parts.atomic) return undefined;
+  /** Reads the chain anew; with it, entries that a step decided and that are not in the journal yet, which ends at `seq`. */
+  async owed(
+    key: JournalKey,
+    seq: number,
+  ): Promise<{ readonly chain: Chain | undefined; readonly journal: JournalAppend | undefined }> {
+    if (!this.#parts.atomic) return { chain: undefined, journal: undefined };
     this.#chains.delete(key.id);
-    const { journal } = await this.#chain(key.id);
+    const chain = await this.#chain(key.id);
+    const { journal } = chain;
     const isIts = journal !== undefined && journal.key.kind === key.kind && journal.key.id === key.id;
-    return isIts && journal.expected === seq ? journal : undefined;
+    return { chain, journal: isIts && journal.expected === seq ? journal : undefined };
   }
 
-  /** From now on no other node can do a step for this producer without being refused. False: one was faster. */
-  async claim(producer: string): Promise<boolean> {
-    if (!this.#parts.atomic) return true;
-    const chain = await this.#chain(producer);
-    const fields = { [header.expectedLast]: chain.last, [header.op]: "claim" };
+  /** From now on no other node can do a step after this chain without being refused. False: one was faster. */
+  async claim(producer: string, chain: Chain): Promise<boolean> {
+    if (this.#chains.get(producer) !== chain) return false;
+    const op = this.#parts.op();
+    const fields: Fields = { [header.expectedLast]: chain.last, [header.op]: op };
     const result = await this.#publish([{ subject: this.#parts.subjects.steps(producer), fields, payload: noPayload }]);
     if (result.ok) {
       chain.last = result.seq;
@@ -167,6 +210,7 @@ export class Steps {
     if ((headers?.get(header.deleted) ?? "") !== "") return chain.done.clear();
     if (key === "") return;
     const journal = data.byteLength === 0 ? undefined : decode(data);
-    this.#note(chain, { key: decodeURIComponent(key), seq, count: Number(headers?.get(header.count) ?? 0), journal });
+    const [op = "", count] = [headers?.get(header.op), Number(headers?.get(header.count) ?? 0)];
+    this.#note(chain, { key: decodeURIComponent(key), op, seq, count, journal });
   }
 }
