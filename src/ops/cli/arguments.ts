@@ -56,6 +56,15 @@ export function wholeNumber(name: string, text: string, range: { readonly min: n
   throw usageError(`--${name} must be a whole number from ${range.min} to ${range.max}, got "${text}"`);
 }
 
+const unitsMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `12h`, `7d` in milliseconds. */
+export function duration(name: string, text: string): number {
+  const [, number, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) * unitsMs[unit as keyof typeof unitsMs];
+  throw usageError(`--${name} must be a duration as 90s, 12h or 7d, got "${text}"`);
+}
+
 export function oneOf<const T extends string>(name: string, text: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === text);
   if (found !== undefined) return found;

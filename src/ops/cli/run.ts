@@ -12,23 +12,35 @@ import { strictArguments } from "./arguments.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { historyCommand } from "./commands/history.ts";
+import { natsInitCommand, natsInitSettings } from "./commands/nats-init.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { tailCommand } from "./commands/tail.ts";
-import { CliError, type ExitCode, exitCodes } from "./exit-code.ts";
+import { CliError, type ExitCode, exitCodes, usageError } from "./exit-code.ts";
 
 // citty types every command by its own arguments; in one table they are only "some command".
 // biome-ignore lint/suspicious/noExplicitAny: see above
 type AnyCommand = CommandDef<any>;
 
-const commands: Readonly<Record<string, AnyCommand>> = {
+type Commands = Readonly<Record<string, AnyCommand>>;
+const commands: Commands = {
   serve: serveCommand,
   publish: publishCommand,
   tail: tailCommand,
   history: historyCommand,
+  nats: defineCommand({
+    meta: { name: "nats", description: "What a log on NATS needs there" },
+    subCommands: { init: natsInitCommand },
+  }),
   bench: benchCommand,
   demo: demoCommand,
 };
+
+/** Settings that a command takes beside the options of its own. */
+const settingsOf: ReadonlyMap<AnyCommand, readonly string[]> = new Map<AnyCommand, readonly string[]>([
+  [serveCommand, [...settingKinds.keys()]],
+  [natsInitCommand, natsInitSettings],
+]);
 
 const ofClients: ReadonlySet<string> = new Set(["publish", "tail", "history", "bench", "demo"]);
 
@@ -51,7 +63,7 @@ export async function runCli(words: readonly string[]): Promise<ExitCode> {
       console.log(packageJson.version);
       return exitCodes.done;
     }
-    return await runNamed(name, rest);
+    return await runNamed({ table: commands, path: "weir" }, name, rest);
   } catch (error) {
     if (!(error instanceof Error) || !isExpected(error)) throw error;
     console.error(`weir: ${error.message}`);
@@ -60,20 +72,24 @@ export async function runCli(words: readonly string[]): Promise<ExitCode> {
   }
 }
 
-async function runNamed(name: string, words: readonly string[]): Promise<ExitCode> {
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+/** `path`: the words that lead to the table. */
+type Where = { readonly table: Commands; readonly path: string };
+
+async function runNamed({ table, path }: Where, name: string, words: readonly string[]): Promise<ExitCode> {
+  const command = Object.hasOwn(table, name) ? table[name] : undefined;
   if (command === undefined) {
-    throw new CliError(
-      exitCodes.usage,
-      `Unknown command "${name}", expected one of: ${Object.keys(commands).join(", ")}`,
-    );
+    throw usageError(`Unknown command "${name}", expected one of: ${Object.keys(table).join(", ")}`);
   }
-  if (words.includes("--help") || words.includes("-h")) {
-    console.log(forOutput(await renderUsage(command, root)));
+  const inside = command.subCommands as Commands | undefined;
+  const [first, ...others] = words;
+  if (inside !== undefined && first !== undefined && !first.startsWith("-"))
+    return await runNamed({ table: inside, path: `${path} ${name}` }, first, others);
+  if (inside !== undefined || words.includes("--help") || words.includes("-h")) {
+    console.log(forOutput(await renderUsage(command, defineCommand({ meta: { name: path } }))));
     if (command === serveCommand) console.log(`\n${settingsHelp()}`);
-    return exitCodes.done;
+    return words.length === 0 ? exitCodes.usage : exitCodes.done;
   }
-  strictArguments(command.args as ArgsDef, words, command === serveCommand ? settingKinds.keys() : []);
+  strictArguments(command.args as ArgsDef, words, settingsOf.get(command) ?? []);
   assertHost(name);
   const { result } = await runCommand(command, { rawArgs: [...words] });
   return result as ExitCode;

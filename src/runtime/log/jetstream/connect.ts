@@ -14,7 +14,7 @@ import {
 import type { EpochMs } from "../../../protocol/ids.ts";
 import type { Clock, Logger } from "../../ports.ts";
 import { LogOpenError } from "../event-log.ts";
-import { Api, JetStreamError } from "./api.ts";
+import { Api, JetStreamError, UnavailableError } from "./api.ts";
 
 export type ConnectOptions = {
   /** As `127.0.0.1:4222`, with or without `nats://`. */
@@ -33,7 +33,7 @@ export type Connected = {
   readonly batches: boolean;
   /** The server is one of several. */
   readonly clustered: boolean;
-  /** `work`, unless NATS refuses this user something meanwhile. */
+  /** `work`, unless NATS refuses this user something meanwhile; what goes wrong is a `LogOpenError`. */
   permitted<T>(work: Promise<T>): Promise<T>;
 };
 
@@ -166,7 +166,16 @@ function watchPermissions(nc: NatsConnection, { clock, logger }: ConnectOptions)
     refused = reject;
     promise.catch(() => undefined);
     work.catch(() => undefined);
-    return await Promise.race([work, promise]);
+    try {
+      return await Promise.race([work, promise]);
+    } catch (error) {
+      if (error instanceof UnavailableError) {
+        const message = `NATS is there, but its JetStream gives no answer (${error.message}): start the servers that are missing`;
+        throw new LogOpenError("notWritable", message, { cause: error });
+      }
+      if (!(error instanceof JetStreamError)) throw error;
+      throw new LogOpenError("notWritable", `NATS refused what Weir asked of it: ${error.message}`, { cause: error });
+    }
   };
 }
 

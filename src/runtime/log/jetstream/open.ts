@@ -76,8 +76,9 @@ async function openLog(options: JetStreamOptions, connected: Connected, names: N
 }
 
 /** Makes what is missing, and changes nothing that is there. */
-async function provide({ api, batches }: Connected, names: Names, options: ProvisionOptions, clock: Clock) {
-  const plan = await planStreams(api, names, { ...options, atomic: batches, nowMs: clock.now() });
+async function provide(connected: Connected, names: Names, options: ProvisionOptions, clock: Clock): Promise<void> {
+  const { api, batches, clustered } = connected;
+  const plan = await planStreams(api, names, { ...options, atomic: batches, clustered, nowMs: clock.now() });
   if (plan.create.length === 0) return;
   const [problem] = plan.problems;
   if (problem !== undefined) throw new LogOpenError("foreign", problem);

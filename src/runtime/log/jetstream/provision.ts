@@ -47,6 +47,8 @@ export type Plan = {
 };
 
 const nsPerMs = 1e6;
+/** Of streams that are made where several servers are, unless told otherwise. */
+const replicasOfCluster = 3;
 const windowMs = 120_000;
 const journalWindowMs = 2_000;
 const markerTtlNs = 60e9;
@@ -157,12 +159,13 @@ function sameBound(needs: unknown, has: unknown): boolean {
 export async function planStreams(
   api: Api,
   names: Names,
-  options: ProvisionOptions & { readonly atomic: boolean; readonly nowMs: number },
+  options: ProvisionOptions & { readonly atomic: boolean; readonly clustered: boolean; readonly nowMs: number },
 ): Promise<Plan> {
+  const replicas = options.replicas ?? (options.clustered ? replicasOfCluster : 1);
   const plan = { create: [] as StreamConfig[], update: [] as StreamConfig[] };
   const differences: Difference[] = [];
   const problems: string[] = [];
-  for (const wanted of wantedStreams(names, options, options.atomic)) {
+  for (const wanted of wantedStreams(names, { ...options, replicas }, options.atomic)) {
     const found = await findStream(api, wanted.name);
     const had = (found?.config["subjects"] ?? []) as readonly string[];
     const added = (wanted["subjects"] as readonly string[]).filter((subject) => !had.includes(subject));

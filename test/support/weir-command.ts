@@ -1,0 +1,48 @@
+/**
+ * The `weir` command as people run it: a process of its own, with an environment of its own.
+ * @module
+ */
+import { join } from "node:path";
+
+const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
+
+export type Ended = { readonly exitCode: number; readonly out: string; readonly err: string };
+
+export function startWeir(args: readonly string[]) {
+  return Bun.spawn([process.execPath, main, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { PATH: process.env.PATH },
+  });
+}
+
+export async function weir(args: readonly string[]): Promise<Ended> {
+  const child = startWeir(args);
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { exitCode: await child.exited, out, err };
+}
+
+export type ServingGateway = AsyncDisposable & {
+  readonly url: string;
+  readonly http: string;
+  readonly child: ReturnType<typeof startWeir>;
+};
+
+/** A gateway on a free port, when it says where it listens. Throws what it said when it ends before. */
+export async function serveWeir(args: readonly string[]): Promise<ServingGateway> {
+  const child = startWeir(["serve", "--port", "0", "--log-level", "error", ...args]);
+  const reader = child.stdout.getReader();
+  let out = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`The gateway ended: ${out}${await new Response(child.stderr).text()}`);
+    out += new TextDecoder().decode(value);
+    const url = /ws:\/\/127\.0\.0\.1:\d+/.exec(out)?.[0];
+    if (url === undefined) continue;
+    reader.releaseLock();
+    const end = async (): Promise<void> => {
+      child.kill("SIGKILL");
+      await child.exited;
+    };
+    return { url, http: url.replace("ws", "http"), child, [Symbol.asyncDispose]: end };
+  }
+}
