@@ -69,10 +69,12 @@ export class LiveClient implements Client {
   #mayResume = true;
   #beforeLoad: (() => void)[] = [];
 
-  constructor(url: string, options: ConnectOptions, codec: Codec) {
+  constructor(url: string | readonly string[], options: ConnectOptions, codec: Codec) {
     this.#options = options;
     this.#settings = settings(options);
-    if (!/^wss?:\/\//.test(url)) throw clientError("badArgument", `URL "${url}" does not begin with ws:// or wss://`);
+    const urls = typeof url === "string" ? [url] : url;
+    const bad = urls.length === 0 ? "" : urls.find((one) => !/^wss?:\/\//.test(one));
+    if (bad !== undefined) throw clientError("badArgument", `URL "${bad}" does not begin with ws:// or wss://`);
     this.#ports = { ...platformPorts(options.webSocket), ...options.ports };
     const { clock } = this.#ports;
     const send = (frame: Frame): void => this.#connector.send(frame);
@@ -104,7 +106,7 @@ export class LiveClient implements Client {
     this.#tokens = new TokenSource(options.token, { clock, send, report: host.report });
     this.#connector = new Connector(
       {
-        url,
+        urls,
         codec,
         ports: this.#ports,
         tokens: this.#tokens,

@@ -24,7 +24,9 @@ export type ConnectorEvents = {
   stopped(error: WeirError): void;
   report(error: WeirError): void;
 };
-export type ConnectorOptions = ConnectionOptions & {
+export type ConnectorOptions = Omit<ConnectionOptions, "url"> & {
+  /** Gateways that share a log: the next one is tried after each loss. */
+  readonly urls: readonly string[];
   readonly reconnect: ReconnectOptions;
   readonly tokens: TokenSource;
 };
@@ -41,6 +43,7 @@ export class Connector {
   #connection: Connection | undefined;
   #timer: ClientTimer | undefined;
   #attempt = 0;
+  #losses = 0;
   #openedAt = 0;
 
   constructor(options: ConnectorOptions, events: ConnectorEvents) {
@@ -70,18 +73,22 @@ export class Connector {
       this.#events.report(token);
       return this.#ended({ code: abnormal, reason: token.message });
     }
-    this.#connection = new Connection(this.#options, {
-      hello: () => this.#events.hello(token),
-      welcome: (frame) => {
-        this.#openedAt = this.#options.ports.clock.now();
-        this.#options.tokens.welcomed(frame.expiresAt, frame.time);
-        this.#events.welcome(frame);
-        this.#setStatus("connected");
+    const url = this.#options.urls[this.#losses % this.#options.urls.length] as string;
+    this.#connection = new Connection(
+      { ...this.#options, url },
+      {
+        hello: () => this.#events.hello(token),
+        welcome: (frame) => {
+          this.#openedAt = this.#options.ports.clock.now();
+          this.#options.tokens.welcomed(frame.expiresAt, frame.time);
+          this.#events.welcome(frame);
+          this.#setStatus("connected");
+        },
+        frame: (frame) => this.#events.frame(frame),
+        heads: (heads) => this.#events.heads(heads),
+        ended: (end) => this.#ended(end),
       },
-      frame: (frame) => this.#events.frame(frame),
-      heads: (heads) => this.#events.heads(heads),
-      ended: (end) => this.#ended(end),
-    });
+    );
   }
 
   /** Ends this connection, as if it had been lost; the code and the reason are for the peer. */
@@ -102,6 +109,7 @@ export class Connector {
   #ended(end: ConnectionEnd): void {
     if (this.#status === "closed") return;
     const { ports, tokens, reconnect } = this.#options;
+    this.#losses += 1;
     this.#connection = undefined;
     tokens.stop();
     if (this.#status === "connected" && ports.clock.now() - this.#openedAt >= stableMs) this.#attempt = 0;

@@ -10,8 +10,11 @@ import type { Client } from "./api.ts";
 import { LiveClient } from "./client.ts";
 import type { ConnectOptions } from "./options.ts";
 
-/** Opens a session. Answers at once; the connection is made, and made again, behind the scenes. */
-export function connect(url: string, options: ConnectOptions = {}): Client {
+/**
+ * Opens a session. Answers at once; the connection is made, and made again, behind the scenes. Several URLs: gateways
+ * on one log, the next one is tried after each loss.
+ */
+export function connect(url: string | readonly string[], options: ConnectOptions = {}): Client {
   return new LiveClient(url, options, options.codec ?? msgpackCodec);
 }
 
