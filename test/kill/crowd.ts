@@ -20,13 +20,13 @@ export type SubscriberSpec = {
 
 export class Crowd {
   readonly evidence: Evidence;
-  readonly #url: string;
+  readonly #url: string | readonly string[];
   readonly #clients: Client[] = [];
   readonly #calls = new Set<Promise<unknown>>();
   readonly #marks: { readonly fact: SubscriberFact; readonly seq: number }[] = [];
   #running = true;
 
-  constructor(url: string, evidence: Evidence) {
+  constructor(url: string | readonly string[], evidence: Evidence) {
     this.#url = url;
     this.evidence = evidence;
   }
@@ -124,7 +124,13 @@ export class Crowd {
   }
 
   #client(agent: string): Client {
-    const client = connect(this.#url, { agent, reconnect: { minMs: 20, maxMs: 500 } });
+    // Of several gateways each client begins with another one.
+    const urls = typeof this.#url === "string" ? [this.#url] : this.#url;
+    const from = this.#clients.length % urls.length;
+    const client = connect([...urls.slice(from), ...urls.slice(0, from)], {
+      agent,
+      reconnect: { minMs: 20, maxMs: 500 },
+    });
     this.#clients.push(client);
     return client;
   }

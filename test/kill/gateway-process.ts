@@ -10,12 +10,13 @@ const pollMs = 20;
 export class GatewayProcess {
   kills = 0;
   readonly #port: number;
-  readonly #folder: string;
+  readonly #log: string;
   #process: Bun.Subprocess | undefined;
 
-  constructor(port: number, folder: string) {
+  /** `log` as the command line takes it. */
+  constructor(port: number, log: string) {
     this.#port = port;
-    this.#folder = folder;
+    this.#log = log;
   }
 
   get url(): string {
@@ -25,7 +26,7 @@ export class GatewayProcess {
   /** Comes back when it answers that it is ready. */
   async start(): Promise<void> {
     const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
-    const args = ["serve", "--port", String(this.#port), "--log", `embedded:${this.#folder}`];
+    const args = ["serve", "--port", String(this.#port), "--log", this.#log];
     this.#process = Bun.spawn([process.execPath, main, ...args], {
       stdout: "ignore",
       stderr: "inherit",
@@ -47,6 +48,14 @@ export class GatewayProcess {
     this.kills++;
     this.#process?.kill("SIGKILL");
     await this.#process?.exited;
+  }
+
+  /** It stands still with its sockets open, and goes on where it was. */
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+  continue(): void {
+    this.#process?.kill("SIGCONT");
   }
 
   async stop(): Promise<void> {

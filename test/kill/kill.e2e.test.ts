@@ -91,7 +91,7 @@ test(
   `weir serve keeps every promise when it is killed ${kills} times under load`,
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "weir-kill-"));
-    const gateway = new GatewayProcess(await freePort(), join(folder, "log"));
+    const gateway = new GatewayProcess(await freePort(), `embedded:${join(folder, "log")}`);
     await gateway.start();
     const crowd = new Crowd(gateway.url, newEvidence());
     await Promise.all([
