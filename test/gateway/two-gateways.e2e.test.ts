@@ -3,6 +3,7 @@
  * and its numbers, and a session has one owner.
  */
 import { expect, test } from "bun:test";
+import { connect } from "../../src/client/mod.ts";
 import { normalLane } from "../../src/protocol/lane.ts";
 import { numbered, texts } from "../conformance/world.ts";
 import { describeOnNats, natsLines } from "../support/nats-binary.ts";
@@ -89,6 +90,26 @@ for (const line of natsLines) {
       const onB = await stage.b.world().open({ session, resumeKey });
       expect([onB.welcome.outcome, onB.welcome.publishedUpTo]).toEqual(["resumed", 1]);
       expect(await onB.publishOne("t", "2")).toBeGreaterThan(1);
+    });
+
+    test("the SDK goes on at the next URL when its gateway is gone, with session, subscription and outbox", async () => {
+      await using stage = await twoGateways(line);
+      const urls = [stage.a, stage.b].map(({ port }) => `ws://127.0.0.1:${port}/`);
+      const client = connect(urls, { reconnect: { minMs: 1, maxMs: 50 } });
+      const seen: string[] = [];
+      const all = Promise.withResolvers<void>();
+      await client.subscribe("t", { qos: 2 }, (record) => {
+        seen.push(record.json<string>());
+        if (seen.length === 20) all.resolve();
+      }).ready;
+      const session = client.session?.session;
+      for (let n = 1; n <= 10; n++) void client.publish("t", String(n));
+      const stopping = stage.a[Symbol.asyncDispose]();
+      for (let n = 11; n <= 20; n++) void client.publish("t", String(n));
+      await Promise.all([stopping, all.promise]);
+      await client.flush();
+      expect([seen, client.session?.session]).toEqual([Array.from({ length: 20 }, (_, i) => String(i + 1)), session]);
+      await client.close();
     });
 
     test("a lease says which gateways live, and ends with them", async () => {
