@@ -46,6 +46,8 @@ export type JetStreamParts = {
   readonly atomic: boolean;
   readonly ordering: Ordering;
   readonly publisher: PublisherOptions;
+  /** For so long the server knows the message ids of records. */
+  readonly windowMs: number;
   /** Since when nobody answers, if that is so. */
   readonly awaySince: () => EpochMs | undefined;
 };
@@ -86,7 +88,7 @@ export class JetStreamLog implements EventLog {
     const steps = new Steps({ ...common, atomic });
     this.#subjects = subjects;
     this.#publisher = publisher;
-    this.#producers = new Producers({ ...common, scan, lastSeq }, producersDefaults);
+    this.#producers = new Producers({ ...common, scan, lastSeq }, { ...producersDefaults, windowMs: parts.windowMs });
     this.journals = new JetStreamJournals({ ...common, steps });
     this.#appends = new Appends({
       ...common,

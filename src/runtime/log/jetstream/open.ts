@@ -37,6 +37,7 @@ export type JetStreamOptions = ConnectOptions & {
 
 const defaultName = "weir";
 const replicasOfR3 = 3;
+const nsPerMs = 1e6;
 
 export async function openJetStreamLog(options: JetStreamOptions): Promise<JetStreamLog> {
   const names = namesOf(options.name ?? defaultName);
@@ -68,6 +69,7 @@ async function openLog(options: JetStreamOptions, connected: Connected, names: N
     tier: found.tier,
     ordering: replicas === 1 ? "pipeline" : atomic ? "batch" : "single",
     publisher: { ...publisherDefaults, ...options.publisher },
+    windowMs: Number(records.config["duplicate_window"] ?? 0) / nsPerMs,
     awaySince: () => reach.awaySince,
   });
   await log.refresh();

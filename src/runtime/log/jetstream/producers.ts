@@ -9,7 +9,7 @@
  * Owns: a mark is never lower than what was acknowledged, and never higher than what is stored.
  * @module
  */
-import type { Seq } from "../../../protocol/ids.ts";
+import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import type { Clock, Timer } from "../../ports.ts";
 import type { Api } from "./api.ts";
 import { type Fields, header } from "./headers.ts";
@@ -51,14 +51,22 @@ type Held = Producer & {
   saving: Promise<boolean> | undefined;
   /** Appends under way. */
   busy: number;
-  restsFrom: number;
+  busySince: EpochMs;
+  restsFrom: EpochMs;
+  /** From then on numbers may be stored that this node does not know of: an answer was lost, or another node wrote. */
+  doubtSince: EpochMs | undefined;
+  /** Since then message ids tell of such a number, for as long as the server knows them. */
+  lookedAt: EpochMs;
+  looking: Promise<void> | undefined;
 };
 
 export type ProducersOptions = {
   readonly producersMax: number;
   readonly checkpointMs: number;
+  /** For so long the server knows a message id. */
+  readonly windowMs: number;
 };
-export const producersDefaults: ProducersOptions = { producersMax: 100_000, checkpointMs: 5_000 };
+export const producersDefaults = { producersMax: 100_000, checkpointMs: 5_000 } as const;
 
 export type ProducersParts = {
   readonly api: Api;
@@ -88,7 +96,10 @@ export class Producers {
   }
 
   async get(name: string): Promise<Producer> {
-    return this.#find(name);
+    const held = await this.#find(name);
+    const isOld = this.#parts.clock.now() - held.lookedAt > this.#options.windowMs / 2;
+    if (held.doubtSince !== undefined && isOld) await this.#look(held);
+    return held;
   }
 
   /** As `get`, when another node may have written for it meanwhile. */
@@ -99,13 +110,14 @@ export class Producers {
     const checkpoint = await api.last(names.journals, subjects.producer(name));
     while (held.saving !== undefined) await held.saving;
     if ((checkpoint?.seq ?? 0) > held.revision) this.drop(name);
+    else if (held.doubtSince !== undefined) await this.#look(held);
     return this.#find(name);
   }
 
   /** Before an append: from now on the checkpoint says that there may be more than it knows. */
   async begin(producer: Producer): Promise<boolean> {
     const held = producer as Held;
-    held.busy++;
+    if (held.busy++ === 0) held.busySince = this.#parts.clock.now();
     if (!held.rests && held.mine) return true;
     return this.#save(held, false);
   }
@@ -121,8 +133,11 @@ export class Producers {
   ended(producer: Producer, outcome: "known" | "unknown"): void {
     const held = producer as Held;
     held.busy--;
-    const { checkpointMs } = this.#options;
-    held.restsFrom = this.#parts.clock.now() + (outcome === "known" ? checkpointMs : unknownMs);
+    const now = this.#parts.clock.now();
+    held.restsFrom = now + this.#options.checkpointMs;
+    if (outcome === "known") return;
+    if (held.doubtSince === undefined) held.lookedAt = held.busySince;
+    held.doubtSince = now;
   }
 
   async forget(name: string): Promise<void> {
@@ -130,7 +145,8 @@ export class Producers {
     this.#held.delete(name);
     if (held.revision === 0) return;
     // The checkpoint stays without a mark: the next life must not use the message ids of this one.
-    const next: Held = { ...held, mark: undefined, seq: 0, life: held.life + 1, saving: undefined, ahead: new Map() };
+    const fresh = { mark: undefined, seq: 0, life: held.life + 1, saving: undefined, looking: undefined };
+    const next: Held = { ...held, ...fresh, doubtSince: undefined, ahead: new Map() };
     if (!(await this.#save(next, true))) throw new Error(`Producer ${name} could not be forgotten`);
     this.#held.set(name, next);
   }
@@ -145,8 +161,30 @@ export class Producers {
     this.#closed = true;
     this.#timer?.cancel();
     await Promise.all(
-      [...this.#held.values()].map((held) => (held.mine && !held.rests ? this.#save(held, true) : undefined)),
+      [...this.#held.values()].map((held) =>
+        held.mine && !held.rests ? this.#save(held, held.doubtSince === undefined) : undefined,
+      ),
     );
+  }
+
+  /** What the log holds of it that is not known here. */
+  #look(held: Held): Promise<void> {
+    held.looking ??= this.#lookNow(held).finally(() => {
+      held.looking = undefined;
+    });
+    return held.looking;
+  }
+
+  async #lookNow(held: Held): Promise<void> {
+    const at = this.#parts.clock.now();
+    const { name, life, mark = 0 } = held;
+    const found = await this.#parts.scan.find({ name, life, mark, after: scannedTo(held) });
+    if ((found.mark ?? 0) > (held.mark ?? 0)) held.mark = found.mark;
+    for (const [number, seq] of found.ahead) if (number > (held.mark ?? 0)) held.ahead.set(number, seq);
+    for (const number of held.ahead.keys()) if (number <= (held.mark ?? 0)) held.ahead.delete(number);
+    held.seq = Math.max(held.seq, found.upTo);
+    held.lookedAt = at;
+    if (held.doubtSince !== undefined && at - held.doubtSince > unknownMs) held.doubtSince = undefined;
   }
 
   async #find(name: string): Promise<Held> {
@@ -165,6 +203,7 @@ export class Producers {
     const message = await api.last(names.journals, subjects.producer(name));
     const found = message === undefined ? undefined : readCheckpoint(message.headers?.get(header.entries) ?? "");
     const { mark = 0, seq = 0, life = 0, rests = true } = found ?? {};
+    const now = this.#parts.clock.now();
     const seen = found === undefined || rests ? undefined : await scan.find({ name, life, mark, after: seq });
     const held: Held = {
       name,
@@ -179,18 +218,23 @@ export class Producers {
       saving: undefined,
       ahead: seen?.ahead ?? new Map(),
       busy: 0,
+      busySince: now,
       restsFrom: 0,
+      // What the node that wrote for it has sent may still be on its way.
+      doubtSince: rests ? undefined : now,
+      lookedAt: now,
+      looking: undefined,
     };
     this.#makeRoom();
     this.#held.set(name, held);
     return held;
   }
 
-  /** The longest unused goes; one that does not rest stays. */
+  /** The longest unused goes; one that this node writes for stays. */
   #makeRoom(): void {
     if (this.#held.size < this.#options.producersMax) return;
     for (const [name, held] of this.#held) {
-      if (!held.rests || held.saving !== undefined) continue;
+      if ((held.mine && !held.rests) || held.busy > 0 || held.saving !== undefined) continue;
       this.#held.delete(name);
       return;
     }
@@ -214,7 +258,9 @@ export class Producers {
   async #write(held: Held, rests: boolean): Promise<boolean> {
     const { publisher, subjects } = this.#parts;
     const mark = held.mark ?? 0;
-    const seq = mark === 0 ? this.#parts.lastSeq() : held.seq;
+    const seq = mark === 0 && held.ahead.size === 0 ? this.#parts.lastSeq() : scannedTo(held);
+    // An append that begins while this is under way says again that there may be more.
+    if (rests) held.rests = true;
     const text = `${mark} ${seq} ${held.life} ${rests ? 1 : 0} ${this.#parts.op()}`;
     const fields: Fields = { [header.expectedLast]: held.revision, [header.rollup]: "sub", [header.entries]: text };
     const message: Message = { subject: subjects.producer(held.name), fields, payload: noPayload };
@@ -243,11 +289,23 @@ export class Producers {
       const now = this.#parts.clock.now();
       for (const held of this.#held.values()) {
         if (!held.mine || held.rests || held.saving !== undefined) continue;
-        void this.#save(held, held.busy === 0 && held.restsFrom < now);
+        const isDone = held.busy === 0 && held.restsFrom < now;
+        if (isDone && held.doubtSince !== undefined && now - held.doubtSince > unknownMs) this.#lookSoon(held);
+        void this.#save(held, isDone && held.doubtSince === undefined);
       }
       this.#tick();
     });
   }
+
+  #lookSoon(held: Held): void {
+    // If NATS is away, the next tick tries again.
+    this.#look(held).catch(() => undefined);
+  }
+}
+
+/** Up to there every number of it that is stored is known to the mark alone. */
+function scannedTo({ seq, ahead }: Held): Seq {
+  return Math.min(seq, ...[...ahead.values()].map((place) => place - 1));
 }
 
 function readCheckpoint(text: string): Checkpoint | undefined {
