@@ -143,9 +143,7 @@ class GatewayNode implements Gateway, ConnectionHost {
     this.#every(sweepMs, () => this.#sweep());
     this.#every(endedSweepMs, () => this.#sessions.sweepEnded());
     if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
-    void this.#sessions
-      .restore()
-      .catch((error: unknown) => logger.log("error", "sessions not restored", { error: String(error) }));
+    this.#sessions.restore();
     const { hostname: at, port: on, secure } = this.#listener;
     logger.log("info", "gateway listens", {
       hostname: at,

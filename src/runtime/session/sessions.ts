@@ -50,6 +50,7 @@ const overloadedRetryMs = 5_000;
 const loadTriesMax = 3;
 const resumeTriesMax = 3;
 const restoreAtOnce = 32;
+const restoreRetryMs = 5_000;
 const actorOf = (id: string) => `session:${id}`;
 
 export class Sessions {
@@ -73,7 +74,7 @@ export class Sessions {
     this.#ended = new EndedJournals(services.ports.log, options.journalKeepMs);
     this.#ownership = new Ownership(services, {
       taken: (id, owner) => this.#taken(id, owner),
-      nodeLost: () => this.#restoreQuietly(),
+      nodeLost: () => this.#restoreInTime(),
     });
   }
 
@@ -238,9 +239,18 @@ export class Sessions {
   }
 
   /** Finds the sessions that the log holds and no other node has, so that they can expire. */
-  async restore(): Promise<void> {
+  restore(): void {
     this.#ownership.start();
-    await this.#restore();
+    this.#restoreInTime();
+  }
+
+  /** A log that is away is asked again. */
+  #restoreInTime(): void {
+    this.#restore().catch((error: unknown) => {
+      const { logger, clock } = this.#services.ports;
+      logger.log("warn", "sessions not restored yet", { error: String(error), retryMs: restoreRetryMs });
+      clock.after(restoreRetryMs, () => this.#restoreInTime());
+    });
   }
 
   async #restore(): Promise<void> {
@@ -262,12 +272,6 @@ export class Sessions {
       if (node !== undefined && (await this.#ownership.isAlive(node))) return;
     }
     await this.#find(id);
-  }
-
-  #restoreQuietly(): void {
-    this.#restore().catch((error: unknown) =>
-      this.#services.ports.logger.log("error", "sessions not restored", { error: String(error) }),
-    );
   }
 
   /** Another node has it: our copy, and a connection that it may still have, are out of date. */
