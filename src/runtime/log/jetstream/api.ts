@@ -104,7 +104,12 @@ export class Api {
 
   /** Sends to the API subject and reads its JSON. Throws `JetStreamError` for a refusal. */
   async ask<T>(subject: string, body: unknown = {}): Promise<T> {
-    return parsed<T>(await this.#until(subject, () => this.#askOnce(subject, body)));
+    return parsed<T>(
+      await this.#until(subject, async () => {
+        const answer = await this.#askOnce(subject, body);
+        return answer === undefined || isAway(answer) ? undefined : answer;
+      }),
+    );
   }
 
   /** As `ask`, without asking again: throws `UnavailableError` when nobody answers. */
@@ -229,6 +234,13 @@ function parsed<T>(answer: Uint8Array): T {
   if (value.error === undefined) return value;
   const { err_code, code, description } = value.error;
   throw new JetStreamError(err_code ?? code, description ?? `refused with ${code}`);
+}
+
+/** An answer too: JetStream, or the stream's leader, is not there for the moment. */
+const away = 503;
+
+function isAway(answer: Uint8Array): boolean {
+  return (JSON.parse(decoder.decode(answer)) as Refused).error?.code === away;
 }
 
 type LeaderMessage = {
