@@ -2,7 +2,7 @@
  * The promise on a cluster, with real processes: three nats-servers, two gateways and their clients, killed, stopped
  * and paused in random order under load. The simulator's checkers find nothing lost, nothing twice, nothing out of order.
  *
- * `WEIR_CHAOS_FAULTS=40 bun test test/chaos` for a longer run; the seed of a run is printed, and `WEIR_CHAOS_SEED`
+ * `CHAOS_FAULTS=40 bun test test/chaos` for a longer run; the seed of a run is printed, and `CHAOS_SEED`
  * repeats its order of faults.
  * @module
  */
@@ -19,8 +19,8 @@ import { type NatsCluster, startNatsCluster } from "../support/nats-cluster.ts";
 import { claimPort } from "../support/nats-port.ts";
 import { Service } from "./service.ts";
 
-const faults = Number(process.env["WEIR_CHAOS_FAULTS"] ?? 8);
-const seed = Number(process.env["WEIR_CHAOS_SEED"] ?? Math.floor(Math.random() * 1e6));
+const faults = Number(process.env["CHAOS_FAULTS"] ?? 8);
+const seed = Number(process.env["CHAOS_SEED"] ?? Math.floor(Math.random() * 1e6));
 const perFaultMs = 15_000;
 const convergeMs = 90_000;
 const calmMs = { min: 500, max: 2_500 };
