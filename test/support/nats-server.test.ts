@@ -5,7 +5,7 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { connect, type NatsConnection, RequestError } from "@nats-io/transport-node";
 import { describeOnNats, natsLines } from "./nats-binary.ts";
 import { startNatsCluster } from "./nats-cluster.ts";
 import { startTcpProxy } from "./nats-proxy.ts";
@@ -23,8 +23,15 @@ async function ask<T>(url: string, body: (client: NatsConnection) => Promise<T>)
   }
 }
 
+/** A stream's subjects reach the other servers of a cluster a moment after it was made. */
 async function publish(client: NatsConnection, subject: string): Promise<number> {
-  return (await client.request(subject, "payload")).json<{ seq: number }>().seq;
+  for (const end = Date.now() + clusterMsMax / 2; ; await Bun.sleep(20)) {
+    try {
+      return (await client.request(subject, "payload")).json<{ seq: number }>().seq;
+    } catch (error) {
+      if (!(error instanceof RequestError && error.isNoResponders()) || Date.now() > end) throw error;
+    }
+  }
 }
 
 const stream = (replicas: number) => ({ name: "S", subjects: ["s.>"], num_replicas: replicas });
