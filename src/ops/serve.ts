@@ -18,6 +18,8 @@ import { openLog } from "./log/open-log.ts";
 import { readText } from "./read-text.ts";
 
 const stopTimeoutMs = 10_000;
+/** For journals and what else the log has to take, after the connections are gone. */
+const flushTimeoutMs = 10_000;
 /** A terminal sends Ctrl-C to the whole process group, and a launcher forwards it: the same wish, twice. */
 const sameSignalMs = 500;
 
@@ -56,10 +58,26 @@ export async function serve(config: Config): Promise<ExitCode> {
   }
   const signal = await firstSignal();
   console.log(`Stopping on ${signal}, once more to stop at once`);
-  await gateway.stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs });
-  await log.close();
+  const stopping = gateway
+    .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
+    .then(() => log.close());
+  await inTime(stopping);
   probe.stop();
   return exitCodes.done;
+}
+
+/** A log that is away takes nothing any more. What was acknowledged is in it; sessions are found at the next start. */
+async function inTime(stopping: Promise<void>): Promise<void> {
+  const withinMs = stopTimeoutMs + flushTimeoutMs;
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`it gave no answer for ${withinMs / 1_000} s`)), withinMs).unref();
+  });
+  try {
+    await Promise.race([stopping, late]);
+  } catch (error) {
+    console.error(`weir: Stopped without the last writes, the log did not take them: ${(error as Error).message}`);
+    process.exit(exitCodes.failed); // What waits for the log would keep the process.
+  }
 }
 
 async function transportOfHost(): Promise<Transport> {
