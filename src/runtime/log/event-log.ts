@@ -182,6 +182,11 @@ export type EventLog = {
   close(): Promise<void>;
 };
 
+/** What holds the log cannot be reached now: reads and questions reject with this, appends answer `unavailable`. */
+export class UnavailableError extends Error {
+  override readonly name = "UnavailableError";
+}
+
 /** A log that cannot be opened: which file, what is wrong, what to do. */
 export class LogOpenError extends Error {
   override readonly name = "LogOpenError";

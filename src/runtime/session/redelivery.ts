@@ -121,8 +121,13 @@ export class Redelivery {
     if (next === Number.POSITIVE_INFINITY) return;
     this.#timer = this.#context.services.ports.clock.after(
       Math.max(0, next - this.#now()),
-      () => void this.#deliverDue(),
+      () => void this.#deliverDue().catch((error: unknown) => this.readFailed(error)),
     );
+  }
+
+  /** The log cannot be read now: what waits is delivered when the client has come again. */
+  readFailed(error: unknown): void {
+    this.#context.peer?.end("logUnavailable", error instanceof Error ? error.message : "readFailed");
   }
 
   *#pending(): Iterable<[string, PendingNak]> {

@@ -13,6 +13,7 @@ import { initialState, type SessionState } from "../../actors/session/state.ts";
 import type { Hello } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { Journal } from "../journal.ts";
+import { UnavailableError } from "../log/event-log.ts";
 import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
 import type { Child, Supervised, Supervisor } from "../supervisor.ts";
@@ -93,6 +94,9 @@ export class Sessions {
     this.#attaching.set(hello.session, settled);
     try {
       return await turn;
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
     } finally {
       if (this.#attaching.get(hello.session) === settled) this.#attaching.delete(hello.session);
     }
@@ -128,12 +132,22 @@ export class Sessions {
     this.#ownership.took(id, session.state.owner);
     if (hello.settled !== undefined)
       await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
-    session.numberFrom(
-      Math.max(session.state.publishedUpTo, hello.settled ?? 0),
-      (await ports.log.producerMark(id)) ?? 0,
-    );
+    const mark = await ports.log.producerMark(id).catch((error: unknown) => this.#attachedInVain(session, error));
+    session.numberFrom(Math.max(session.state.publishedUpTo, hello.settled ?? 0), mark ?? 0);
     this.#held.get(id)?.actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
+  }
+
+  /** The journal says attached, and no connection is: so that it can be resumed or expire like any other. */
+  #attachedInVain(session: Session, error: unknown): never {
+    const { owner } = session.state;
+    const nothing = { positions: [], publishedUpTo: 0 };
+    const at = this.#services.ports.clock.now();
+    this.guard(session, async () => {
+      await session.record({ type: "Detach", at, owner, cause: "logUnavailable", ...nothing });
+    });
+    this.#held.get(session.id)?.actor.send({ type: "connection.lost" });
+    throw error;
   }
 
   #refusal(state: SessionState, peer: Peer, resumeKey: string): AttachRefusal | undefined {
@@ -274,6 +288,13 @@ export class Sessions {
     await this.#find(id);
   }
 
+  #notRestored(session: SessionId, error: unknown): void {
+    const { logger, clock } = this.#services.ports;
+    const isAway = error instanceof UnavailableError;
+    logger.log(isAway ? "warn" : "error", "session not restored", { session, error: String(error) });
+    if (isAway) clock.after(restoreRetryMs, () => this.#restoreInTime());
+  }
+
   /** Another node has it: our copy, and a connection that it may still have, are out of date. */
   #taken(id: SessionId, owner: number): void {
     const session = this.#held.get(id)?.session;
@@ -302,9 +323,17 @@ export class Sessions {
     held.actor.send({ type: "session.closed" });
   }
 
-  /** Runs a piece of a session's work; what it throws ends that session's actor alone. */
-  guard(session: Session, work: () => void | Promise<void>): void {
-    this.#supervisor.guard(actorOf(session.id), work);
+  /**
+   * Runs a piece of a session's work; what it throws ends that session's actor alone. That the log is away is no fault
+   * of anybody here: the connection ends, and the client comes again.
+   */
+  guard(session: Session, work: () => undefined | void | Promise<void>): void {
+    this.#supervisor.guard(actorOf(session.id), () =>
+      work()?.catch((error: unknown) => {
+        if (!(error instanceof UnavailableError)) throw error;
+        session.peer?.end("logUnavailable", error.message);
+      }),
+    );
   }
 
   #crashed(session: Session, givenUp: boolean): void {
@@ -319,9 +348,7 @@ export class Sessions {
       if (givenUp && loaded !== undefined) await this.#close(loaded, "crashedTooOften");
       return loaded;
     };
-    this.#loadOnce(id, load).catch((error: unknown) =>
-      this.#services.ports.logger.log("error", "session not restored", { session: id, error: String(error) }),
-    );
+    this.#loadOnce(id, load).catch((error: unknown) => this.#notRestored(id, error));
   }
 
   async #close(session: Session, cause: string): Promise<void> {

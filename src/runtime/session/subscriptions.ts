@@ -256,10 +256,14 @@ export class Subscriptions {
       if (delivery.mode === "behind") behind++;
       if (!watch.due(delivery, now, random.next())) continue;
       const maxDeliver = this.#context.state.subscriptions.get(delivery.filter)?.maxDeliver ?? 0;
-      if (maxDeliver > 0 && watch.tries >= maxDeliver) void this.#redelivery.giveUpFirst(delivery, watch.tries);
+      if (maxDeliver > 0 && watch.tries >= maxDeliver) this.#giveUpFirst(delivery, watch.tries);
       else delivery.rewindToAcknowledged();
     }
     return behind;
+  }
+
+  #giveUpFirst(delivery: Delivery, tries: number): void {
+    this.#redelivery.giveUpFirst(delivery, tries).catch((error: unknown) => this.#redelivery.readFailed(error));
   }
 
   drained(): void {

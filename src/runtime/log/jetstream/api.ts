@@ -5,6 +5,7 @@
  */
 import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../../ports.ts";
+import { UnavailableError } from "../event-log.ts";
 import { HeaderBlock, headersOf } from "./header-block.ts";
 import { inboxPrefixOf } from "./publisher.ts";
 
@@ -16,11 +17,6 @@ export class JetStreamError extends Error {
     super(message);
     this.code = code;
   }
-}
-
-/** Nobody answered in time. */
-export class UnavailableError extends Error {
-  override readonly name = "UnavailableError";
 }
 
 export const noMessageFound = 10_037;

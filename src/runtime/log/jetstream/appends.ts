@@ -275,7 +275,7 @@ export class Appends {
     if (result.duplicate) return { ok: true, seqs: [result.first, result.last], duplicate: true };
     for (const message of messages) this.#parts.stored(result.last, 1, sizeOf(message));
     // Decided. If the journal cannot be reached now, whoever reads it next writes the entries.
-    if (journal !== undefined) await journals.appendDecided(journal, result.chain);
+    if (journal !== undefined) await journals.appendDecided(journal, result.chain).catch(() => undefined);
     return appended(request, plan.from, result.first);
   }
 

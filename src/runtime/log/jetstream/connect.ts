@@ -13,8 +13,8 @@ import {
 } from "@nats-io/transport-node";
 import type { EpochMs } from "../../../protocol/ids.ts";
 import type { Clock, Logger } from "../../ports.ts";
-import { LogOpenError } from "../event-log.ts";
-import { Api, JetStreamError, UnavailableError } from "./api.ts";
+import { LogOpenError, UnavailableError } from "../event-log.ts";
+import { Api, JetStreamError } from "./api.ts";
 
 export type ConnectOptions = {
   /** As `127.0.0.1:4222`, with or without `nats://`. */

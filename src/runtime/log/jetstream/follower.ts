@@ -9,7 +9,8 @@
  */
 import type { Msg } from "@nats-io/transport-node";
 import type { Clock, Timer } from "../../ports.ts";
-import { type Api, type Stored, UnavailableError } from "./api.ts";
+import { UnavailableError } from "../event-log.ts";
+import type { Api, Stored } from "./api.ts";
 import { headersOf } from "./header-block.ts";
 
 export type FollowOptions = {

@@ -64,7 +64,8 @@ export class JetStreamJournals implements Journals {
   }
 
   append(request: JournalAppend): Promise<Append> {
-    return this.#serial.run(nameOf(request.key), () => this.#append(request));
+    const appending = this.#serial.run(nameOf(request.key), () => this.#append(request));
+    return appending.catch((error: unknown) => unavailable(error instanceof Error ? error.message : String(error)));
   }
 
   /**

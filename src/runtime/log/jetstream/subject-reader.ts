@@ -3,7 +3,8 @@
  * @module
  */
 import type { Clock } from "../../ports.ts";
-import { type Api, type Stored, UnavailableError } from "./api.ts";
+import { UnavailableError } from "../event-log.ts";
+import type { Api, Stored } from "./api.ts";
 
 const batchMessages = 1_000;
 const behindMs = 20;
