@@ -20,6 +20,8 @@ export type NatsServerOptions = {
   readonly name?: string;
   /** How long an acknowledged write may lie unflushed: a duration, or "always". @default "1s" */
   readonly syncInterval?: string;
+  /** @default "8MB" */
+  readonly maxPayload?: string;
   /** More lines of the `jetstream` block. */
   readonly jetstream?: string;
   /** More lines of the configuration file: accounts, TLS, a cluster. */
@@ -182,7 +184,7 @@ function configOf(server: NatsServer, options: NatsServerOptions): string {
   return `
 listen: "127.0.0.1:${server.port}"
 server_name: ${server.name}
-max_payload: 8MB
+max_payload: ${options.maxPayload ?? "8MB"}
 ping_interval: "20s"
 ping_max: 2
 jetstream {

@@ -26,6 +26,8 @@ export type FollowOptions = {
 };
 
 const pullBatch = 5_000;
+/** Two pulls of it are less than what a server keeps for a connection that does not read (64 MiB) before it cuts it. */
+const pullBytes = 16 * 1_048_576;
 const pullExpiresNs = 10_000_000_000;
 const heartbeatNs = 500_000_000;
 /** Three heartbeats. */
@@ -76,10 +78,13 @@ export class Follower {
   }
 
   #watch(): void {
+    const due = this.#clock.now() + checkMs;
     this.#timer = this.#clock.after(checkMs, () => {
       if (this.#stopped) return;
-      const consumer = this.#consumer;
-      if (consumer !== undefined && this.#clock.now() - consumer.heardAt > silenceMs) void this.#restart("silent");
+      const [now, consumer] = [this.#clock.now(), this.#consumer];
+      // This process stood still: what came meanwhile is yet to be read.
+      if (consumer !== undefined && now - due > checkMs) consumer.heardAt = now;
+      if (consumer !== undefined && now - consumer.heardAt > silenceMs) void this.#restart("silent");
       this.#watch();
     });
   }
@@ -191,7 +196,9 @@ class Consumer {
   readonly #options: ConsumerOptions;
   readonly #inbox: { readonly reply: string; end(): void };
   #delivered = 0;
+  /** `#delivered` when all that was asked for has come. */
   #asked = 0;
+  #deliveredAtPull = -1;
   #isLong: boolean | undefined;
 
   constructor(api: Api, clock: Clock, options: ConsumerOptions) {
@@ -208,9 +215,17 @@ class Consumer {
     this.#inbox.end();
   }
 
+  #pullAhead(): void {
+    if (this.#asked - this.#delivered < pullBatch / 2) this.#pull();
+  }
+
   #pull(): void {
-    const body = { batch: pullBatch, expires: pullExpiresNs, idle_heartbeat: heartbeatNs };
-    this.#asked = this.#delivered + pullBatch;
+    // Nothing came of the last one: the next message may be larger than that.
+    const isStuck = this.#deliveredAtPull === this.#delivered;
+    const bound = isStuck ? {} : { max_bytes: pullBytes };
+    const body = { batch: isStuck ? 1 : pullBatch, ...bound, expires: pullExpiresNs, idle_heartbeat: heartbeatNs };
+    this.#deliveredAtPull = this.#delivered;
+    this.#asked += body.batch;
     this.#api.tell(`$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${this.name}`, body, this.#inbox.reply);
   }
 
@@ -218,21 +233,23 @@ class Consumer {
     this.heardAt = this.#clock.now();
     const headers = headersOf(message);
     const code = headers?.code ?? 0;
-    if (code !== 0) return this.#status(code);
+    if (code !== 0) return this.#status(code, headers?.get("Nats-Pending-Messages") ?? "");
     const place = this.#placeOf(message.reply ?? "");
     if (place.delivered !== this.#delivered + 1) return this.#options.receive("broken");
     this.#delivered = place.delivered;
-    if (this.#asked - place.delivered < pullBatch / 2) this.#pull();
+    this.#pullAhead();
     const { seq, timeMs } = place;
     const stored = { seq, subject: message.subject, timeMs, headers, data: message.data.slice() };
     this.#options.receive({ stored });
   }
 
-  /** 100: alive. 408, 409 "batch completed": that pull is over. Anything else: the consumer is gone. */
-  #status(code: number): void {
+  /** 100: alive. 408, 409: that pull is over, so much of it did not come. Anything else: the consumer is gone. */
+  #status(code: number, left: string): void {
     if (code === 100) return;
-    if (code === 408 || code === 409) return this.#pull();
-    this.#options.receive("broken");
+    if (code !== 408 && code !== 409) return this.#options.receive("broken");
+    if (code === 408) this.#deliveredAtPull = -1; // Nothing was published, it is not stuck.
+    this.#asked = left === "" ? this.#delivered : this.#asked - Number(left);
+    this.#pullAhead();
   }
 
   /** `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<ns>.<pending>`; longer where there are domains. */
