@@ -67,7 +67,7 @@ export const targets: Readonly<Record<TargetName, Target>> = {
     title: "Weir, log on JetStream",
     dialect: "weir",
     anyRuntime: true,
-    store: startNats,
+    store: (dir) => startNats(dir),
     command: weirOnNatsCommand,
   },
   bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
