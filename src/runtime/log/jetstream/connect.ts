@@ -70,6 +70,7 @@ export async function connectToNats(options: ConnectOptions): Promise<Connected>
     const batches = level >= levelOfBatches && isAtLeast(version, batchesFrom);
     return { nc, api, version, batches, clustered: nc.info?.cluster !== undefined, permitted };
   } catch (error) {
+    api.close();
     await nc.close();
     throw error;
   }

@@ -45,6 +45,7 @@ export async function openJetStreamLog(options: JetStreamOptions): Promise<JetSt
   try {
     return await connected.permitted(openLog(options, connected, names));
   } catch (error) {
+    connected.api.close();
     await connected.nc.close();
     throw error;
   }
@@ -72,7 +73,12 @@ async function openLog(options: JetStreamOptions, connected: Connected, names: N
     windowMs: Number(records.config["duplicate_window"] ?? 0) / nsPerMs,
     awaySince: () => reach.awaySince,
   });
-  await log.refresh();
+  try {
+    await log.refresh();
+  } catch (error) {
+    void log.close().catch(() => undefined); // Its timers; what it would still say nobody hears.
+    throw error;
+  }
   log.keepFresh();
   return log;
 }
