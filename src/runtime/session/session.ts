@@ -19,6 +19,7 @@ import type { Services } from "../services.ts";
 import { errorFrame, type Peer, type Recorded, type SessionContext } from "./context.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { readHistory } from "./history.ts";
+import { loadState } from "./load-state.ts";
 import { PublishCheck } from "./publish-check.ts";
 import { Publishing, type PublishNumbers, type Violation } from "./publishing.ts";
 import { Redelivery } from "./redelivery.ts";
@@ -140,12 +141,23 @@ export class Session implements SessionContext {
   /** Somebody else owns the journal now, or it cannot be written: this copy is worth nothing any more. */
   #lost(error: unknown): Refused {
     if (!(error instanceof JournalLost)) throw error;
-    if (error.because !== "stopped") {
-      const conflict = error.because === "conflict";
-      this.#peer?.end(conflict ? "superseded" : "logUnavailable", conflict ? "superseded" : error.message);
-      this.#stale = true;
-    }
+    if (error.because === "unavailable") this.#peer?.end("logUnavailable", error.message);
+    if (error.because === "conflict" && !this.#stale) void this.#tellWhoHasIt();
+    if (error.because !== "stopped") this.#stale = true;
     return { ok: false, rejection: "superseded" };
+  }
+
+  /** Another connection has it; or a node believed this one to be dead, and the client may come again. */
+  async #tellWhoHasIt(): Promise<void> {
+    const { owner } = this.#state;
+    const peer = this.#peer;
+    if (peer === undefined) return;
+    const isTaken = await loadState(this.services, this.id).then(
+      ({ state }) => state.owner > owner,
+      () => false,
+    );
+    if (isTaken) peer.end("superseded", "superseded");
+    else peer.end("logUnavailable", "nodeLost");
   }
 
   #saveSnapshot(): void {

@@ -205,8 +205,11 @@ export class Sessions {
   // --- loading ---
 
   async #find(id: SessionId): Promise<Session | undefined> {
-    const loading = this.#loading.get(id);
-    if (loading !== undefined) return loading;
+    for (let loading = this.#loading.get(id); loading !== undefined; loading = this.#loading.get(id)) {
+      const loaded = await loading;
+      // One that was only to be restored is not, while another node has it.
+      if (loaded !== undefined) return loaded;
+    }
     const held = this.#held.get(id);
     if (held !== undefined && !held.session.stale) return held.session;
     if (held !== undefined) this.#drop(held.session);
@@ -220,9 +223,9 @@ export class Sessions {
     return loading;
   }
 
-  async #load(id: SessionId): Promise<Session | undefined> {
+  async #load(id: SessionId, from: "anybody" | "nobody" = "anybody"): Promise<Session | undefined> {
     for (let tries = 1; ; tries++) {
-      const session = await this.#loadCopy(id);
+      const session = await this.#loadCopy(id, from);
       if (session?.stale !== true) return session;
       // The last write of a node that died came after we had read.
       this.#drop(session);
@@ -230,10 +233,12 @@ export class Sessions {
     }
   }
 
-  async #loadCopy(id: SessionId): Promise<Session | undefined> {
+  /** `nobody`: not if a node that lives has it. */
+  async #loadCopy(id: SessionId, from: "anybody" | "nobody"): Promise<Session | undefined> {
     const { log, clock } = this.#services.ports;
     const { state, seq } = await loadState(this.#services, id);
     if (state.status === "none") return undefined;
+    if (from === "nobody" && state.node !== undefined && (await this.#ownership.isAlive(state.node))) return undefined;
     const journal = new Journal(log, clock, { key: journalKeyOf(id), seq });
     const session = new Session({ id, services: this.#services, state, journal });
     if (state.status === "ended" || this.#stopped) return session;
@@ -281,11 +286,7 @@ export class Sessions {
 
   async #restoreOne(id: SessionId): Promise<void> {
     if (this.#held.has(id) || this.#held.size >= this.#options.sessionsMax) return;
-    if (this.#services.ports.log.info().shared) {
-      const { node } = (await loadState(this.#services, id)).state;
-      if (node !== undefined && (await this.#ownership.isAlive(node))) return;
-    }
-    await this.#find(id);
+    if (!this.#loading.has(id)) await this.#loadOnce(id, () => this.#load(id, "nobody"));
   }
 
   #notRestored(session: SessionId, error: unknown): void {
