@@ -18,11 +18,12 @@ import type {
   Retention,
 } from "../event-log.ts";
 import type { Api } from "./api.ts";
-import { Appends, type Ordering } from "./appends.ts";
+import { Appends } from "./appends.ts";
 import { JetStreamBlobs } from "./blobs.ts";
 import { Follower } from "./follower.ts";
 import { JetStreamJournals } from "./journals.ts";
 import { JetStreamKeyValue } from "./key-value.ts";
+import type { Ordering } from "./numbered.ts";
 import { Producers, producersDefaults } from "./producers.ts";
 import { findStream, type StreamInfo } from "./provision.ts";
 import { Publisher, type PublisherOptions } from "./publisher.ts";
