@@ -7,11 +7,14 @@ import { decodeEvent } from "../../actors/session/persist.ts";
 import { initialState, type SessionState } from "../../actors/session/state.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { readJournal } from "../journal.ts";
-import type { JournalKey } from "../log/event-log.ts";
+import type { EventLog, JournalKey } from "../log/event-log.ts";
 import type { Services } from "../services.ts";
 import { decodeSnapshot } from "./snapshot.ts";
 
-export const sessionKind = "session";
+const sessionKind = "session";
+const listPage = 256;
+const visitsAtOnce = 32;
+
 export const journalKeyOf = (id: string): JournalKey => ({ kind: sessionKind, id });
 
 /** Snapshot plus newer entries; the same as folding everything. */
@@ -31,4 +34,19 @@ export async function loadState(
     }
   }
   return { state, seq };
+}
+
+/** Visits every session that has a journal, several at once. */
+export async function eachSession(
+  log: EventLog,
+  { visit, isOver }: { readonly visit: (id: SessionId) => Promise<void>; readonly isOver: () => boolean },
+): Promise<void> {
+  for (let cursor = ""; !isOver(); ) {
+    const ids = await log.journals.list(sessionKind, cursor, listPage);
+    for (let i = 0; i < ids.length && !isOver(); i += visitsAtOnce)
+      await Promise.all(ids.slice(i, i + visitsAtOnce).map((id) => visit(id as SessionId)));
+    const last = ids[ids.length - 1];
+    if (last === undefined || ids.length < listPage) return;
+    cursor = last;
+  }
 }

@@ -19,7 +19,7 @@ import type { Services } from "../services.ts";
 import type { Child, Supervised, Supervisor } from "../supervisor.ts";
 import type { Peer } from "./context.ts";
 import { EndedJournals } from "./ended-journals.ts";
-import { journalKeyOf, loadState, sessionKind } from "./load-state.ts";
+import { eachSession, journalKeyOf, loadState } from "./load-state.ts";
 import { Session } from "./session.ts";
 
 export type SessionsOptions = {
@@ -46,11 +46,9 @@ export type Attached =
 
 type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
 
-const restorePage = 256;
 const overloadedRetryMs = 5_000;
 const loadTriesMax = 3;
 const resumeTriesMax = 3;
-const restoreAtOnce = 32;
 const restoreRetryMs = 5_000;
 const actorOf = (id: string) => `session:${id}`;
 
@@ -265,23 +263,12 @@ export class Sessions {
 
   /** A log that is away is asked again. */
   #restoreInTime(): void {
-    this.#restore().catch((error: unknown) => {
+    const restore = { visit: (id: SessionId) => this.#restoreOne(id), isOver: () => this.#stopped };
+    eachSession(this.#services.ports.log, restore).catch((error: unknown) => {
       const { logger, clock } = this.#services.ports;
       logger.log("warn", "sessions not restored yet", { error: String(error), retryMs: restoreRetryMs });
       clock.after(restoreRetryMs, () => this.#restoreInTime());
     });
-  }
-
-  async #restore(): Promise<void> {
-    const { log } = this.#services.ports;
-    for (let cursor = ""; !this.#stopped; ) {
-      const ids = await log.journals.list(sessionKind, cursor, restorePage);
-      for (let i = 0; i < ids.length && !this.#stopped; i += restoreAtOnce)
-        await Promise.all(ids.slice(i, i + restoreAtOnce).map((id) => this.#restoreOne(id as SessionId)));
-      const last = ids[ids.length - 1];
-      if (last === undefined || ids.length < restorePage) return;
-      cursor = last;
-    }
   }
 
   async #restoreOne(id: SessionId): Promise<void> {
