@@ -57,6 +57,8 @@ export class Api {
   readonly #inbox: string;
   readonly #waiting = new Map<string, Receive>();
   readonly #asking = new Set<Promise<unknown>>();
+  /** One for each question under way: it gets no answer. */
+  readonly #unanswered = new Set<() => void>();
   #token = 0;
   #closed = false;
 
@@ -79,6 +81,11 @@ export class Api {
 
   close(): void {
     this.#closed = true;
+  }
+
+  /** What was asked before is lost with the old connection: asked again now, not when its time is over. */
+  reconnected(): void {
+    for (const unanswered of [...this.#unanswered]) unanswered();
   }
 
   #open(receive: Receive): { readonly reply: string; end(): void } {
@@ -160,10 +167,13 @@ export class Api {
   #askOnce(subject: string, body: unknown): Promise<Uint8Array | undefined> {
     return new Promise((resolve) => {
       const done = (answer: Uint8Array | undefined): void => {
+        this.#unanswered.delete(unanswered);
         timer.cancel();
         inbox.end();
         resolve(answer);
       };
+      const unanswered = (): void => done(undefined);
+      this.#unanswered.add(unanswered);
       const inbox = this.#open((message) => done(message.data.length === 0 ? undefined : message.data));
       const timer = this.#clock.after(askMs, () => done(undefined));
       this.#publish(subject, inbox.reply, body, () => done(undefined));
@@ -174,10 +184,13 @@ export class Api {
     return new Promise((resolve) => {
       const messages: Stored[] = [];
       const done = (batch: Batch | undefined): void => {
+        this.#unanswered.delete(unanswered);
         timer.cancel();
         inbox.end();
         resolve(batch);
       };
+      const unanswered = (): void => done(undefined);
+      this.#unanswered.add(unanswered);
       const inbox = this.#open((message) => {
         const code = message.headers?.code ?? 0;
         if (code === 503 || code === 408) return done(undefined);

@@ -226,6 +226,7 @@ export class JetStreamLog implements EventLog {
       if (status.type !== "reconnect") continue;
       this.#parts.logger.log("info", "NATS is back", { server: this.#parts.nc.getServer() });
       this.#publisher.reconnected();
+      this.#parts.api.reconnected();
       for (const follower of this.#followers) follower.reconnected();
       this.keyValue.reconnected();
     }
