@@ -12,11 +12,13 @@ import { strictArguments } from "./arguments.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { historyCommand } from "./commands/history.ts";
-import { natsInitCommand, natsInitSettings } from "./commands/nats-init.ts";
+import { logCopyCommand } from "./commands/log-copy.ts";
+import { natsInitCommand } from "./commands/nats-init.ts";
 import { publishCommand } from "./commands/publish.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { tailCommand } from "./commands/tail.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "./exit-code.ts";
+import { natsSettings } from "./nats-store.ts";
 
 // citty types every command by its own arguments; in one table they are only "some command".
 // biome-ignore lint/suspicious/noExplicitAny: see above
@@ -32,6 +34,10 @@ const commands: Commands = {
     meta: { name: "nats", description: "What a log on NATS needs there" },
     subCommands: { init: natsInitCommand },
   }),
+  log: defineCommand({
+    meta: { name: "log", description: "Move a log" },
+    subCommands: { copy: logCopyCommand },
+  }),
   bench: benchCommand,
   demo: demoCommand,
 };
@@ -39,7 +45,8 @@ const commands: Commands = {
 /** Settings that a command takes beside the options of its own. */
 const settingsOf: ReadonlyMap<AnyCommand, readonly string[]> = new Map<AnyCommand, readonly string[]>([
   [serveCommand, [...settingKinds.keys()]],
-  [natsInitCommand, natsInitSettings],
+  [natsInitCommand, natsSettings],
+  [logCopyCommand, natsSettings],
 ]);
 
 const ofClients: ReadonlySet<string> = new Set(["publish", "tail", "history", "bench", "demo"]);

@@ -71,7 +71,10 @@ describe("weir", () => {
     "ends with 2 and says why when the command line or the configuration is wrong",
     async () => {
       const cases: readonly (readonly [readonly string[], string])[] = [
-        [["sevre"], 'weir: Unknown command "sevre", expected one of: serve, publish, tail, history, nats, bench, demo\n'],
+        [
+          ["sevre"],
+          'weir: Unknown command "sevre", expected one of: serve, publish, tail, history, nats, log, bench, demo\n',
+        ],
         [["tail", ">", "--form", "all"], "weir: Unknown option --form, expected one of: "],
         [["tail"], "weir: Missing required positional argument: FILTER\n"],
         [["tail", ">", "--qos", "3"], 'weir: --qos must be one of 0, 1, 2, got "3"\n'],

@@ -3,7 +3,6 @@
  * change. It removes nothing, and refuses a change that would.
  * @module
  */
-import { readFileSync } from "node:fs";
 import { defineCommand } from "citty";
 import { type Connected, connectToNats } from "../../../runtime/log/jetstream/connect.ts";
 import {
@@ -16,12 +15,11 @@ import {
 } from "../../../runtime/log/jetstream/provision.ts";
 import { namesOf } from "../../../runtime/log/jetstream/subjects.ts";
 import { systemClock } from "../../../runtime/system.ts";
-import { loadConfig, problemLine } from "../../config/load.ts";
 import type { NatsLogConfig } from "../../config/log-store.ts";
-import { settingKinds } from "../../config/schema.ts";
 import { natsOptions } from "../../log/nats-options.ts";
 import { duration, strictArguments, wholeNumber } from "../arguments.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
+import { natsSettings, natsStoreOf } from "../nats-store.ts";
 
 const args = {
   log: { type: "string", description: "Servers, nats://<host>:<port>[,nats://…]", valueHint: "url" },
@@ -41,9 +39,6 @@ const args = {
   "dry-run": { type: "boolean", description: "Only show what would change" },
 } as const;
 
-/** Credentials and TLS as the gateway has them: `--log.nats.user` and so on. */
-export const natsInitSettings = [...settingKinds.keys()].filter((setting) => setting.startsWith("log."));
-
 /** The server wants the window of de-duplication inside of it. */
 const maxAgeMsMin = 120_000;
 const replicasMax = 5;
@@ -58,8 +53,8 @@ export const natsInitCommand = defineCommand({
       "max-age": age,
       "max-bytes": bytes,
       ...flags
-    } = strictArguments(args, rawArgs, natsInitSettings);
-    const store = storeOf({ ...flags, ...(name === undefined ? {} : { "log.nats.name": name }) });
+    } = strictArguments(args, rawArgs, natsSettings);
+    const store = natsStoreOf({ ...flags, ...(name === undefined ? {} : { "log.nats.name": name }) }, "log");
     const wanted: ProvisionOptions = {
       ...(replicas === undefined ? {} : { replicas: wholeNumber("replicas", replicas, { min: 1, max: replicasMax }) }),
       ...(age === undefined ? {} : { maxAgeMs: maxAge(age) }),
@@ -75,14 +70,6 @@ function maxAge(text: string): number {
   const ms = duration("max-age", text);
   if (ms === 0 || ms >= maxAgeMsMin) return ms;
   throw usageError(`--max-age must be ${maxAgeMsMin / 1_000}s or more, or 0s for no bound, got "${text}"`);
-}
-
-function storeOf(flags: Readonly<Record<string, string | undefined>>): NatsLogConfig {
-  const loaded = loadConfig({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
-  if (!loaded.ok) throw usageError(["Wrong configuration", ...loaded.problems.map(problemLine)].join("\n  "));
-  const { store } = loaded.config.log;
-  if (store.kind === "nats") return store;
-  throw usageError(`weir nats init needs --log nats://<host>:<port>, got ${loaded.config.log.url}`);
 }
 
 async function init(store: NatsLogConfig, wanted: ProvisionOptions, dryRun: boolean): Promise<ExitCode> {
