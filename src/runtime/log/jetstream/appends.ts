@@ -112,13 +112,31 @@ export class Appends {
     const messages = records.map((record) =>
       recordMessage(this.#parts.subjects, record, { message: anonymous + this.#parts.op(), idMeant: "" }),
     );
+    if (!this.#parts.steps.atomic) return this.#plainSingles(messages, seqs);
     for (let from = 0; from < messages.length; ) {
-      const unit = this.#parts.steps.atomic ? unitFrom(messages, from) : messages.slice(from, from + 1);
+      const unit = unitFrom(messages, from);
       from += unit.length;
       const result = await this.#parts.publisher.publish(unit as [Message, ...Message[]]);
+      if (!result.ok && result.code === refusal.batchDuplicate) {
+        // Stored before, and the answer was lost: asked one by one, the server says where.
+        const found = await this.#plainSingles(unit, seqs);
+        if (!found.ok) return found;
+        continue;
+      }
       if (!result.ok) return failureOf(result);
       for (let i = unit.length - 1; i >= 0; i--) seqs.push(result.seq - i);
       for (const message of unit) this.#parts.stored(result.seq, 1, sizeOf(message));
+    }
+    return { ok: true, seqs, duplicate: false };
+  }
+
+  /** Sent one after the other without waiting: only the loss of a server, or overload, can change their order. */
+  async #plainSingles(messages: readonly Message[], seqs: Seq[]): Promise<AppendResult> {
+    const results = await Promise.all(messages.map((message) => this.#parts.publisher.publish([message])));
+    for (const [i, result] of results.entries()) {
+      if (!result.ok) return failureOf(result);
+      seqs.push(result.seq);
+      this.#parts.stored(result.seq, 1, sizeOf(messages[i] as Message));
     }
     return { ok: true, seqs, duplicate: false };
   }
