@@ -131,6 +131,9 @@ export class Connection implements Peer, SocketHandler, Supervised {
   unsubscribe(channel: string): void {
     if (!this.#closed) this.#socket.unsubscribe(channel);
   }
+  get gone(): boolean {
+    return this.#closed;
+  }
   bufferedBytes(): number {
     return this.#closed ? 0 : this.#socket.bufferedBytes();
   }

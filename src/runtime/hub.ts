@@ -23,6 +23,7 @@ export class Hub {
   readonly #routes = new Map<string, readonly Feed[]>();
   readonly #touched = new Set<Feed>();
   readonly recent: RecentRecords;
+  readonly #waiting = new Set<{ readonly seq: Seq; readonly wake: () => void }>();
   #follow: Follow | undefined;
   #feedNumber = 0;
   /** Everything up to here has been fanned out. */
@@ -86,6 +87,18 @@ export class Hub {
     this.#touched.clear();
     const last = records[records.length - 1];
     if (last !== undefined) this.position = last.seq;
+    for (const waiting of this.#waiting) {
+      if (waiting.seq > this.position) continue;
+      this.#waiting.delete(waiting);
+      waiting.wake();
+    }
+  }
+
+  /** Calls back once, when everything up to `seq` has been fanned out; answers how to give up. */
+  whenAt(seq: Seq, wake: () => void): () => void {
+    const waiting = { seq, wake };
+    this.#waiting.add(waiting);
+    return () => this.#waiting.delete(waiting);
   }
 
   #route(topic: string): readonly Feed[] {

@@ -137,6 +137,10 @@ export function readContract(at: LogUnderTest): void {
     test("info() of an empty log", () => {
       expect(at.log.info()).toMatchObject({ firstSeq: 1, lastSeq: 0, records: 0, bytes: 0 });
     });
+    test("end() is the seq of the newest record", async () => {
+      await at.fill(["a", "b"]);
+      expect(await at.log.end()).toBe(2);
+    });
     test("info() keeps its epoch over a reopen", async () => {
       const { epoch } = at.log.info();
       await at.reopen();

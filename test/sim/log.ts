@@ -25,6 +25,7 @@ export function logOf(process: SimProcess, inner: EventLog, clock: SimClock, rea
   const { journals, keyValue, blobs } = inner;
   return {
     info: () => inner.info(),
+    end: () => later(inner.end()),
     append: (request) => guard(inner.append(request)),
     read: (request) => later(inner.read(request)),
     follow: (after, onRecords) => follows((alive) => inner.follow(after, (records) => alive() && onRecords(records))),

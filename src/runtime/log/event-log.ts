@@ -158,6 +158,8 @@ export type Retention = { readonly ageMs: number; readonly bytes: number; readon
 
 export type EventLog = {
   info(): LogInfo;
+  /** Seq of the newest record now, as whoever decides it says: `info()` does not know yet what other nodes write. */
+  end(): Promise<Seq>;
   /** Requests are stored in the order of the calls. */
   append(request: AppendRequest): Promise<AppendResult>;
   read(request: ReadRequest): Promise<ReadPage>;

@@ -99,6 +99,10 @@ class MemoryEventLog implements MemoryLog {
     };
   }
 
+  end(): Promise<Seq> {
+    return Promise.resolve(this.info().lastSeq);
+  }
+
   append(request: AppendRequest): Promise<AppendResult> {
     return this.#write(() => this.#state.append(request, this.#clock.now()));
   }

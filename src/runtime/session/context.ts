@@ -23,6 +23,8 @@ export type Peer = {
   send(frame: Frame): SendResult;
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
+  /** The socket is closed, or about to be. */
+  readonly gone: boolean;
   bufferedBytes(): number;
   pause(): void;
   resume(): void;

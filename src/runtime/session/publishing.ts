@@ -147,7 +147,8 @@ export class Publishing {
       // Before the records: a crash in between must not leave a refused number below the log's mark untold.
       const recorded = await this.#context.record({ type: "RefusePublishes", at: this.#now(), refused: batch.refused });
       if (!recorded.ok) {
-        this.#context.peer?.end("tooManyRefused", "tooManyRefused");
+        // A session that is lost tells its connection itself.
+        if (recorded.rejection !== "superseded") this.#context.peer?.end("tooManyRefused", "tooManyRefused");
         this.#drop(batch);
         return;
       }

@@ -17,6 +17,7 @@ import { UnavailableError } from "../log/event-log.ts";
 import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
 import type { Child, Supervised, Supervisor } from "../supervisor.ts";
+import { caughtUp, furthestOf } from "./catch-up.ts";
 import type { Peer } from "./context.ts";
 import { EndedJournals } from "./ended-journals.ts";
 import { eachSession, journalKeyOf, loadState } from "./load-state.ts";
@@ -120,9 +121,14 @@ export class Sessions {
     if (session === undefined || refusal !== undefined)
       return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
     if (session.stale) return this.#moved(session);
+    const { log } = this.#services.ports;
+    if (!(await caughtUp(this.#services, furthestOf(session.state, hello, log.info().epoch))) || peer.gone)
+      return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.settled();
+    // What comes late, from a connection that is gone, must not take the session from the one that has it now.
+    if (peer.gone) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
     const { ports, node } = this.#services;
     const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });

@@ -25,6 +25,7 @@ import { covers, filterProblem } from "../../protocol/topic.ts";
 import { feedOfChain, laneOfChain } from "../chain-id.ts";
 import { Delivery } from "../delivery.ts";
 import { AckWatch } from "./ack-watch.ts";
+import { mustCatchUp } from "./catch-up.ts";
 import { errorFrame, type Peer, type SessionContext } from "./context.ts";
 import type { Redelivery } from "./redelivery.ts";
 import { bounded, type Start, startOf } from "./subscribe-options.ts";
@@ -55,6 +56,8 @@ export class Subscriptions {
     const problem = this.#problem(frame);
     if (problem !== undefined) return this.#refuse(problem);
     const { services, peer } = this.#context;
+    if (frame.start?.kind === "position" && frame.start.epoch === services.ports.log.info().epoch)
+      await mustCatchUp(services, frame.start.seq);
     const start = await startOf(frame.start ?? { kind: "new" }, services.ports.log, services.hub.position);
     const at = services.ports.clock.now();
     const options = bounded(frame, services.limits);

@@ -111,6 +111,10 @@ export class EmbeddedLog implements EventLog {
     };
   }
 
+  end(): Promise<Seq> {
+    return Promise.resolve(this.info().lastSeq);
+  }
+
   append(request: AppendRequest): Promise<AppendResult> {
     return this.#write((group) => group.append(request));
   }

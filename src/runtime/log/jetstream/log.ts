@@ -142,6 +142,11 @@ export class JetStreamLog implements EventLog {
     return awaySince === undefined ? known : { ...known, awaySince };
   }
 
+  async end(): Promise<Seq> {
+    const { api, names } = this.#parts;
+    return (await api.last(names.records, this.#subjects.allTopics))?.seq ?? 0;
+  }
+
   append(request: AppendRequest): Promise<AppendResult> {
     return this.#appends.append(request);
   }
