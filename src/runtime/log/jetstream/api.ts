@@ -247,9 +247,12 @@ function parsed<T>(answer: Uint8Array): T {
 
 /** An answer too: JetStream, or the stream's leader, is not there for the moment. */
 const away = 503;
+/** Not for the moment, but for good: JetStream is off, for the server or for the account. */
+const turnedOff = new Set([10_039, 10_076]);
 
 function isAway(answer: Uint8Array): boolean {
-  return (JSON.parse(decoder.decode(answer)) as Refused).error?.code === away;
+  const { error } = JSON.parse(decoder.decode(answer)) as Refused;
+  return error?.code === away && !turnedOff.has(error.err_code ?? 0);
 }
 
 type LeaderMessage = {
