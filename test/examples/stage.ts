@@ -56,7 +56,7 @@ export class Stage {
   readonly #browsers: Browser[] = [];
 
   private constructor(port: number) {
-    this.gateway = new GatewayProcess(port, join(this.folder, "log"));
+    this.gateway = new GatewayProcess(port, `embedded:${join(this.folder, "log")}`);
   }
 
   static async open(): Promise<Stage> {
