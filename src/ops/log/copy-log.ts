@@ -28,8 +28,8 @@ export class CopyError extends Error {
 }
 
 /** When a record was published, in the log that it comes from. */
-export const timeHeader = "Weir-Time";
-export const endCause = "logCopied";
+const timeHeader = "Weir-Time";
+const endCause = "logCopied";
 
 /** A wildcard does not match the gateway's own topics. */
 const filters = [">", "$dead.>"];

@@ -163,12 +163,13 @@ function watchPermissions(nc: NatsConnection, { clock, logger }: ConnectOptions)
     }
   })();
   return async (work) => {
-    const { promise, reject } = Promise.withResolvers<never>();
-    refused = reject;
-    promise.catch(() => undefined);
+    const refusal = new Promise<never>((_, reject) => {
+      refused = reject;
+    });
+    refusal.catch(() => undefined);
     work.catch(() => undefined);
     try {
-      return await Promise.race([work, promise]);
+      return await Promise.race([work, refusal]);
     } catch (error) {
       if (error instanceof UnavailableError) {
         const message = `NATS is there, but its JetStream gives no answer (${error.message}): start the servers that are missing`;

@@ -3,7 +3,7 @@
  * @module
  */
 import type { EpochMs } from "../../../protocol/ids.ts";
-import type { Clock } from "../../ports.ts";
+import type { Clock, Timer } from "../../ports.ts";
 import type { Api } from "./api.ts";
 
 const askEveryMs = 2_000;
@@ -14,12 +14,14 @@ export class Reach {
   readonly #clock: Clock;
   readonly #stream: string;
   #awaySince: EpochMs | undefined;
+  #timer: Timer | undefined;
 
   constructor(api: Api, clock: Clock, stream: string) {
     this.#api = api;
     this.#clock = clock;
     this.#stream = stream;
     void this.#watchConnection();
+    void api.nc.closed().then(() => this.#timer?.cancel());
     this.#askLater(askEveryMs);
   }
 
@@ -38,12 +40,11 @@ export class Reach {
 
   /** Ends with the connection. */
   #askLater(ms: number): void {
-    this.#clock.after(ms, () => void this.#ask());
+    if (!this.#api.nc.isClosed()) this.#timer = this.#clock.after(ms, () => void this.#ask());
   }
 
   /** The stream's leader answers this, and nobody else. */
   async #ask(): Promise<void> {
-    if (this.#api.nc.isClosed()) return;
     const askedAt = this.#clock.now();
     try {
       await this.#api.askOnceOnly(`$JS.API.STREAM.INFO.${this.#stream}`, {});
