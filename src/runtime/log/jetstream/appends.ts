@@ -8,7 +8,7 @@
 
 import type { Seq } from "../../../protocol/ids.ts";
 import { appended, closedFailure, planAppend } from "../append-plan.ts";
-import type { AppendRequest, AppendResult, LogFailure } from "../event-log.ts";
+import type { AppendRequest, AppendResult, LogFailure, ProducerNumbers } from "../event-log.ts";
 import { anonymous } from "./headers.ts";
 import type { JetStreamJournals } from "./journals.ts";
 import { batchMessagesMax, NumberedAppends, type NumberedJob, type Ordering, sizeOf, unitFrom } from "./numbered.ts";
@@ -16,7 +16,7 @@ import type { Producer, Producers } from "./producers.ts";
 import { type Message, type Published, type Publisher, refusal } from "./publisher.ts";
 import { recordMessage } from "./records.ts";
 import { SerialByKey } from "./serial.ts";
-import type { Steps } from "./steps.ts";
+import type { Step, StepResult, Steps } from "./steps.ts";
 import type { Subjects } from "./subjects.ts";
 
 export type AppendsParts = {
@@ -163,13 +163,8 @@ export class Appends {
     const messages = records
       .slice(plan.from)
       .map((record, i) => this.#messageOf(producer, request, i + plan.from, record));
-    if (numbered !== undefined && !(await producers.begin(producer)))
-      return unavailable(`Producer ${name} is another node's`);
-    const result = await steps.do({ producer: name, key, records: messages, journal, chain: head.chain });
-    if (numbered !== undefined) {
-      if (result.ok) producers.moved(producer, numbered.numbers.at(-1) ?? 0, result.last);
-      producers.ended(producer, result.ok ? "known" : "unknown");
-    }
+    const step = { producer: name, key, records: messages, journal, chain: head.chain };
+    const result = numbered === undefined ? await steps.do(step) : await this.#numberedStep(producer, step, numbered);
     if (!result.ok) return stepFailure(result, journal);
     this.#parts.stored(result.last, 0, 0);
     if (result.duplicate) return { ok: true, seqs: [result.first, result.last], duplicate: true };
@@ -177,6 +172,22 @@ export class Appends {
     // Decided. If the journal cannot be reached now, whoever reads it next writes the entries.
     if (journal !== undefined) await journals.appendDecided(journal, result.chain).catch(() => undefined);
     return appended(request, plan.from, result.first);
+  }
+
+  async #numberedStep(producer: Producer, step: Step, { numbers }: ProducerNumbers): Promise<StepResult> {
+    const { producers, steps } = this.#parts;
+    let outcome: "known" | "unknown" = "known";
+    try {
+      if (!(await producers.begin(producer)))
+        return { ok: false, code: "unavailable", message: `Producer ${producer.name} is another node's` };
+      outcome = "unknown";
+      const result = await steps.do(step);
+      if (result.ok) producers.moved(producer, numbers.at(-1) ?? 0, result.last);
+      if (result.ok) outcome = "known";
+      return result;
+    } finally {
+      producers.ended(producer, outcome);
+    }
   }
 
   #messageOf(producer: Producer, request: AppendRequest, i: number, record: AppendRequest["records"][number]): Message {

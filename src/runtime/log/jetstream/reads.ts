@@ -12,7 +12,7 @@ import { matches } from "../../../protocol/topic.ts";
 import type { Clock } from "../../ports.ts";
 import { type LogRecord, type ReadPage, type ReadRequest, UnavailableError } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
-import { Follower } from "./follower.ts";
+import { followUntil } from "./follow-until.ts";
 import { toRecord } from "./records.ts";
 import type { Names, Subjects } from "./subjects.ts";
 
@@ -140,24 +140,13 @@ export class Reads {
     const end = (await api.last(names.records, subject))?.seq ?? 0;
     const records: LogRecord[] = [];
     if (end <= after || until === 0) return records;
-    return new Promise((resolve) => {
-      const follower = new Follower(api, clock, {
-        stream: names.records,
-        filters: [subject],
-        after: 0,
-        lastPerSubject: true,
-        onMessages: (messages) => {
-          for (const message of messages) {
-            const record = toRecord(subjects, message);
-            if (record.seq > after && records.length < max && matches(filter, record.topic)) records.push(record);
-          }
-          if (follower.last < end && records.length < max) return;
-          follower.stop();
-          resolve(records);
-        },
-        onTrouble: () => undefined,
-      });
+    const range = { stream: names.records, filters: [subject], after: 0, lastPerSubject: true };
+    await followUntil(api, clock, range, (message) => {
+      const record = toRecord(subjects, message);
+      if (record.seq > after && records.length < max && matches(filter, record.topic)) records.push(record);
+      return record.seq >= end || records.length >= max;
     });
+    return records;
   }
 
   async seqAtTime(time: EpochMs): Promise<Seq> {

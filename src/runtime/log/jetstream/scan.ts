@@ -6,7 +6,7 @@
 import type { Seq } from "../../../protocol/ids.ts";
 import type { Clock } from "../../ports.ts";
 import type { Api, Stored } from "./api.ts";
-import { Follower } from "./follower.ts";
+import { followUntil } from "./follow-until.ts";
 import { header } from "./headers.ts";
 import { numberOf } from "./records.ts";
 import { encodeToken, type Names, type Subjects } from "./subjects.ts";
@@ -77,20 +77,10 @@ export class Scan {
 
   #readFrom(after: Seq, until: Seq, onMessage: (message: Stored) => void): Promise<void> {
     const { api, clock, names, subjects } = this.#parts;
-    return new Promise((resolve) => {
-      const follower = new Follower(api, clock, {
-        stream: names.records,
-        filters: [subjects.allTopics],
-        after,
-        headersOnly: true,
-        onMessages: (messages) => {
-          for (const message of messages) if (message.seq <= until) onMessage(message);
-          if (follower.last < until) return;
-          follower.stop();
-          resolve();
-        },
-        onTrouble: () => undefined,
-      });
+    const range = { stream: names.records, filters: [subjects.allTopics], after, headersOnly: true };
+    return followUntil(api, clock, range, (message) => {
+      if (message.seq <= until) onMessage(message);
+      return message.seq >= until;
     });
   }
 }

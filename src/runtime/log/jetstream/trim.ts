@@ -7,7 +7,7 @@ import type { Seq } from "../../../protocol/ids.ts";
 import type { Clock } from "../../ports.ts";
 import type { Retention } from "../event-log.ts";
 import type { Api } from "./api.ts";
-import { Follower } from "./follower.ts";
+import { followUntil } from "./follow-until.ts";
 import type { Reads } from "./reads.ts";
 import type { Names, Subjects } from "./subjects.ts";
 
@@ -45,26 +45,17 @@ export async function trimRecords(parts: TrimParts, retention: Retention, ends: 
 const messageOverhead = 22;
 
 /** The first seq to keep so that at least so many bytes go. */
-function seqBeyond({ api, clock, names, subjects }: TrimParts, ends: Ends, excess: number): Promise<Seq> {
-  return new Promise((resolve) => {
-    let freed = 0;
-    const follower = new Follower(api, clock, {
-      stream: names.records,
-      filters: [subjects.allTopics],
-      after: ends.firstSeq - 1,
-      headersOnly: true,
-      onMessages: (messages) => {
-        for (const { seq, subject, headers } of messages) {
-          if (freed >= excess || seq > ends.lastSeq) return finish(seq);
-          freed += Number(headers?.get("Nats-Msg-Size") ?? 0) + subject.length + messageOverhead;
-        }
-        if (follower.last >= ends.lastSeq) finish(ends.lastSeq + 1);
-      },
-      onTrouble: () => undefined,
-    });
-    const finish = (seq: Seq): void => {
-      follower.stop();
-      resolve(seq);
-    };
+async function seqBeyond({ api, clock, names, subjects }: TrimParts, ends: Ends, excess: number): Promise<Seq> {
+  let freed = 0;
+  let keep = ends.lastSeq + 1;
+  const range = { stream: names.records, filters: [subjects.allTopics], after: ends.firstSeq - 1, headersOnly: true };
+  await followUntil(api, clock, range, ({ seq, subject, headers }) => {
+    if (freed >= excess) {
+      keep = seq;
+      return true;
+    }
+    freed += Number(headers?.get("Nats-Msg-Size") ?? 0) + subject.length + messageOverhead;
+    return seq >= ends.lastSeq;
   });
+  return keep;
 }
