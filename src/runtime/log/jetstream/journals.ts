@@ -6,7 +6,15 @@
  */
 import type { Clock } from "../../ports.ts";
 import { journalConflict } from "../append-plan.ts";
-import type { JournalAppend, JournalEntry, JournalKey, JournalSnapshot, Journals, LogFailure } from "../event-log.ts";
+import {
+  type JournalAppend,
+  type JournalEntry,
+  type JournalKey,
+  type JournalSnapshot,
+  type Journals,
+  type LogFailure,
+  UnavailableError,
+} from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
 import { packEntries, unpackEntries } from "./entries.ts";
 import { type Fields, header } from "./headers.ts";
@@ -130,7 +138,7 @@ export class JetStreamJournals implements Journals {
     const id = op();
     const fields: Fields = { [header.expectedLast]: head.at, [header.op]: id, [header.entries]: span(head.seq, 0) };
     const result = await publisher.publish([{ subject: subjects.journal(key), fields, payload: noPayload }]);
-    if (!result.ok && result.code !== refusal.wrongLastSeq) throw new Error(result.message);
+    if (!result.ok && result.code !== refusal.wrongLastSeq) throw new UnavailableError(result.message);
     const newest = result.ok ? undefined : await this.#newest(key);
     if (result.ok || newest?.headers?.get(header.op) === id) {
       this.#hold(key, { ...head, at: result.ok ? result.seq : (newest?.seq ?? 0), ours: true });
@@ -203,7 +211,7 @@ export class JetStreamJournals implements Journals {
     const head = this.#hold(key, { seq, at: newest?.seq ?? 0, ours: false, chain, fenced });
     if (journal === undefined) return head;
     const written = await this.#write(journal);
-    if (!written.ok && written.code !== "conflict") throw new Error(written.message);
+    if (!written.ok && written.code !== "conflict") throw new UnavailableError(written.message);
     const after = this.#heads.get(nameOf(key));
     // Who did that step may still be there, and do another.
     return after === undefined ? this.#load(key) : this.#hold(key, { ...after, fenced: false });

@@ -102,6 +102,9 @@ export class JetStreamLog implements EventLog {
     this.#reads = new Reads({
       ...common,
       firstSeq: () => this.#info.firstSeq,
+      trimmed: (firstSeq) => {
+        this.#info.firstSeq = Math.max(this.#info.firstSeq, firstSeq);
+      },
       lastSeq,
       replicated: ordering !== "pipeline",
     });

@@ -23,6 +23,8 @@ export type ReadsParts = {
   readonly subjects: Subjects;
   readonly firstSeq: () => Seq;
   readonly lastSeq: () => Seq;
+  /** Retention has passed by: this is the first record that is held. */
+  readonly trimmed: (firstSeq: Seq) => void;
   /** Several servers hold the stream: one that answers may be behind. */
   readonly replicated: boolean;
 };
@@ -37,13 +39,43 @@ const windowMax = 16_384;
 
 export class Reads {
   readonly #parts: ReadsParts;
+  /** The question for the first record that is under way, and the one after it. */
+  #asking: Promise<void> | undefined;
+  #askingNext: Promise<void> | undefined;
 
   constructor(parts: ReadsParts) {
     this.#parts = parts;
   }
 
-  read(request: ReadRequest): Promise<ReadPage> {
-    return request.backward === true ? this.#backward(request) : this.#forward(request);
+  async read(request: ReadRequest): Promise<ReadPage> {
+    if (request.backward === true) return this.#backward(request);
+    const page = await this.#forward(request);
+    // What is missing at its beginning may be of other topics, or gone: a reader has to be told which.
+    if (page.scannedTo > request.after && page.records[0]?.seq !== request.after + 1) await this.#findFirst();
+    return page;
+  }
+
+  /** One question answers everybody who asks before it is sent. */
+  #findFirst(): Promise<void> {
+    if (this.#asking === undefined) {
+      this.#asking = this.#findFirstNow().finally(() => {
+        this.#asking = undefined;
+      });
+      return this.#asking;
+    }
+    this.#askingNext ??= this.#asking
+      .catch(() => undefined)
+      .then(() => {
+        this.#askingNext = undefined;
+        return this.#findFirst();
+      });
+    return this.#askingNext;
+  }
+
+  async #findFirstNow(): Promise<void> {
+    const { api, names, subjects, trimmed } = this.#parts;
+    const first = await api.next(names.records, subjects.allTopics, 1);
+    if (first !== undefined) trimmed(first.seq);
   }
 
   async #forward({ filter, after, until: asked, recordsMax, bytesMax }: ReadRequest): Promise<ReadPage> {
