@@ -6,8 +6,8 @@
  * @module
  */
 
-/** All tests take a third of this; a run that hangs must end with a line that says so. */
-const runMsMax = 15 * 60_000;
+/** All tests take half of this; a run that hangs must end with a line that says so. */
+const runMsMax = 20 * 60_000;
 
 export type TestRun = { readonly passed: number; readonly failed: number; readonly exitCode: number };
 
