@@ -11,9 +11,17 @@ import { appended, closedFailure, planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, LogFailure, ProducerNumbers } from "../event-log.ts";
 import { anonymous } from "./headers.ts";
 import type { JetStreamJournals } from "./journals.ts";
-import { batchMessagesMax, NumberedAppends, type NumberedJob, type Ordering, sizeOf, unitFrom } from "./numbered.ts";
+import {
+  batchMessagesMax,
+  failureOf,
+  NumberedAppends,
+  type NumberedJob,
+  type Ordering,
+  sizeOf,
+  unitFrom,
+} from "./numbered.ts";
 import type { Producer, Producers } from "./producers.ts";
-import { type Message, type Published, type Publisher, refusal } from "./publisher.ts";
+import { type Message, type Publisher, refusal } from "./publisher.ts";
 import { recordMessage } from "./records.ts";
 import { SerialByKey } from "./serial.ts";
 import type { Step, StepResult, Steps } from "./steps.ts";
@@ -237,11 +245,6 @@ function numberedGroup(jobs: readonly Job[], from: number): readonly NumberedJob
 
 function unavailable(message: string, retryable = true): LogFailure {
   return { ok: false, code: "unavailable", message, retryable };
-}
-
-function failureOf(result: Published & { readonly ok: false }): LogFailure {
-  if (result.code === refusal.noSpace) return { ok: false, code: "full", message: result.message, retryable: true };
-  return unavailable(result.message);
 }
 
 function stepFailure(

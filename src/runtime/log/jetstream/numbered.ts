@@ -9,7 +9,7 @@
  */
 import type { Seq } from "../../../protocol/ids.ts";
 import { planAppend } from "../append-plan.ts";
-import type { AppendRequest, AppendResult, NewRecord, ProducerNumbers } from "../event-log.ts";
+import type { AppendRequest, AppendResult, LogFailure, NewRecord, ProducerNumbers } from "../event-log.ts";
 import { header } from "./headers.ts";
 import type { Producer, Producers } from "./producers.ts";
 import { type Message, type Published, type Publisher, refusal } from "./publisher.ts";
@@ -38,6 +38,7 @@ type One = { readonly number: number; readonly message: Message };
 /** What a job is answered: at once, or when its records from `from` on are stored. */
 type Planned = { readonly job: NumberedJob; readonly from: number; readonly answer: AppendResult | undefined };
 type Outcome = "known" | "unknown";
+type Refused = Published & { readonly ok: false };
 
 /** Appends of a producer that were sent and are not all answered. */
 type Line = {
@@ -74,8 +75,9 @@ export class NumberedAppends {
     }
     if (ordering !== "pipeline") {
       const stored = new Map<number, Seq>();
-      producers.ended(producer, await this.#inUnits(producer, ones, stored));
-      return answerAll(planned, stored);
+      const failed = await this.#inUnits(producer, ones, stored);
+      producers.ended(producer, failed?.code === "unavailable" ? "unknown" : "known");
+      return answerAll(planned, stored, failed === undefined ? notWhole : failureOf(failed));
     }
     line.mark = (ones[ones.length - 1] as One).number;
     const results = ones.map((one) => this.#publishOne(producer, one));
@@ -154,10 +156,12 @@ export class NumberedAppends {
     const stored = new Map<number, Seq>();
     let outcome: Outcome = "known";
     let answered = 0;
+    let failure = notWhole;
     for (const [i, one] of sent.ones.entries()) {
       const result = await (sent.results[i] as Promise<Published>);
       if (!result.ok) {
         if (result.code === "unavailable") outcome = "unknown";
+        if (failure === notWhole) failure = failureOf(result);
         if (line.breaks !== sent.breaks) continue;
         line.breaks++;
         line.mark = undefined;
@@ -167,10 +171,11 @@ export class NumberedAppends {
       } else if (one.number > (producer.mark ?? 0)) producer.ahead.set(one.number, result.seq);
     }
     this.#parts.producers.ended(producer, outcome);
-    answerAll(sent.planned.slice(answered), stored);
+    answerAll(sent.planned.slice(answered), stored, failure);
   }
 
-  async #inUnits(producer: Producer, ones: readonly One[], stored: Map<number, Seq>): Promise<Outcome> {
+  /** Answers the refusal that ended it, if one did. */
+  async #inUnits(producer: Producer, ones: readonly One[], stored: Map<number, Seq>): Promise<Refused | undefined> {
     const messages = ones.map(({ message }) => message);
     for (let from = 0; from < ones.length; ) {
       const size = this.#parts.ordering === "batch" ? unitFrom(messages, from).length : 1;
@@ -182,16 +187,15 @@ export class NumberedAppends {
         for (const [i, one] of unit.entries()) this.#note(producer, one, { ...result, seq: first + i }, stored);
         continue;
       }
-      if (result !== undefined && result.code !== refusal.batchDuplicate)
-        return result.code === "unavailable" ? "unknown" : "known";
+      if (result !== undefined && result.code !== refusal.batchDuplicate) return result;
       // Some of it is stored already: one by one the server says which.
       for (const one of unit) {
         const single = await this.#publishOne(producer, one);
-        if (!single.ok) return single.code === "unavailable" ? "unknown" : "known";
+        if (!single.ok) return single;
         this.#note(producer, one, single, stored);
       }
     }
-    return "known";
+    return undefined;
   }
 
   #publish(unit: readonly One[]): Promise<Published> {
@@ -232,15 +236,22 @@ function answerUpTo(
   return at;
 }
 
-function answerAll(planned: readonly Planned[], stored: ReadonlyMap<number, Seq>): void {
-  for (const { job, from, answer } of planned) job.resolve(answer ?? answerOf(job.request, from, stored));
+const notWhole: LogFailure = {
+  ok: false,
+  code: "unavailable",
+  message: "NATS did not store what came before it",
+  retryable: true,
+};
+
+function answerAll(planned: readonly Planned[], stored: ReadonlyMap<number, Seq>, failure = notWhole): void {
+  for (const { job, from, answer } of planned) job.resolve(answer ?? answerOf(job.request, from, stored) ?? failure);
 }
 
-function answerOf(request: Numbered, from: number, stored: ReadonlyMap<number, Seq>): AppendResult {
+/** Absent: not all of it is stored. */
+function answerOf(request: Numbered, from: number, stored: ReadonlyMap<number, Seq>): AppendResult | undefined {
   const { numbers } = request.numbered;
   const seqs = numbers.map((number, i) => (i < from ? 0 : stored.get(number)));
-  if (seqs.some((seq) => seq === undefined))
-    return { ok: false, code: "unavailable", message: "NATS did not store all of it", retryable: true };
+  if (seqs.some((seq) => seq === undefined)) return undefined;
   return { ok: true, seqs: seqs as Seq[], duplicate: from > 0 && from === numbers.length };
 }
 
@@ -258,4 +269,8 @@ export function unitFrom(messages: readonly Message[], from: number): readonly M
 
 export function sizeOf({ subject, payload }: Message): number {
   return subject.length + payload.byteLength;
+}
+
+export function failureOf({ code, message }: Published & { readonly ok: false }): LogFailure {
+  return { ok: false, code: code === refusal.noSpace ? "full" : "unavailable", message, retryable: true };
 }
