@@ -195,6 +195,9 @@ export class Api {
         const code = message.headers?.code ?? 0;
         if (code === 503 || code === 408) return done(undefined);
         if (code === 404) return done({ messages, pending: 0 });
+        // Each says which one was sent before it: one of them may be lost between servers.
+        const before = message.headers?.get("Nats-Last-Sequence") ?? "";
+        if (before !== "" && Number(before) !== (messages[messages.length - 1]?.seq ?? 0)) return done(undefined);
         if (message.data.length === 0 && code === 204) {
           return done({ messages, pending: Number(message.headers?.get("Nats-Num-Pending") ?? 0) });
         }

@@ -204,7 +204,9 @@ export class Reads {
       next_by_subj: subjects.allTopics,
       batch: 1,
     });
-    const [first] = messages;
+    // A server that is behind may have nothing yet.
+    const first =
+      messages[0] ?? (last === undefined ? undefined : await api.next(names.records, subjects.allTopics, 1));
     const lastSeq = last?.seq ?? 0;
     if (first === undefined) return { firstSeq: lastSeq + 1, lastSeq, records: 0 };
     return { firstSeq: first.seq, lastSeq: Math.max(lastSeq, first.seq), records: pending + 1 };
