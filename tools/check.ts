@@ -9,6 +9,8 @@ import { availableParallelism } from "node:os";
 import { runTests, summaryLine } from "./test.ts";
 
 const simulationSeeds = 1_000;
+/** Of several gateways that share a log on NATS: larger worlds. */
+const natsSeeds = 200;
 /** No step takes half as long where the check runs; one that hangs must not hold up the rest. */
 const stepMsMax = 15 * 60_000;
 const simulationPartsMax = 8;
@@ -24,12 +26,12 @@ function tool(entry: string, ...args: readonly string[]): () => Promise<number> 
 }
 
 /** Worlds do not share anything, so each core takes a part of the seeds. */
-async function simulate(): Promise<number> {
+async function simulate(count: number, ...options: readonly string[]): Promise<number> {
   const parts = Math.min(availableParallelism(), simulationPartsMax);
-  const seeds = Math.ceil(simulationSeeds / parts);
+  const seeds = Math.ceil(count / parts);
   const running = Array.from({ length: parts }, (_, part) => {
     const range = ["--seeds", String(seeds), "--first", String(1 + part * seeds)];
-    const command = [process.execPath, "test/sim/main.ts", ...range];
+    const command = [process.execPath, "test/sim/main.ts", ...range, ...options];
     return Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"], timeout: stepMsMax }).exited;
   });
   return Math.max(...(await Promise.all(running)));
@@ -59,7 +61,8 @@ function steps(options: { readonly tests: boolean }): readonly Step[] {
     ...(tag === undefined ? [] : [{ name: `buf breaking against ${tag}`, run: breaking }]),
     { name: "unused code", run: tool("knip/bin/knip.js") },
     ...(options.tests ? [{ name: "tests", run: test }] : []),
-    { name: `simulation, ${simulationSeeds} seeds`, run: simulate },
+    { name: `simulation, ${simulationSeeds} seeds`, run: () => simulate(simulationSeeds) },
+    { name: `simulation on NATS, ${natsSeeds} seeds`, run: () => simulate(natsSeeds, "--nats") },
   ];
 }
 

@@ -8,9 +8,11 @@ import type { ClientStore } from "../../src/client/store.ts";
 import type { Frame, Window } from "../../src/protocol/frame.ts";
 import { Connection } from "../../src/runtime/connection.ts";
 import type { AppendRequest, AppendResult, EventLog, LogRecord } from "../../src/runtime/log/event-log.ts";
+import type { Ordering } from "../../src/runtime/log/jetstream/numbered.ts";
 import { Session } from "../../src/runtime/session/session.ts";
 import type { SimProcess } from "./clock.ts";
-import type { FaultKind, FaultPlan } from "./faults.ts";
+import { type FaultPlan, often } from "./faults.ts";
+import type { NatsMeddling } from "./nats/connection.ts";
 import type { Place, Wire } from "./network.ts";
 import type { World } from "./world.ts";
 
@@ -29,11 +31,14 @@ export type Bug = {
   readonly breaks?: () => () => void;
   /** It needs time to show. */
   readonly activeMs?: number;
+  /** Changes what gateways say to NATS, or hear. */
+  readonly nats?: NatsMeddling;
+  readonly ordering?: Ordering;
+  /** For how long NATS knows a message id. */
+  readonly windowMs?: number;
   /** It shows only where a session writes a long journal. */
   readonly longJournals?: boolean;
 };
-
-const often = (...kinds: FaultKind[]): FaultPlan => new Map(kinds.map((kind) => [kind, 1_500]));
 
 export const bugs: Readonly<Record<string, Bug>> = {
   "no-deduplication": {

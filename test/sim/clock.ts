@@ -19,6 +19,8 @@ const eventsMax = 1_000_000;
 export class SimProcess {
   readonly name: string;
   alive = true;
+  /** Stands still until then: its events wait. */
+  pausedUntilMs = 0;
   readonly #onDeath: (() => void)[] = [];
 
   constructor(name: string) {
@@ -47,7 +49,7 @@ export class SimProcess {
 }
 
 type Event = {
-  readonly at: number;
+  at: number;
   readonly order: number;
   readonly owner: SimProcess | undefined;
   run: (() => void) | undefined;
@@ -84,6 +86,11 @@ export class SimClock {
       this.#pop();
       const run = event.run;
       if (run === undefined || event.owner?.alive === false) continue;
+      if ((event.owner?.pausedUntilMs ?? 0) > event.at) {
+        event.at = event.owner?.pausedUntilMs ?? 0;
+        this.#push(event);
+        continue;
+      }
       this.nowMs = event.at;
       if (++this.events > eventsMax) throw new Error(`The world has not ended after ${eventsMax} events`);
       run();

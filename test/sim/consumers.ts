@@ -9,6 +9,7 @@ import type { Subscription } from "../../src/client/subscription.ts";
 import type { Qos } from "../../src/protocol/frame.ts";
 import { lanes } from "../../src/protocol/lane.ts";
 import { keyOf, type SubscriberFact } from "./evidence.ts";
+import { NatsStorage } from "./nats/storage.ts";
 import type { Instance, SimClient } from "./sim-client.ts";
 import type { Workload } from "./workload.ts";
 
@@ -90,6 +91,8 @@ export function subscriber(workload: Workload, client: SimClient, plan: Subscrib
   deliveries.follow(plan.name, fact);
   world.trace.note(`PLAN ${plan.name}`, () => JSON.stringify(plan));
   client.play((instance) => {
+    // A new process without a memory begins at the newest record that its node has seen: perhaps one it had before.
+    if (plan.ephemeral && world.storage instanceof NatsStorage) fact.processed.length = 0;
     const join = (): void => {
       const handler = handlerOf(workload, plan, { fact, instance });
       const subscription = instance.client.subscribe(plan.filter, subscribeOptions(workload, plan, fact), handler);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Chance } from "./random.ts";
+import { SimStorage } from "./storage.ts";
 import type { World } from "./world.ts";
 
 export const faultKinds = [
@@ -22,16 +23,45 @@ export const faultKinds = [
   "clockJump",
   "trim",
 ] as const;
-export type FaultKind = (typeof faultKinds)[number];
+
+/** Where several gateways share a log on NATS. */
+export const natsFaultKinds = [
+  "reset",
+  "stall",
+  "halfOpen",
+  "refuse",
+  "gatewayCrash",
+  "gatewayLost",
+  "gatewayStop",
+  "gatewayPause",
+  "clientCrash",
+  "clientLost",
+  "clockJump",
+  "trim",
+  "natsLeaderLoss",
+  "natsCut",
+  "natsAway",
+  "natsLossy",
+  "natsStall",
+  "natsOverload",
+  "natsReplicaFrozen",
+  "natsConsumersLost",
+] as const;
+export type FaultKind = (typeof faultKinds)[number] | (typeof natsFaultKinds)[number];
 
 /** Mean time between two faults of a kind, for the kinds that this seed has. */
 export type FaultPlan = ReadonlyMap<FaultKind, number>;
 
-export function planFaults(chance: Chance): FaultPlan {
+export function planFaults(chance: Chance, kinds: readonly FaultKind[] = faultKinds): FaultPlan {
   const plan = new Map<FaultKind, number>();
   const share = chance.pick([0, 0.2, 0.4, 0.7]);
-  for (const kind of faultKinds) if (chance.hit(share)) plan.set(kind, chance.pick([2_000, 8_000, 25_000]));
+  for (const kind of kinds) if (chance.hit(share)) plan.set(kind, chance.pick([2_000, 8_000, 25_000]));
   return plan;
+}
+
+/** These all the time. */
+export function often(...kinds: readonly FaultKind[]): FaultPlan {
+  return new Map(kinds.map((kind) => [kind, 1_500]));
 }
 
 /** Lets the plan's faults happen until `untilMs`. */
@@ -84,17 +114,43 @@ export function strike(world: World, kind: FaultKind, chance: Chance): void {
     case "clientLost":
       world.workload.crashClient(chance, kind === "clientLost", forMs);
       return;
-    case "logUnavailable":
-    case "logFull":
-      world.storage.failFor(kind === "logFull" ? "full" : "unavailable", forMs);
-      return;
-    case "logStall":
-      world.storage.stallFor(forMs);
+    case "gatewayPause":
+      world.pauseGateway(chance.pick([5_000, 20_000, 60_000]) * (0.5 + chance.next() / 2));
       return;
     case "trim":
       world.storage.trim(chance.pick([1, 5, 40]));
       return;
     case "clockJump":
       world.jump((chance.next() - 0.2) * 300_000);
+      return;
+    default:
+      strikeLog(world.storage, kind, { chance, forMs });
   }
+}
+
+const electionMsMax = 9_000;
+const frozenMsMax = 5_000;
+
+type LogFault = Extract<FaultKind, `log${string}` | `nats${string}`>;
+
+type How = { readonly chance: Chance; readonly forMs: number };
+
+function strikeLog(storage: World["storage"], kind: LogFault, { chance, forMs }: How): void {
+  if (storage instanceof SimStorage) {
+    if (kind === "logStall") storage.stallFor(forMs);
+    else storage.failFor(kind === "logFull" ? "full" : "unavailable", forMs);
+    return;
+  }
+  const { nats } = storage;
+  const strikes: Partial<Record<LogFault, () => void>> = {
+    natsLeaderLoss: () => nats.loseLeader(Math.min(forMs, electionMsMax)),
+    natsCut: () => nats.cut(),
+    natsAway: () => nats.away(chance.pick([1, 1, 3]) * forMs),
+    natsLossy: () => nats.lossyFor(forMs),
+    natsStall: () => nats.stallFor(forMs),
+    natsOverload: () => nats.overloadFor(forMs),
+    natsReplicaFrozen: () => nats.freezeReplica(Math.min(forMs, frozenMsMax)),
+    natsConsumersLost: () => nats.killConsumers(0.5),
+  };
+  strikes[kind]?.();
 }

@@ -35,5 +35,5 @@ export function startGateway(world: World, process: SimProcess, log: EventLog): 
     },
     { limits: { ...limits, publishCreditRecords: world.creditRecords } },
   );
-  return { process, started: gateway.start(), stop: () => gateway.stop(), stopping: false };
+  return { process, started: gateway.start(), stop: () => gateway.stop().then(() => log.close()), stopping: false };
 }

@@ -4,10 +4,13 @@
  */
 import { describe, expect, test } from "bun:test";
 import { bugs } from "./bugs.ts";
+import { natsBugs } from "./nats/bugs.ts";
+import natsSeeds from "./nats/seeds.json";
 import seeds from "./seeds.json";
 import { runWorld } from "./world.ts";
 
 const freshSeeds = Array.from({ length: 50 }, (_, i) => i + 1);
+const natsFreshSeeds = Array.from({ length: 15 }, (_, i) => i + 1);
 /** A bug may need luck to show; it must show in one of so many seeds. */
 const bugSeedsMax = 40;
 const testMs = 60_000;
@@ -17,6 +20,16 @@ describe("gateway and SDK under faults", () => {
     "seed %d: after healing, every promise was kept",
     (seed) => {
       expect(runWorld({ seed }).violations).toEqual([]);
+    },
+    testMs,
+  );
+});
+
+describe("gateways that share a log on NATS, and SDK, under faults", () => {
+  test.each([...new Set([...natsSeeds, ...natsFreshSeeds])])(
+    "seed %d: after healing, every promise was kept",
+    (seed) => {
+      expect(runWorld({ seed, nats: true }).violations).toEqual([]);
     },
     testMs,
   );
@@ -44,13 +57,15 @@ describe("runWorld()", () => {
 });
 
 describe("checkers", () => {
-  test.each(Object.keys(bugs))(
-    "catch the planted bug %s",
-    (name) => {
-      const bug = bugs[name] as (typeof bugs)[string];
+  test.each([
+    ...Object.entries(bugs).map(([name, bug]) => ({ name, bug, nats: false })),
+    ...Object.entries(natsBugs).map(([name, bug]) => ({ name, bug, nats: true })),
+  ])(
+    "catch the planted bug $name",
+    ({ bug, nats }) => {
       const caught: string[] = [];
       for (let seed = 1; seed <= bugSeedsMax && caught.length === 0; seed++) {
-        caught.push(...runWorld({ seed, bug }).violations.map(({ checker }) => checker));
+        caught.push(...runWorld({ seed, bug, nats }).violations.map(({ checker }) => checker));
       }
       expect(bug.caughtBy).toContain(caught[0] ?? "nothing");
     },

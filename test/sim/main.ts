@@ -1,10 +1,11 @@
 /**
- * `bun test/sim/main.ts --seeds N [--first K] [--bug NAME] [--trace]`: runs seeds K … K+N-1, one world each. A seed
+ * `bun test/sim/main.ts --seeds N [--first K] [--nats] [--bug NAME] [--trace]`: runs seeds K … K+N-1, one world each. A seed
  * that fails is run again with a trace; its violations, its last events and the command that repeats it are printed.
  * @module
  */
 import { parseArgs } from "node:util";
 import { type Bug, bugs } from "./bugs.ts";
+import { natsBugs } from "./nats/bugs.ts";
 import { type Outcome, runWorld } from "./world.ts";
 
 const traceLinesMax = 60;
@@ -16,15 +17,15 @@ function whole(name: string, text: string): number {
   return value;
 }
 
-function report(seed: number, bugName: string | undefined, { violations, trace }: Outcome, whole: boolean): void {
+/** `world`: the options that make the same world again. */
+function report(seed: number, world: string, { violations, trace }: Outcome, whole: boolean): void {
   console.log(`\nSeed ${seed} failed:`);
   for (const { checker, message } of violations.slice(0, 10)) console.log(`  [${checker}] ${message}`);
   if (violations.length > 10) console.log(`  … and ${violations.length - 10} more`);
   const telling = trace.filter((line) => !/ (ping|pong) /.test(line));
   console.log(whole ? "Trace:" : `Last of ${trace.length} events, without PING and PONG (--trace prints all):`);
   for (const line of whole ? trace : telling.slice(-traceLinesMax)) console.log(`  ${line}`);
-  const bug = bugName === undefined ? "" : ` --bug ${bugName}`;
-  console.log(`Repeat it: bun test/sim/main.ts --seeds 1 --first ${seed}${bug} --trace`);
+  console.log(`Repeat it: bun test/sim/main.ts --seeds 1 --first ${seed}${world} --trace`);
 }
 
 function main(): number {
@@ -32,16 +33,19 @@ function main(): number {
     options: {
       seeds: { type: "string", default: "100" },
       first: { type: "string", default: "1" },
+      nats: { type: "boolean", default: false },
       bug: { type: "string" },
       trace: { type: "boolean", default: false },
     },
   });
   const count = whole("seeds", values.seeds);
   const first = whole("first", values.first);
-  const bug: Bug | undefined = values.bug === undefined ? undefined : bugs[values.bug];
+  const known = values.nats ? natsBugs : bugs;
+  const bug: Bug | undefined = values.bug === undefined ? undefined : known[values.bug];
   if (values.bug !== undefined && bug === undefined)
-    throw new Error(`Unknown bug "${values.bug}"; known: ${Object.keys(bugs).join(", ")}`);
-  const with_ = bug === undefined ? {} : { bug };
+    throw new Error(`Unknown bug "${values.bug}"; known: ${Object.keys(known).join(", ")}`);
+  const with_ = { nats: values.nats, ...(bug === undefined ? {} : { bug }) };
+  const world = `${values.nats ? " --nats" : ""}${values.bug === undefined ? "" : ` --bug ${values.bug}`}`;
   const startedMs = performance.now();
   const failed: number[] = [];
   const totals = { events: 0, virtualMs: 0, records: 0, processed: 0 };
@@ -50,7 +54,7 @@ function main(): number {
     for (const name of Object.keys(totals) as (keyof typeof totals)[]) totals[name] += outcome[name];
     if (outcome.violations.length > 0) {
       failed.push(seed);
-      report(seed, values.bug, runWorld({ seed, ...with_, readable: true }), values.trace);
+      report(seed, world, runWorld({ seed, ...with_, readable: true }), values.trace);
       if (failed.length >= failuresMax) break;
     } else if (values.trace && count === 1)
       for (const line of runWorld({ seed, ...with_, readable: true }).trace) console.log(line);

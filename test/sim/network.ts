@@ -86,7 +86,7 @@ export class SimNetwork {
     return (_url, subprotocol, events) => {
       const wire: Wire = { id: this.#wires++, client, subprotocol, gateway: undefined, link: undefined };
       const refused = (this.#refusedUntilMs.get(client.name) ?? 0) > this.#clock.nowMs;
-      const door = refused ? undefined : this.#doors.findLast((one) => one.process.alive);
+      const door = refused ? undefined : this.#chooseDoor();
       const url = door === undefined ? "ws://nobody:1/" : `ws://${door.listener.hostname}:${door.listener.port}/`;
       const link = this.#memory.connect({
         url,
@@ -105,6 +105,12 @@ export class SimNetwork {
         close: (code, reason) => client.alive && link.socket.close(code, reason),
       };
     };
+  }
+
+  /** Where several gateways listen, each connection may go to any of them. */
+  #chooseDoor(): Door | undefined {
+    const open = this.#doors.filter(({ process }) => process.alive && process.pausedUntilMs <= this.#clock.nowMs);
+    return open.length > 1 ? this.#chance.pick(open) : open[0];
   }
 
   /** New connections of this client are refused for so long. */
@@ -155,7 +161,8 @@ export class SimNetwork {
     return {
       http: handlers.http,
       upgrade: ({ origin, ...request }) => {
-        if (!process.alive) return { accept: false, status: 503, message: "Dead" };
+        if (!process.alive || process.pausedUntilMs > this.#clock.nowMs)
+          return { accept: false, status: 503, message: "Dead" };
         this.#entering = [...this.wires].find((wire) => String(wire.id) === origin);
         return handlers.upgrade({ ...request, origin: undefined });
       },
@@ -171,16 +178,24 @@ export class SimNetwork {
 
   #gatewayHandler({ wire }: TappedSocket, handler: SocketHandler, forget: () => void): SocketHandler {
     const process = wire.gateway as SimProcess;
+    // What comes for a process that stands still waits in its kernel.
+    const whenRuns = (run: () => void): void => {
+      if (process.pausedUntilMs > this.#clock.nowMs) this.#clock.after(0, run, process);
+      else if (process.alive) run();
+    };
     return {
-      message: (data) => {
-        if (process.alive) for (const part of this.#tap.pass(wire, "gatewayIn", data)) handler.message(part);
-      },
-      drain: () => process.alive && handler.drain(),
+      message: (data) =>
+        whenRuns(() => {
+          for (const part of this.#tap.pass(wire, "gatewayIn", data)) handler.message(part);
+        }),
+      drain: () => whenRuns(() => handler.drain()),
       close: (code, reason) => {
-        forget();
-        if (!process.alive) return;
-        this.#tap.ended(wire, "gateway", code, reason);
-        handler.close(code, reason);
+        whenRuns(() => {
+          forget();
+          this.#tap.ended(wire, "gateway", code, reason);
+          handler.close(code, reason);
+        });
+        if (!process.alive) forget();
       },
     };
   }

@@ -68,6 +68,7 @@ export class WireChecker {
   readonly violations: Violation[] = [];
   readonly #views = new Map<number, View>();
   readonly #owners = new Map<string, Owner>();
+  readonly #welcomedAs = new Map<string, number>();
   readonly #ackWaitMs = new Map<string, number>();
   readonly #unprocessed: Unprocessed;
   readonly #times: Times;
@@ -96,6 +97,9 @@ export class WireChecker {
     const gateway = wire.gateway?.name ?? "";
     if (frame.type === "welcome") {
       const before = this.#owners.get(frame.session);
+      this.#view(wire).session = frame.session;
+      // What a gateway that stood still says late, on a connection that is gone, is not for anybody.
+      if (before !== undefined && frame.owner < before.owner && before.gateway !== gateway) return;
       if (before !== undefined && frame.owner <= before.owner) {
         this.#violation(
           "one owner",
@@ -103,7 +107,6 @@ export class WireChecker {
         );
       }
       this.#owners.set(frame.session, { owner: frame.owner, wire: wire.id, gateway });
-      this.#view(wire).session = frame.session;
     }
     if (frame.type === "deliver") {
       const { sentMs } = this.#view(wire);
@@ -153,6 +156,7 @@ export class WireChecker {
     const view = this.#view(wire);
     switch (frame.type) {
       case "welcome":
+        this.#welcomed(wire, frame);
         view.session = frame.session;
         view.credit = frame.credit;
         view.next = frame.publishedUpTo + 1;
@@ -175,6 +179,14 @@ export class WireChecker {
       case "error":
         this.#refused(wire, view, frame);
     }
+  }
+
+  /** Each of a client's connections is a newer owner than the one before. */
+  #welcomed(wire: Wire, { session, owner }: FrameOf<"welcome">): void {
+    const before = this.#welcomedAs.get(session) ?? 0;
+    if (owner <= before)
+      this.#violation("one owner", `${named(wire)} was welcomed as owner ${owner} of ${session} after ${before}`);
+    this.#welcomedAs.set(session, owner);
   }
 
   #published(wire: Wire, view: View, { first, tx, records }: FrameOf<"publish">): void {

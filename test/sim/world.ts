@@ -8,13 +8,14 @@ import { codecs } from "../../src/protocol/codecs.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { chooseSubprotocol } from "../../src/protocol/subprotocol.ts";
-import type { EventLog } from "../../src/runtime/log/event-log.ts";
+import type { Logger } from "../../src/runtime/ports.ts";
 import type { Bug } from "./bugs.ts";
 import { checkEvidence } from "./checkers.ts";
 import { SimClock, SimProcess } from "./clock.ts";
 import { type Evidence, newEvidence, type Violation } from "./evidence.ts";
-import { type FaultPlan, planFaults, runFaults } from "./faults.ts";
+import { type FaultPlan, faultKinds, natsFaultKinds, planFaults, runFaults } from "./faults.ts";
 import { type GatewayUnderTest, startGateway } from "./gateway-process.ts";
+import { NatsStorage } from "./nats/storage.ts";
 import { type Data, type Place, SimNetwork, type Wire } from "./network.ts";
 import { type Chance, chanceFrom } from "./random.ts";
 import { SimStorage } from "./storage.ts";
@@ -25,6 +26,8 @@ import { Workload } from "./workload.ts";
 export type WorldOptions = {
   readonly seed: number;
   readonly bug?: Bug;
+  /** Several gateways share a log on a simulated NATS. */
+  readonly nats?: boolean;
   /** Keeps a readable trace. Changes nothing else. */
   readonly readable?: boolean;
 };
@@ -64,7 +67,7 @@ export class World {
   readonly evidence: Evidence = newEvidence();
   readonly trace: Trace;
   readonly network: SimNetwork;
-  readonly storage: SimStorage;
+  readonly storage: SimStorage | NatsStorage;
   readonly workload: Workload;
   readonly bug: Bug | undefined;
   /** How many publishes a client may have under way. */
@@ -75,11 +78,16 @@ export class World {
   readonly #violations: Violation[] = [];
   readonly #wires: WireChecker;
   readonly #plan: FaultPlan;
+  readonly #gatewaysMax: number;
+  /** Which gateway it hits. */
+  readonly #fates: Chance;
   #gateways: GatewayUnderTest[] = [];
   #started = 0;
 
-  constructor({ seed, bug, readable = false }: WorldOptions) {
-    this.chance = chanceFrom(seed);
+  constructor({ seed, bug, nats = false, readable = false }: WorldOptions) {
+    this.chance = chanceFrom(nats ? `nats/${seed}` : seed);
+    this.#gatewaysMax = nats ? this.chance.fork("gateways").pick([1, 2, 2, 2, 3]) : 1;
+    this.#fates = this.chance.fork("fates");
     this.bug = bug;
     this.creditRecords = this.chance.fork("credit").pick([8, 64, 8_192]);
     this.trace = new Trace(this.clock, readable);
@@ -89,17 +97,26 @@ export class World {
         this.#ended(wire, side, code, reason),
     };
     this.network = new SimNetwork(this.clock, this.chance.fork("network"), tap);
-    this.storage = new SimStorage(this.clock, this.chance.fork("storage"), () => this.skewMs);
+    this.storage = nats
+      ? new NatsStorage(this.clock, this.chance.fork("storage"), {
+          skewMs: () => this.skewMs,
+          logger: (process) => this.#loggerOf(process),
+          meddling: bug?.nats ?? {},
+          isSettled: (key) => this.#isSettled(key),
+          ...(bug?.ordering === undefined ? {} : { ordering: bug.ordering }),
+          ...(bug?.windowMs === undefined ? {} : { windowMs: bug.windowMs }),
+        })
+      : new SimStorage(this.clock, this.chance.fork("storage"), () => this.skewMs);
     this.workload = new Workload(this);
     this.#wires = new WireChecker(this.workload, { nowMs: () => this.clock.nowMs, jumpedMs: () => this.#jumpedMs });
-    this.#plan = bug?.faults ?? planFaults(this.chance.fork("plan"));
+    this.#plan = bug?.faults ?? planFaults(this.chance.fork("plan"), nats ? natsFaultKinds : faultKinds);
   }
 
   run(): void {
     const activeMs = this.bug?.activeMs ?? this.chance.fork("length").pick([3_000, 10_000, 30_000]);
     const untilMs = this.clock.nowMs + activeMs;
     this.trace.note("START", () => `faults: ${[...this.#plan].map(([kind, ms]) => `${kind}/${ms}`).join(" ")}`);
-    this.#startGateway();
+    for (let i = 0; i < this.#gatewaysMax; i++) this.#startGateway();
     this.workload.start(untilMs);
     runFaults(this, this.#plan, untilMs);
     this.clock.runUntil(untilMs);
@@ -107,31 +124,43 @@ export class World {
     if (this.#untilQuiet()) this.clock.runUntil(this.clock.nowMs + afterwardsMs);
   }
 
-  /** Every gateway instance dies at this moment, and the log forgets what it had not flushed. */
+  /** A gateway dies at this moment, and the log forgets what it had not flushed. */
   crashGateway({ silent, downMs }: { readonly silent: boolean; readonly downMs: number }): void {
-    if (this.#gateways.length === 0) return;
-    for (const gateway of this.#gateways) this.#kill(gateway, silent);
-    this.#gateways = [];
-    this.storage.crash();
+    const gateway = this.#pickGateway();
+    if (gateway === undefined) return;
+    this.#kill(gateway, silent);
+    if (this.storage instanceof SimStorage) this.storage.crash();
     this.clock.after(downMs, () => this.#startGateway());
   }
 
-  /** The gateway is stopped as an operator would, and started again. */
+  /** A gateway is stopped as an operator would, and started again. */
   restartGateway(): void {
-    const [gateway, ...others] = this.#gateways;
-    if (gateway === undefined || others.length > 0 || gateway.stopping) return;
+    const gateway = this.#pickGateway();
+    if (gateway === undefined || gateway.stopping) return;
     gateway.stopping = true;
     const gone = (): void => {
       if (!gateway.process.alive) return;
       this.#kill(gateway, false);
-      this.#gateways = [];
       this.#startGateway();
     };
     gateway.stop().then(gone, (error: unknown) => this.found("gateway stops", String(error)));
     this.clock.after(60_000, () => {
-      if (gateway.process.alive) this.found("gateway stops", `${gateway.process.name} did not stop within 60 s`);
+      // Where NATS is away, or the process stands still, an operator loses patience.
+      if (gateway.process.alive && this.storage instanceof SimStorage)
+        this.found("gateway stops", `${gateway.process.name} did not stop within 60 s`);
       gone();
     });
+  }
+
+  /** A gateway stands still, and goes on as if nothing had happened. */
+  pauseGateway(forMs: number): void {
+    const gateway = this.#pickGateway();
+    if (gateway === undefined) return;
+    gateway.process.pausedUntilMs = Math.max(gateway.process.pausedUntilMs, this.clock.nowMs + forMs);
+  }
+
+  #pickGateway(): GatewayUnderTest | undefined {
+    return this.#gateways.length > 1 ? this.#fates.pick(this.#gateways) : this.#gateways[0];
   }
 
   /** The gateways' wall clock is set, forwards or backwards. */
@@ -142,20 +171,38 @@ export class World {
 
   #startGateway(): void {
     const process = new SimProcess(`gateway-${++this.#started}`);
-    const log: EventLog = this.storage.for(process);
-    const gateway = startGateway(this, process, this.bug?.log?.(log, this, process) ?? log);
-    this.#gateways.push(gateway);
     this.trace.note(`START ${process.name}`);
+    if (this.storage instanceof SimStorage) {
+      const log = this.storage.for(process);
+      const gateway = startGateway(this, process, this.bug?.log?.(log, this, process) ?? log);
+      return this.#watch(gateway);
+    }
+    const opened = this.storage.open(process);
+    opened.then(
+      (log) => {
+        if (process.alive) this.#watch(startGateway(this, process, log));
+      },
+      (error: unknown) => {
+        this.trace.note(`FAILED ${process.name}`, () => String(error));
+        process.kill();
+        this.clock.after(1_000, () => this.#startGateway());
+      },
+    );
+  }
+
+  #watch(gateway: GatewayUnderTest): void {
+    this.#gateways.push(gateway);
     gateway.started.catch((error: unknown) => {
-      this.trace.note(`FAILED ${process.name}`, () => String(error));
+      this.trace.note(`FAILED ${gateway.process.name}`, () => String(error));
       this.#kill(gateway, false);
-      this.#gateways = this.#gateways.filter((one) => one !== gateway);
-      if (this.#gateways.length === 0) this.clock.after(1_000, () => this.#startGateway());
+      this.clock.after(1_000, () => this.#startGateway());
     });
   }
 
-  #kill({ process }: GatewayUnderTest, silent: boolean): void {
+  #kill(gateway: GatewayUnderTest, silent: boolean): void {
+    const { process } = gateway;
     this.trace.note(`KILL ${process.name}`);
+    this.#gateways = this.#gateways.filter((one) => one !== gateway);
     process.kill();
     this.network.lose(process, silent);
   }
@@ -182,7 +229,8 @@ export class World {
   #checked(): readonly Violation[] {
     this.evidence.log = this.storage.contents();
     this.evidence.firstSeq = this.storage.firstSeq;
-    return checkEvidence(this.evidence);
+    const disordered = this.storage instanceof NatsStorage ? this.storage.disordered : [];
+    return [...disordered, ...checkEvidence(this.evidence)];
   }
 
   judge(): Outcome {
@@ -198,6 +246,16 @@ export class World {
       records: this.evidence.log.length,
       processed: this.evidence.subscribers.reduce((sum, { processed }) => sum + processed.length, 0),
     };
+  }
+
+  /** Of transactions the log remembers more than their records. */
+  #isSettled(key: string): boolean {
+    const publish = this.evidence.publishes.get(key);
+    return publish?.outcome !== "unknown" || publish.transaction !== undefined || key.startsWith("out:");
+  }
+
+  #loggerOf(process: SimProcess): Logger {
+    return { log: (level, event, fields) => process.alive && this.gatewayReported(level, event, fields) };
   }
 
   /** What the gateway reports of itself as a bug is one. */

@@ -1,0 +1,142 @@
+/**
+ * The log of a world with several gateways: streams on the simulated NATS, and the production adapter in each gateway.
+ * @module
+ */
+import { Api } from "../../../src/runtime/log/jetstream/api.ts";
+import { HeaderBlock } from "../../../src/runtime/log/jetstream/header-block.ts";
+import { readRecordHeaders } from "../../../src/runtime/log/jetstream/headers.ts";
+import { JetStreamLog } from "../../../src/runtime/log/jetstream/log.ts";
+import type { Ordering } from "../../../src/runtime/log/jetstream/numbered.ts";
+import { publisherDefaults } from "../../../src/runtime/log/jetstream/publisher.ts";
+import { Reach } from "../../../src/runtime/log/jetstream/reach.ts";
+import { namesOf, Subjects } from "../../../src/runtime/log/jetstream/subjects.ts";
+import type { Logger } from "../../../src/runtime/ports.ts";
+import { portsClock, type SimClock, type SimProcess } from "../clock.ts";
+import { keyOf, type StoredRecord, type Violation } from "../evidence.ts";
+import type { Chance } from "../random.ts";
+import type { NatsMeddling } from "./connection.ts";
+import { headerBlock } from "./message.ts";
+import { purge, SimNats } from "./server.ts";
+import type { SimStream } from "./stream.ts";
+
+const names = namesOf("weir");
+const subjects = new Subjects(names);
+const windowMsDefault = 120_000;
+const ownWindowMs = 2_000;
+/** Retention takes nothing that is younger. */
+const keptMs = 8_000;
+
+export type NatsStorageOptions = {
+  readonly skewMs: () => number;
+  readonly logger: (process: SimProcess) => Logger;
+  readonly meddling: NatsMeddling;
+  /** Whoever published it knows that it is stored. */
+  readonly isSettled: (key: string) => boolean;
+  /** Absent: as the adapter chooses it. */
+  readonly ordering?: Ordering;
+  readonly windowMs?: number;
+};
+
+export class NatsStorage {
+  readonly nats: SimNats;
+  readonly #clock: SimClock;
+  readonly #chance: Chance;
+  readonly #options: NatsStorageOptions;
+  readonly #records: SimStream;
+  readonly #contents: StoredRecord[] = [];
+  #contentsUpTo = 0;
+  readonly #numbers = new Map<string, number>();
+  readonly #disordered: Violation[] = [];
+
+  constructor(clock: SimClock, chance: Chance, options: NatsStorageOptions) {
+    this.#clock = clock;
+    this.#chance = chance;
+    this.#options = options;
+    const { windowMs = windowMsDefault } = options;
+    const replicated = chance.hit(0.6);
+    this.nats = new SimNats({ clock, chance: chance.fork("nats"), replicated, meddling: options.meddling }, [
+      { name: names.records, subjects: [subjects.allTopics, subjects.allSteps], windowMs, keyValue: false },
+      { name: names.journals, subjects: subjects.allOwn, windowMs: ownWindowMs, keyValue: false },
+      { name: names.keyValue, subjects: [subjects.allKeys], windowMs: ownWindowMs, keyValue: true },
+    ]);
+    this.#records = this.nats.streams[0] as SimStream;
+  }
+
+  async open(process: SimProcess): Promise<JetStreamLog> {
+    if (!this.nats.open) throw new Error("NATS is away");
+    const { replicated } = this.nats;
+    const clock = portsClock(this.#clock, process, this.#options.skewMs);
+    const nc = this.nats.connect(process).client;
+    const api = new Api(nc, clock);
+    const reach = new Reach(api, clock, names.records);
+    const log = new JetStreamLog({
+      ...{ nc, clock, names, api, logger: this.#options.logger(process) },
+      awaySince: () => reach.awaySince,
+      writer: this.#chance.fork(process.name).token(9),
+      epoch: "sim",
+      windowMs: this.#options.windowMs ?? windowMsDefault,
+      tier: replicated ? "r3" : "r1",
+      atomic: true,
+      ordering: this.#options.ordering ?? (replicated ? "batch" : "pipeline"),
+      publisher: publisherDefaults,
+    });
+    await log.refresh();
+    log.keepFresh();
+    return log;
+  }
+
+  get lastSeq(): number {
+    return this.#records.newest(subjects.allTopics)?.seq ?? this.#records.lastSeq;
+  }
+
+  get firstSeq(): number {
+    return this.#records.from(1, [subjects.allTopics]).next().value?.seq ?? this.#records.lastSeq + 1;
+  }
+
+  trim(newest: number): void {
+    this.contents();
+    const old = this.#clock.nowMs - keptMs;
+    const held = [...this.#records.from(1, [subjects.allTopics])];
+    // Retention and a restart together would take a record and its message id before its client sends it again.
+    const kept = held.find(
+      ({ atMs, data }, i) => atMs > old || i >= held.length - newest || !this.#options.isSettled(keyOf(data)),
+    );
+    if (kept !== undefined) purge(this.#records, { filter: subjects.allTopics, seq: kept.seq });
+  }
+
+  heal(): void {
+    this.nats.heal();
+  }
+
+  /** As of the other storage; what the gateway alone writes but for dead letters is left out. */
+  contents(): readonly StoredRecord[] {
+    for (const { seq, subject, fields, data, atMs } of this.#records.from(this.#contentsUpTo + 1, [
+      subjects.allTopics,
+    ])) {
+      const topic = subjects.topicOf(subject);
+      this.#checkOrder(fields.get("Nats-Msg-Id"), seq);
+      if (topic.startsWith("$") && !topic.startsWith("$dead.")) continue;
+      const { lane } = readRecordHeaders(new HeaderBlock(headerBlock(fields)));
+      this.#contents.push({ seq, topic, lane, key: keyOf(data), time: Math.floor(atMs) });
+    }
+    this.#contentsUpTo = this.#records.lastSeq;
+    return this.#contents;
+  }
+
+  /** Numbers of one producer are stored in their order. */
+  get disordered(): readonly Violation[] {
+    return this.#disordered;
+  }
+
+  #checkOrder(id: string | undefined, seq: number): void {
+    const slash = id?.lastIndexOf("/") ?? -1;
+    if (id === undefined || slash < 0) return;
+    const producer = id.slice(0, slash);
+    const number = Number.parseInt(id.slice(slash + 1), 10);
+    const last = this.#numbers.get(producer) ?? 0;
+    // Where a single server refuses a record for overload, those behind it may pass it.
+    if (number < last && (this.nats.replicated || !this.nats.wasOverloaded))
+      this.#disordered.push({ checker: "stored in order", message: `${id} is stored at ${seq}, after ${last}` });
+    this.#numbers.set(producer, Math.max(number, last));
+  }
+}
