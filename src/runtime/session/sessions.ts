@@ -17,6 +17,7 @@ import { UnavailableError } from "../log/event-log.ts";
 import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
 import type { Child, Supervised, Supervisor } from "../supervisor.ts";
+import { type Attached, logAway, overloaded } from "./attached.ts";
 import { caughtUp, furthestOf } from "./catch-up.ts";
 import type { Peer } from "./context.ts";
 import { EndedJournals } from "./ended-journals.ts";
@@ -29,25 +30,8 @@ export type SessionsOptions = {
   readonly journalKeepMs: number;
 };
 
-export type Attached =
-  | {
-      readonly ok: true;
-      readonly session: Session;
-      readonly outcome: "opened" | "resumed";
-      readonly resumeKey: string;
-      readonly resumeWindowMs: number;
-      /** Why the session that HELLO named was not resumed. */
-      readonly cause?: AttachRefusal;
-    }
-  | {
-      readonly ok: false;
-      readonly reason: "overloaded" | "logUnavailable" | "superseded";
-      readonly retryAfterMs: number;
-    };
-
 type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
 
-const overloadedRetryMs = 5_000;
 const loadTriesMax = 3;
 const resumeTriesMax = 3;
 const restoreRetryMs = 5_000;
@@ -95,7 +79,7 @@ export class Sessions {
       return await turn;
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
-      return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+      return logAway;
     } finally {
       if (this.#attaching.get(hello.session) === settled) this.#attaching.delete(hello.session);
     }
@@ -109,7 +93,7 @@ export class Sessions {
       const attached = await this.#resumeOnce(peer, hello, connection);
       if (attached !== "moved") return attached;
     }
-    return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+    return logAway;
   }
 
   /** `moved`: our copy was old, another node has written the journal since. */
@@ -123,12 +107,12 @@ export class Sessions {
     if (session.stale) return this.#moved(session);
     const { log } = this.#services.ports;
     if (!(await caughtUp(this.#services, furthestOf(session.state, hello, log.info().epoch))) || peer.gone)
-      return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+      return logAway;
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.settled();
     // What comes late, from a connection that is gone, must not take the session from the one that has it now.
-    if (peer.gone) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+    if (peer.gone) return logAway;
     const { ports, node } = this.#services;
     const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
     const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
@@ -166,8 +150,7 @@ export class Sessions {
   }
 
   async #open(peer: Peer, hello: Hello, connection: string, cause?: AttachRefusal): Promise<Attached> {
-    if (this.#held.size >= this.#options.sessionsMax)
-      return { ok: false, reason: "overloaded", retryAfterMs: overloadedRetryMs };
+    if (this.#held.size >= this.#options.sessionsMax) return overloaded;
     const { ports, limits, node } = this.#services;
     const id = ports.random.token(16) as SessionId;
     const resumeKey = ports.random.token(24);
@@ -184,7 +167,7 @@ export class Sessions {
       node,
       connection,
     });
-    if (!opened.ok) return { ok: false, reason: "logUnavailable", retryAfterMs: overloadedRetryMs };
+    if (!opened.ok) return logAway;
     this.#hold(session, 0).actor.send({ type: "connection.attached" });
     return {
       ok: true,

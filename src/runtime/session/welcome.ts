@@ -5,7 +5,7 @@
 import type { Welcome } from "../../protocol/frame.ts";
 import type { Identity } from "../ports.ts";
 import type { Services } from "../services.ts";
-import type { Attached } from "./sessions.ts";
+import type { Attached } from "./attached.ts";
 
 export function welcomeFrame(
   attached: Extract<Attached, { ok: true }>,
