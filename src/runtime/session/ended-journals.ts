@@ -31,7 +31,9 @@ export class EndedJournals {
       const page = await this.#log.keyValue.list(prefix, cursor, pageMax);
       for (const { key, value } of page) {
         if (now - Number(new TextDecoder().decode(value)) < this.#keepMs) continue;
-        await this.#log.journals.delete({ kind: "session", id: key.slice(prefix.length) });
+        const id = key.slice(prefix.length);
+        await this.#log.forgetProducer(id);
+        await this.#log.journals.delete({ kind: "session", id });
         await this.#log.keyValue.delete(key);
         removed++;
       }

@@ -349,7 +349,8 @@ export class Sessions {
     this.#drop(session);
     const { log, logger, clock } = this.#services.ports;
     try {
-      await log.forgetProducer(session.id);
+      // Where several nodes write, one that stood still may wake and publish what it had for this session.
+      if (session.ephemeral || !log.info().shared) await log.forgetProducer(session.id);
       if (!session.ephemeral) await this.#ended.note(session.id, clock.now());
     } catch (error) {
       // A log that cannot be written keeps a number and a journal for nothing; that is no reason to fail.
