@@ -205,7 +205,7 @@ export class NumberedAppends {
   #publishOne(producer: Producer, { number, message }: One): Promise<Published> {
     const ahead = producer.ahead.get(number);
     if (ahead !== undefined) return Promise.resolve({ ok: true, seq: ahead, duplicate: true });
-    return this.#parts.publisher.publish([message]);
+    return this.#parts.publisher.publish([message], this.#parts.ordering === "pipeline" ? producer.name : "");
   }
 
   #note(

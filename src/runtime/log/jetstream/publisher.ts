@@ -61,6 +61,7 @@ export const publisherDefaults: PublisherOptions = {
 
 type Pending = {
   readonly messages: readonly Message[];
+  readonly line: string;
   readonly bytes: number;
   readonly deadline: EpochMs;
   readonly resolve: (result: Published) => void;
@@ -110,8 +111,11 @@ export class Publisher {
     return this.#pending.size;
   }
 
-  /** One message, or several that are stored together or not at all (an atomic batch). */
-  publish(messages: readonly [Message, ...Message[]]): Promise<Published> {
+  /**
+   * One message, or several that are stored together or not at all (an atomic batch). Of one `line` nothing is sent
+   * any more once something before it was given up: it would be stored without that.
+   */
+  publish(messages: readonly [Message, ...Message[]], line = ""): Promise<Published> {
     if (this.#closed) return Promise.resolve(unavailable("the log is closed"));
     let bytes = 0;
     for (const { payload, subject } of messages) bytes += payload.byteLength + subject.length + 128;
@@ -119,7 +123,15 @@ export class Publisher {
       return Promise.resolve(unavailable(`${this.#waiting.length} publishes wait for NATS already`));
     return new Promise((resolve) => {
       const now = this.#clock.now();
-      const pending = { messages, bytes, deadline: now + this.#options.deadlineMs, resolve, sendAt: now, tries: 0 };
+      const pending = {
+        messages,
+        line,
+        bytes,
+        deadline: now + this.#options.deadlineMs,
+        resolve,
+        sendAt: now,
+        tries: 0,
+      };
       if (this.#waiting.length > 0 || !this.#fits(pending)) this.#waiting.push(pending);
       else this.#begin(pending, now);
       this.#sweepSoon();
@@ -243,7 +255,7 @@ export class Publisher {
       this.#sweep = undefined;
       const now = this.#clock.now();
       for (const [token, pending] of this.#pending) {
-        if (now >= pending.deadline) this.#settle(token, this.#silent());
+        if (now >= pending.deadline) this.#giveUp(token, pending);
         else if (this.#connected && now >= pending.sendAt) this.#send(token, pending, now);
         // What was sent once and is not due yet: what came after it is not due either, unless it was refused for now.
         else if (pending.tries === 1 && this.#refused.size === 0) break;
@@ -251,6 +263,18 @@ export class Publisher {
       this.#giveUpWaiting(now);
       this.#sweepSoon();
     });
+  }
+
+  #giveUp(token: number, { line }: Pending): void {
+    this.#settle(token, this.#silent());
+    if (line === "") return;
+    for (const [later, pending] of this.#pending) if (pending.line === line) this.#settle(later, this.#silent());
+    const [given, kept] = [
+      this.#waiting.filter((one) => one.line === line),
+      this.#waiting.filter((one) => one.line !== line),
+    ];
+    this.#waiting = kept;
+    for (const { resolve } of given) resolve(this.#silent());
   }
 
   #giveUpWaiting(now: EpochMs): void {
