@@ -3,11 +3,11 @@
  * bounded time; refusals are answers.
  * @module
  */
-import { createInbox, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import { HeaderBlock, headersOf } from "./header-block.ts";
-import { inboxPrefixOf } from "./publisher.ts";
+import { newInbox } from "./publisher.ts";
 
 /** JetStream refused; `code` is its error code. */
 export class JetStreamError extends Error {
@@ -65,7 +65,7 @@ export class Api {
   constructor(nc: NatsConnection, clock: Clock) {
     this.nc = nc;
     this.#clock = clock;
-    const prefix = createInbox(inboxPrefixOf(nc));
+    const prefix = newInbox(nc);
     this.#inbox = `${prefix}.`;
     nc.subscribe(`${prefix}.*`, {
       callback: (error, message) => {
@@ -96,7 +96,7 @@ export class Api {
 
   /** An inbox of its own: what a consumer delivers there bears the subject of its stream. */
   subscribe(receive: Receive): { readonly reply: string; end(): void } {
-    const reply = createInbox(inboxPrefixOf(this.nc));
+    const reply = newInbox(this.nc);
     const subscription = this.nc.subscribe(reply, {
       callback: (error, message) => {
         if (error === null) receive(message);

@@ -11,17 +11,9 @@ import { appended, closedFailure, planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, LogFailure, ProducerNumbers } from "../event-log.ts";
 import { anonymous } from "./headers.ts";
 import type { JetStreamJournals } from "./journals.ts";
-import {
-  batchMessagesMax,
-  failureOf,
-  NumberedAppends,
-  type NumberedJob,
-  type Ordering,
-  sizeOf,
-  unitFrom,
-} from "./numbered.ts";
+import { batchMessagesMax, NumberedAppends, type NumberedJob, type Ordering, sizeOf, unitFrom } from "./numbered.ts";
 import type { Producer, Producers } from "./producers.ts";
-import { type Message, type Publisher, refusal } from "./publisher.ts";
+import { failureOf, type Message, type Publisher, refusal } from "./publisher.ts";
 import { recordMessage } from "./records.ts";
 import { SerialByKey } from "./serial.ts";
 import type { Step, StepResult, Steps } from "./steps.ts";

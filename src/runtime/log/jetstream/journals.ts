@@ -18,7 +18,7 @@ import {
 import type { Api, Stored } from "./api.ts";
 import { packEntries, unpackEntries } from "./entries.ts";
 import { type Fields, header } from "./headers.ts";
-import { type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
+import { failureOf, type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
 import { SerialByKey } from "./serial.ts";
 import type { Chain, Steps } from "./steps.ts";
 import { readSubject } from "./subject-reader.ts";
@@ -163,9 +163,9 @@ export class JetStreamJournals implements Journals {
     const result = await publisher.publish([{ subject: subjects.journal(key), fields, payload }]);
     if (result.ok) return this.#wrote(key, { ...head, seq: last, at: result.seq });
     this.#heads.delete(nameOf(key));
-    if (result.code === refusal.noSpace) return { ok: false, code: "full", message: result.message, retryable: true };
+    if (result.code === refusal.noSpace) return failureOf(result);
     this.#doubt(key, expected, id);
-    if (result.code !== refusal.wrongLastSeq) return unavailable(result.message);
+    if (result.code !== refusal.wrongLastSeq) return failureOf(result);
     const at = await this.#writtenBefore({ key, expected, entries });
     if (at !== undefined) return this.#wrote(key, { ...head, seq: last, at });
     const { seq } = await this.#load(key);

@@ -10,7 +10,7 @@ import type { Follow, KeyValue, KeyValueChange, KeyValueEntry, LogFailure } from
 import type { Api, Stored } from "./api.ts";
 import { Follower } from "./follower.ts";
 import { type Fields, header } from "./headers.ts";
-import { type Message, noPayload, type Published, type Publisher, refusal } from "./publisher.ts";
+import { failureOf, type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
 import type { Names, Subjects } from "./subjects.ts";
 
 export type KeyValueParts = {
@@ -158,9 +158,4 @@ export class JetStreamKeyValue implements KeyValue {
 
 function isEnd({ headers }: Stored): boolean {
   return (headers?.get(header.operation) ?? "") !== "" || (headers?.get(markerReason) ?? "") !== "";
-}
-
-function failureOf(result: Published & { readonly ok: false }): LogFailure {
-  if (result.code === refusal.noSpace) return { ok: false, code: "full", message: result.message, retryable: true };
-  return { ok: false, code: "unavailable", message: result.message, retryable: true };
 }

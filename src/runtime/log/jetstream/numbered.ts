@@ -12,7 +12,7 @@ import { planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, LogFailure, NewRecord, ProducerNumbers } from "../event-log.ts";
 import { header } from "./headers.ts";
 import type { Producer, Producers } from "./producers.ts";
-import { type Message, type Published, type Publisher, refusal } from "./publisher.ts";
+import { failureOf, type Message, type Published, type Publisher, refusal } from "./publisher.ts";
 import { numberId, recordMessage } from "./records.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -269,8 +269,4 @@ export function unitFrom(messages: readonly Message[], from: number): readonly M
 
 export function sizeOf({ subject, payload }: Message): number {
   return subject.length + payload.byteLength;
-}
-
-export function failureOf({ code, message }: Published & { readonly ok: false }): LogFailure {
-  return { ok: false, code: code === refusal.noSpace ? "full" : "unavailable", message, retryable: true };
 }

@@ -8,6 +8,7 @@
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import type { EpochMs } from "../../../protocol/ids.ts";
 import type { Clock, Timer } from "../../ports.ts";
+import type { LogFailure } from "../event-log.ts";
 import { type Fields, header, headers } from "./headers.ts";
 
 export type Message = { readonly subject: string; readonly fields: Fields; readonly payload: Uint8Array };
@@ -72,7 +73,6 @@ type Pending = {
 const sweepMs = 50;
 const retryMs = 20;
 const retryMsMax = 500;
-const nothing = new Uint8Array(0);
 const decoder = new TextDecoder();
 
 export class Publisher {
@@ -97,7 +97,7 @@ export class Publisher {
     this.#nc = nc;
     this.#clock = clock;
     this.#options = options;
-    const prefix = createInbox(inboxPrefixOf(nc));
+    const prefix = newInbox(nc);
     this.#inbox = `${prefix}.`;
     nc.subscribe(`${prefix}.*`, {
       // An exception here would leave the connection open and deaf.
@@ -288,8 +288,14 @@ export class Publisher {
   }
 }
 
-export function inboxPrefixOf(nc: NatsConnection): string {
-  return (nc as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix ?? "_INBOX";
+/** Under the prefix that this connection may subscribe to. */
+export function newInbox(nc: NatsConnection): string {
+  return createInbox((nc as unknown as { options?: { inboxPrefix?: string } }).options?.inboxPrefix ?? "_INBOX");
+}
+
+/** What the log answers for a message that was refused. */
+export function failureOf({ code, message }: Published & { readonly ok: false }): LogFailure {
+  return { ok: false, code: code === refusal.noSpace ? "full" : "unavailable", message, retryable: true };
 }
 
 function unavailable(message: string): Published {
@@ -335,4 +341,4 @@ function indexOf(data: Uint8Array, what: Uint8Array): number {
   return -1;
 }
 
-export const noPayload = nothing;
+export const noPayload = new Uint8Array(0);
