@@ -15,6 +15,7 @@ import { Inflow } from "./inflow.ts";
 import type { Retention } from "./log/event-log.ts";
 import { Counters } from "./metrics.ts";
 import { type OriginPolicy, originAllowed } from "./origin.ts";
+import { pause } from "./pause.ts";
 import type { Ports, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./session/sessions.ts";
@@ -164,7 +165,7 @@ class GatewayNode implements Gateway, ConnectionHost {
     for (const connection of [...this.#connections.values()]) connection.end("goingAway", "goingAway");
     await this.#listener?.stop({ terminate: false });
     while (this.#connections.size > 0 && clock.now() < until) {
-      await new Promise<void>((wake) => clock.after(stopStepMs, wake));
+      await pause(clock, stopStepMs);
     }
     for (const timer of this.#timers) timer.cancel();
     await this.#listener?.stop({ terminate: true });

@@ -7,6 +7,7 @@
  */
 import { assert } from "../protocol/assert.ts";
 import type { AppendResult, EventLog, JournalAppend, JournalEntry, JournalKey } from "./log/event-log.ts";
+import { pause } from "./pause.ts";
 import type { Clock } from "./ports.ts";
 
 /** The journal belongs to somebody else now, or could not be written in a bounded number of tries. */
@@ -128,7 +129,7 @@ export class Journal {
       }
       if (result.code === "conflict") this.#lose(new JournalLost("conflict", result.message));
       else if (attempt + 1 >= triesMax) this.#lose(new JournalLost("unavailable", result.message));
-      else await new Promise<void>((wake) => this.#clock.after(retryMs * 2 ** attempt, wake));
+      else await pause(this.#clock, retryMs * 2 ** attempt);
     }
     for (const job of jobs) job.reject(this.#lost);
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import { pause } from "../../pause.ts";
 import type { Clock } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import { HeaderBlock, headersOf } from "./header-block.ts";
@@ -231,7 +232,7 @@ export class Api {
       if (answer !== undefined) return answer;
       if (this.#closed) throw new UnavailableError("The log is closed");
       if (this.#clock.now() >= end) throw new UnavailableError(`NATS gave no answer to ${what} for ${patienceMs} ms`);
-      await new Promise<void>((wake) => this.#clock.after(askAgainMs, wake));
+      await pause(this.#clock, askAgainMs);
     }
   }
 }

@@ -8,6 +8,7 @@
  * @module
  */
 import type { Msg } from "@nats-io/transport-node";
+import { pause } from "../../pause.ts";
 import type { Clock, Timer } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
@@ -150,7 +151,7 @@ export class Follower {
     } catch {
       // Away as well.
     }
-    await new Promise<void>((wake) => this.#clock.after(retryMs, wake));
+    await pause(this.#clock, retryMs);
   }
 
   #receive(message: ConsumerMessage | "broken"): void {

@@ -176,11 +176,6 @@ export class Publisher {
     for (const [token, pending] of this.#pending) this.#send(token, pending, now);
   }
 
-  /** Resolves when nothing is under way. */
-  async settled(): Promise<void> {
-    while (this.#pending.size > 0) await new Promise<void>((wake) => this.#clock.after(sweepMs, wake));
-  }
-
   close(): void {
     this.#closed = true;
     this.#sweep?.cancel();

@@ -9,6 +9,7 @@
 import { recordBytes } from "../../../protocol/frame.ts";
 import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import { matches } from "../../../protocol/topic.ts";
+import { pause } from "../../pause.ts";
 import type { Clock } from "../../ports.ts";
 import { type LogRecord, type ReadPage, type ReadRequest, UnavailableError } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
@@ -190,7 +191,7 @@ export class Reads {
       if (first !== undefined) return first;
       const last = replicated ? await api.last(names.records, subjects.allTopics) : undefined;
       if (last === undefined || last.timeMs < time) return this.#parts.lastSeq() + 1;
-      await new Promise<void>((wake) => clock.after(behindMs, wake));
+      await pause(clock, behindMs);
     }
     throw new UnavailableError(`No server has ${names.records} as far as its leader`);
   }

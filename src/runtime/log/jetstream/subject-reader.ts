@@ -2,6 +2,7 @@
  * Reads all messages of one subject that the leader has, from whichever server answers.
  * @module
  */
+import { pause } from "../../pause.ts";
 import type { Clock } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
@@ -24,6 +25,6 @@ export async function* readSubject(
     if (newest !== undefined) seq = newest.seq + 1;
     else if (++behind > behindTriesMax)
       throw new UnavailableError(`${at.stream} has ${at.last}, but no server gives it`);
-    else await new Promise<void>((wake) => clock.after(behindMs, wake));
+    else await pause(clock, behindMs);
   }
 }
