@@ -55,9 +55,6 @@ export type DeliveryOptions = {
   readonly readFailed: (error: unknown) => void;
 };
 
-/** Buffered bytes at which a socket counts as congested for conflation. */
-const conflateAtBytes = 65_536;
-
 export class Delivery implements LiveReceiver {
   readonly feed: Feed;
   readonly qos: Qos;
@@ -204,7 +201,7 @@ export class Delivery implements LiveReceiver {
   }
 
   checkCongestion(): void {
-    if (this.#options.outlet.bufferedBytes() < conflateAtBytes) return;
+    if (!this.#reader.congested) return;
     this.#fallBehind();
     this.#reader.conflate();
   }

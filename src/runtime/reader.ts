@@ -14,6 +14,9 @@ import { type Lane, lanes } from "../protocol/lane.ts";
 import type { Delivery, DeliveryOptions } from "./delivery.ts";
 import type { LogRecord, ReadPage } from "./log/event-log.ts";
 
+/** What a subscription that conflates lets wait for its socket: what waits there cannot be made newer any more. */
+const conflateAtBytes = 65_536;
+
 export class Reader {
   readonly #delivery: Delivery;
   readonly #options: DeliveryOptions;
@@ -41,9 +44,15 @@ export class Reader {
     void Promise.resolve().then(() => this.wake());
   }
 
-  /** Deliver only the newest of each topic of what is waiting by now. */
+  /** Deliver only the newest of each topic until it is live again. */
   conflate(): void {
     this.#lastOnlyUpTo = Number.MAX_SAFE_INTEGER;
+  }
+
+  /** So much waits for the socket that nothing more is sent before it drains. */
+  get congested(): boolean {
+    const { outlet, bounds } = this.#options;
+    return outlet.bufferedBytes() >= (this.#delivery.conflates ? conflateAtBytes : bounds.deliverBytesMax);
   }
 
   stop(): void {
@@ -100,10 +109,10 @@ export class Reader {
 
   /** Worth a page: for each sliver of the window that an acknowledgement frees, the log would be read again. */
   #hasRoom(): boolean {
-    const { outlet, bounds } = this.#options;
-    if (outlet.bufferedBytes() >= bounds.deliverBytesMax) return false;
+    if (this.congested) return false;
     const room = this.#delivery.room();
     if (this.#delivery.empty) return true;
+    const { bounds } = this.#options;
     const { records, bytes } = this.#delivery.window;
     return room.records * 4 >= records && room.bytes >= Math.min(bytes / 4, bounds.deliverBytesMax);
   }
@@ -142,7 +151,7 @@ export class Reader {
     const records = newest.filter((record) => record.seq <= until);
     const full = newest.length === max;
     const scannedTo = full ? (newest[newest.length - 1] as LogRecord).seq : until;
-    if (!full) this.#lastOnlyUpTo = 0;
+    if (!full && until === this.#lastOnlyUpTo) this.#lastOnlyUpTo = 0;
     return { records, scannedTo: Math.min(scannedTo, until), done: !full };
   }
 

@@ -15,6 +15,7 @@ export type RawReaderOptions = {
   readonly filter: string;
   readonly qos: Qos;
   readonly window?: Window;
+  readonly congestion?: "skip" | "conflate";
   readonly onRecord: (record: DeliveredRecord) => void;
 };
 
@@ -33,14 +34,15 @@ export class RawReader {
 
   private constructor(options: RawReaderOptions) {
     this.#options = options;
-    const { url, filter, qos, window } = options;
+    const { url, filter, qos, window, congestion } = options;
+    const asked = { ...(window === undefined ? {} : { window }), ...(congestion === undefined ? {} : { congestion }) };
     this.#socket = rawWebSocket({
       url,
       subprotocols: ["weir.v1.msgpack"],
       events: {
         open: () => {
           this.#send({ type: "hello" });
-          this.#send({ type: "subscribe", ref: 1, filter, qos, ...(window === undefined ? {} : { window }) });
+          this.#send({ type: "subscribe", ref: 1, filter, qos, ...asked });
         },
         message: (data) => this.#receive(data as Uint8Array),
         close: (code) => {
