@@ -10,6 +10,8 @@ import { markdownTable, type Row } from "./report.ts";
 import { type Scenario, scenarioNames, scenarios } from "./scenarios.ts";
 
 const resultsFile = `${import.meta.dir}/results.md`;
+/** What stands below it is written by hand, and stays. */
+const byHand = "<!-- From here on by hand: runs of single scenarios, and what the tables say. -->";
 
 async function output(...command: string[]): Promise<string> {
   try {
@@ -35,7 +37,7 @@ async function heading(): Promise<string> {
   return [
     "# Results",
     "",
-    `Written by \`bun bench/all.ts\`, never by hand. What each row means and how it is measured: README.md.`,
+    "Written by `bun bench/all.ts` down to the line that says so. What each row means and how it is measured: README.md.",
     "",
     `- Date: ${new Date().toISOString()}`,
     `- Commit: ${commit}${changed === "" ? "" : ", with uncommitted changes in src/"}`,
@@ -56,15 +58,21 @@ async function section(scenario: Scenario, wanted: readonly Subject[], seconds: 
   return `## ${scenario.title}\n\nGoal: ${scenario.goal}. ${seconds} s.\n\n${markdownTable(scenario, rows)}`;
 }
 
+async function writtenByHand(): Promise<string> {
+  const text = await Bun.file(resultsFile).text();
+  return text.includes(byHand) ? text.slice(text.indexOf(byHand)) : `${byHand}\n`;
+}
+
 async function main({ scenarios: names, targets, runtimes, seconds }: Options): Promise<void> {
   const parts = [await heading()];
+  const kept = await writtenByHand();
   for (const name of names.length > 0 ? names : scenarioNames) {
     const scenario: Scenario = scenarios[name];
     console.error(`\n${name}`);
     const wanted = scenario.targets.filter((target) => targets.length === 0 || targets.includes(target));
     parts.push(await section(scenario, subjects(wanted, runtimes), seconds ?? scenario.seconds));
     // After each section: a run that is cut short leaves what it has measured.
-    await Bun.write(resultsFile, `${parts.join("\n\n")}\n`);
+    await Bun.write(resultsFile, `${parts.join("\n\n")}\n\n${kept}`);
   }
 }
 
