@@ -143,7 +143,7 @@ export class Journal {
 
 /** Every entry after `after`, page by page. */
 export async function* readJournal(
-  log: EventLog,
+  log: { readonly journals: Pick<EventLog["journals"], "read"> },
   key: JournalKey,
   after: number,
 ): AsyncGenerator<readonly JournalEntry[]> {

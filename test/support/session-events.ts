@@ -45,6 +45,15 @@ const text = fc.string({ maxLength: 20 });
 const when = fc.integer({ min: 0, max: 2 ** 42 });
 const small = fc.integer({ min: 0, max: 1_000 });
 
+export const lossDetails = fc.record({
+  closeCode: small,
+  silentMs: when,
+  congestedMs: when,
+  bufferedBytes: seq,
+  unackedRecords: small,
+  unackedBytes: seq,
+});
+
 export const anyEvent: fc.Arbitrary<SessionEvent> = fc.oneof(
   fc.record({
     type: fc.constant("Opened" as const),
@@ -53,8 +62,18 @@ export const anyEvent: fc.Arbitrary<SessionEvent> = fc.oneof(
     resumeKeyHash: text,
     resumeWindowMs: when,
   }),
+  fc.record({
+    type: fc.constant("Opened" as const),
+    at: when,
+    subject: text,
+    resumeKeyHash: text,
+    resumeWindowMs: when,
+    instead: fc.record({ session: fc.string({ minLength: 1, maxLength: 20 }), cause: text }),
+  }),
   fc.record({ type: fc.constant("Attached" as const), at: when, owner: small, node: text, connection: text }),
   fc.record({ type: fc.constant("Detached" as const), at: when, cause: text }),
+  fc.record({ type: fc.constant("Detached" as const), at: when, cause: text, details: lossDetails }),
+  fc.record({ type: fc.constant("Trimmed" as const), at: when, filter, positions, first: seq }),
   fc.record({
     type: fc.constant("Subscribed" as const),
     at: when,

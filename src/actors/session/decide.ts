@@ -10,8 +10,8 @@ import type { ErrorName } from "../../protocol/error-code.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import type { Lane } from "../../protocol/lane.ts";
 import type { Limits } from "../../protocol/limits.ts";
-import type { FilterPositions, SessionEvent } from "./events.ts";
-import type { RefusedNumber, SessionState, SubscriptionState } from "./state.ts";
+import type { FilterPositions, LossDetails, Replaced, SessionEvent } from "./events.ts";
+import type { LanePositions, RefusedNumber, SessionState, SubscriptionState } from "./state.ts";
 
 /** A NAKed record that is processed now. */
 export type SettledNak = { readonly filter: string; readonly seq: Seq };
@@ -24,6 +24,7 @@ export type SessionCommand = { readonly at: EpochMs } /** A new session begins a
       readonly resumeWindowMs: number;
       readonly node: string;
       readonly connection: string;
+      readonly instead?: Replaced;
     }
   | {
       readonly type: "Attach";
@@ -36,6 +37,7 @@ export type SessionCommand = { readonly at: EpochMs } /** A new session begins a
       readonly type: "Detach";
       readonly owner: number;
       readonly cause: string;
+      readonly details?: LossDetails;
       readonly positions: readonly FilterPositions[];
       readonly publishedUpTo: number;
     }
@@ -69,6 +71,7 @@ export type SessionCommand = { readonly at: EpochMs } /** A new session begins a
       readonly attempts: number;
       readonly cause: string;
     }
+  | { readonly type: "NoteTrimmed"; readonly filter: string; readonly positions: LanePositions; readonly first: Seq }
   | { readonly type: "Expire" }
   | { readonly type: "Close"; readonly cause: string }
 );
@@ -96,6 +99,7 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
           subject: command.subject,
           resumeKeyHash: command.resumeKeyHash,
           resumeWindowMs: command.resumeWindowMs,
+          ...(command.instead === undefined ? {} : { instead: command.instead }),
         },
         { type: "Attached", at, owner: 1, node: command.node, connection: command.connection },
       );
@@ -128,6 +132,9 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
     case "SettleNak":
     case "DeadLetter":
       return decideNak(state, command, limits);
+    case "NoteTrimmed":
+      if (!state.subscriptions.has(command.filter)) return nothing;
+      return record({ ...command, type: "Trimmed" });
     case "Expire":
       return state.status === "open" && state.node === undefined ? record({ type: "Expired", at }) : nothing;
     case "Close":
@@ -158,7 +165,15 @@ function detach(state: SessionState, command: Of<"Detach">): Decision {
   if (state.status !== "open" || state.node === undefined || command.owner !== state.owner) return nothing;
   return {
     ok: true,
-    events: [...progress(state, command.at, command), { type: "Detached", at: command.at, cause: command.cause }],
+    events: [
+      ...progress(state, command.at, command),
+      {
+        type: "Detached",
+        at: command.at,
+        cause: command.cause,
+        ...(command.details === undefined ? {} : { details: command.details }),
+      },
+    ],
   };
 }
 

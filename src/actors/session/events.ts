@@ -12,6 +12,23 @@ import type { LanePositions, SubscriptionState } from "./state.ts";
 
 export type FilterPositions = { readonly filter: string; readonly positions: LanePositions };
 
+/** What the node saw of a connection when it ended. */
+export type LossDetails = {
+  /** Of the WebSocket; 0: it was not closed yet. */
+  readonly closeCode: number;
+  /** Since the last frame from the peer. */
+  readonly silentMs: number;
+  /** Since its socket last took everything; 0: it did. */
+  readonly congestedMs: number;
+  readonly bufferedBytes: number;
+  /** Sent and not acknowledged. */
+  readonly unackedRecords: number;
+  readonly unackedBytes: number;
+};
+
+/** The session that a client asked for, and why it did not get it. */
+export type Replaced = { readonly session: string; readonly cause: string };
+
 export type SessionEvent =
   | {
       readonly type: "Opened";
@@ -19,6 +36,7 @@ export type SessionEvent =
       readonly subject: string;
       readonly resumeKeyHash: string;
       readonly resumeWindowMs: number;
+      readonly instead?: Replaced;
     }
   | {
       readonly type: "Attached";
@@ -27,7 +45,13 @@ export type SessionEvent =
       readonly node: string;
       readonly connection: string;
     }
-  | { readonly type: "Detached"; readonly at: EpochMs; readonly cause: string }
+  | {
+      readonly type: "Detached";
+      readonly at: EpochMs;
+      readonly cause: string;
+      /** Absent: nobody was there to look (the node was lost). */
+      readonly details?: LossDetails;
+    }
   | ({ readonly type: "Subscribed"; readonly at: EpochMs } & Omit<SubscriptionState, "naks">)
   | { readonly type: "Unsubscribed"; readonly at: EpochMs; readonly filter: string; readonly cause: string }
   | { readonly type: "Acknowledged"; readonly at: EpochMs; readonly filters: readonly FilterPositions[] }
@@ -68,6 +92,14 @@ export type SessionEvent =
       readonly seq: Seq;
       readonly attempts: number;
       readonly cause: string;
+    }
+  /** Retention took records that it had not acknowledged: it was at `positions`, the log now begins at `first`. */
+  | {
+      readonly type: "Trimmed";
+      readonly at: EpochMs;
+      readonly filter: string;
+      readonly positions: LanePositions;
+      readonly first: Seq;
     }
   /** The resume window passed without anybody attaching. */
   | { readonly type: "Expired"; readonly at: EpochMs }

@@ -20,9 +20,9 @@ export function evolve(state: SessionState, event: SessionEvent): SessionState {
         openedAt: event.at,
       };
     case "Attached":
-      return { ...state, owner: event.owner, node: event.node };
+      return { ...state, owner: event.owner, node: event.node, connection: event.connection };
     case "Detached":
-      return { ...state, node: undefined, detachedAt: event.at };
+      return { ...state, node: undefined, connection: undefined, detachedAt: event.at };
     case "Subscribed": {
       const { type: _, at: __, ...subscription } = event;
       return withSubscription(state, { ...subscription, naks: noNaks });
@@ -50,10 +50,12 @@ export function evolve(state: SessionState, event: SessionEvent): SessionState {
     case "NakSettled":
     case "DeadLettered":
       return withNak(state, event);
+    case "Trimmed": // What is lost is lost; where it goes on, its next acknowledgement says.
+      return state;
     case "Expired":
-      return { ...state, status: "ended", node: undefined, endedBecause: "expired" };
+      return { ...state, status: "ended", node: undefined, connection: undefined, endedBecause: "expired" };
     case "Closed":
-      return { ...state, status: "ended", node: undefined, endedBecause: event.cause };
+      return { ...state, status: "ended", node: undefined, connection: undefined, endedBecause: event.cause };
     default:
       return unreachable(event);
   }

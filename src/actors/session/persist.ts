@@ -9,10 +9,11 @@ import { assert, unreachable } from "../../protocol/assert.ts";
 import {
   SessionEventSchema,
   type SessionEvent as Stored,
+  type LossDetails as StoredLoss,
   type FilterPositions as StoredPositions,
 } from "../../protocol/gen/weir/v1/session_pb.js";
 import { isLane, type Lane } from "../../protocol/lane.ts";
-import type { FilterPositions, SessionEvent } from "./events.ts";
+import type { FilterPositions, LossDetails, SessionEvent } from "./events.ts";
 import type { LanePositions } from "./state.ts";
 
 type StoredEvent = NonNullable<MessageInitShape<typeof SessionEventSchema>["event"]>;
@@ -32,8 +33,9 @@ const filtersOf = (filters: readonly FilterPositions[]) =>
 function toStored(event: SessionEvent): StoredEvent {
   switch (event.type) {
     case "Opened": {
-      const { subject, resumeKeyHash, resumeWindowMs } = event;
-      return { case: "opened", value: { subject, resumeKeyHash, resumeWindowMs: BigInt(resumeWindowMs) } };
+      const { subject, resumeKeyHash, resumeWindowMs, instead } = event;
+      const asked = instead === undefined ? {} : { insteadOf: instead.session, insteadCause: instead.cause };
+      return { case: "opened", value: { subject, resumeKeyHash, resumeWindowMs: BigInt(resumeWindowMs), ...asked } };
     }
     case "Attached":
       return {
@@ -41,7 +43,7 @@ function toStored(event: SessionEvent): StoredEvent {
         value: { owner: BigInt(event.owner), node: event.node, connection: event.connection },
       };
     case "Detached":
-      return { case: "detached", value: { cause: event.cause } };
+      return { case: "detached", value: { cause: event.cause, ...lossValue(event.details) } };
     case "Subscribed":
       return { case: "subscribed", value: subscribedValue(event) };
     case "Unsubscribed":
@@ -75,6 +77,10 @@ function toStored(event: SessionEvent): StoredEvent {
       const { filter, lane, attempts, cause } = event;
       return { case: "deadLettered", value: { filter, lane, attempts, cause, seq: BigInt(event.seq) } };
     }
+    case "Trimmed": {
+      const { filter, positions, first } = event;
+      return { case: "trimmed", value: { filter, positions: positions.map(BigInt), first: BigInt(first) } };
+    }
     case "Expired":
       return { case: "expired", value: {} };
     case "Closed":
@@ -101,8 +107,9 @@ function subscribedValue(event: Extract<SessionEvent, { type: "Subscribed" }>) {
 function fromStored(event: Stored["event"], at: number): SessionEvent {
   switch (event.case) {
     case "opened": {
-      const { subject, resumeKeyHash, resumeWindowMs } = event.value;
-      return { type: "Opened", at, subject, resumeKeyHash, resumeWindowMs: Number(resumeWindowMs) };
+      const { subject, resumeKeyHash, resumeWindowMs, insteadOf, insteadCause } = event.value;
+      const instead = insteadOf === "" ? {} : { instead: { session: insteadOf, cause: insteadCause } };
+      return { type: "Opened", at, subject, resumeKeyHash, resumeWindowMs: Number(resumeWindowMs), ...instead };
     }
     case "attached":
       return {
@@ -113,7 +120,7 @@ function fromStored(event: Stored["event"], at: number): SessionEvent {
         connection: event.value.connection,
       };
     case "detached":
-      return { type: "Detached", at, cause: event.value.cause };
+      return { type: "Detached", at, cause: event.value.cause, ...lossFrom(event.value.details) };
     case "subscribed":
       return subscribedEvent(event.value, at);
     case "unsubscribed":
@@ -151,6 +158,8 @@ function fromStored(event: Stored["event"], at: number): SessionEvent {
       const { filter, lane, seq, attempts, cause } = event.value;
       return { type: "DeadLettered", at, filter, lane: laneFrom(lane), seq: Number(seq), attempts, cause };
     }
+    case "trimmed":
+      return { type: "Trimmed", at, ...positionsFrom(event.value), first: Number(event.value.first) };
     case "expired":
       return { type: "Expired", at };
     case "closed":
@@ -177,7 +186,37 @@ function subscribedEvent(value: Extract<Stored["event"], { case: "subscribed" }>
   };
 }
 
-function positionsFrom({ filter, positions }: StoredPositions): FilterPositions {
+export function lossValue(details: LossDetails | undefined) {
+  if (details === undefined) return {};
+  const { closeCode, silentMs, congestedMs, bufferedBytes, unackedRecords, unackedBytes } = details;
+  return {
+    details: {
+      closeCode,
+      silentMs: BigInt(Math.round(silentMs)),
+      congestedMs: BigInt(Math.round(congestedMs)),
+      bufferedBytes: BigInt(bufferedBytes),
+      unackedRecords: BigInt(unackedRecords),
+      unackedBytes: BigInt(unackedBytes),
+    },
+  };
+}
+
+export function lossFrom(stored: StoredLoss | undefined): { readonly details?: LossDetails } {
+  if (stored === undefined) return {};
+  const { closeCode, silentMs, congestedMs, bufferedBytes, unackedRecords, unackedBytes } = stored;
+  return {
+    details: {
+      closeCode,
+      silentMs: Number(silentMs),
+      congestedMs: Number(congestedMs),
+      bufferedBytes: Number(bufferedBytes),
+      unackedRecords: Number(unackedRecords),
+      unackedBytes: Number(unackedBytes),
+    },
+  };
+}
+
+function positionsFrom({ filter, positions }: Pick<StoredPositions, "filter" | "positions">): FilterPositions {
   return { filter, positions: lanesFrom(positions) };
 }
 

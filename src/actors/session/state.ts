@@ -53,6 +53,8 @@ export type SessionState = {
   readonly owner: number;
   /** Node that owns it now; undefined while detached. */
   readonly node: string | undefined;
+  /** The connection that has it now; undefined while detached. */
+  readonly connection: string | undefined;
   readonly detachedAt: EpochMs;
   readonly publishedUpTo: number;
   readonly refused: ReadonlyMap<number, RefusedNumber>;
@@ -70,6 +72,7 @@ export const initialState: SessionState = {
   openedAt: 0,
   owner: 0,
   node: undefined,
+  connection: undefined,
   detachedAt: 0,
   publishedUpTo: 0,
   refused: none,

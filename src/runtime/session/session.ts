@@ -10,7 +10,7 @@ import type { SessionEvent } from "../../actors/session/events.ts";
 import { evolve } from "../../actors/session/evolve.ts";
 import { encodeEvent } from "../../actors/session/persist.ts";
 import type { SessionState } from "../../actors/session/state.ts";
-import type { ChainSeq, ClientFrame, ErrorFrame, Hello, Read } from "../../protocol/frame.ts";
+import type { ChainSeq, ClientFrame, ErrorFrame, Hello, Read, Window } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { type Journal, JournalLost } from "../journal.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
@@ -275,6 +275,11 @@ export class Session implements SessionContext {
     const reached = this.#reached();
     this.#letGo();
     await this.record({ type: "Detach", at: this.#now(), owner: this.#state.owner, cause, ...reached });
+  }
+
+  /** Sent, and not acknowledged. */
+  unacknowledged(): Window {
+    return this.#work?.subscriptions.unacknowledged() ?? { records: 0, bytes: 0 };
   }
 
   /** This copy of the session is not used any more. */

@@ -158,7 +158,9 @@ export class Sessions {
     const journal =
       resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: journalKeyOf(id), seq: 0 });
     const session = new Session({ id, services: this.#services, state: initialState, journal });
-    const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey) };
+    const instead =
+      hello.session === undefined || cause === undefined ? {} : { instead: { session: hello.session, cause } };
+    const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), ...instead };
     const opened = await session.record({
       type: "Open",
       at: ports.clock.now(),

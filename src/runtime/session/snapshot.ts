@@ -6,12 +6,13 @@ import { pack, unpack } from "msgpackr";
 import type { RefusedNumber, SessionState, SubscriptionState } from "../../actors/session/state.ts";
 
 /** Raised whenever SessionState changes its shape. */
-const shapeVersion = 2;
+const shapeVersion = 3;
 
 type Stored = {
   readonly version: number;
-  readonly state: Omit<SessionState, "refused" | "subscriptions" | "node" | "endedBecause"> & {
+  readonly state: Omit<SessionState, "refused" | "subscriptions" | "node" | "connection" | "endedBecause"> & {
     readonly node: string | null;
+    readonly connection: string | null;
     readonly endedBecause: string | null;
   };
   readonly refused: readonly RefusedNumber[];
@@ -20,10 +21,10 @@ type Stored = {
 type PendingNakEntry = SubscriptionState["naks"] extends ReadonlyMap<unknown, infer Entry> ? Entry : never;
 
 export function encodeSnapshot(state: SessionState): Uint8Array {
-  const { refused, subscriptions, node, endedBecause, ...rest } = state;
+  const { refused, subscriptions, node, connection, endedBecause, ...rest } = state;
   const stored: Stored = {
     version: shapeVersion,
-    state: { ...rest, node: node ?? null, endedBecause: endedBecause ?? null },
+    state: { ...rest, node: node ?? null, connection: connection ?? null, endedBecause: endedBecause ?? null },
     refused: [...refused.values()],
     subscriptions: Array.from(subscriptions.values(), (held) => ({ ...held, naks: [...held.naks.values()] })),
   };
@@ -37,6 +38,7 @@ export function decodeSnapshot(data: Uint8Array): SessionState | undefined {
   return {
     ...stored.state,
     node: stored.state.node ?? undefined,
+    connection: stored.state.connection ?? undefined,
     endedBecause: stored.state.endedBecause ?? undefined,
     refused: new Map(stored.refused.map((refused) => [refused.n, refused])),
     subscriptions: new Map(

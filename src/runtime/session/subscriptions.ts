@@ -114,7 +114,9 @@ export class Subscriptions {
       }
       const told = hello.epoch === undefined || hello.epoch === epoch ? positionsOf(hello, held.filter) : undefined;
       const from = held.qos === 2 && told !== undefined ? furthest(held.positions, told) : held.positions;
-      this.#begin(peer, held, this.#resumeAt(held, from), 0);
+      const start = this.#resumeAt(held, from);
+      if (start.answer.kind === "trimmed") this.#noteTrimmed(held.filter, from, start.answer.first);
+      this.#begin(peer, held, start, 0);
     }
   }
 
@@ -157,10 +159,24 @@ export class Subscriptions {
   /** Retention passed a receiver that is behind: told as after a resume, and it goes on with what is held. */
   #trimmed(peer: Peer, held: SubscriptionState, delivery: Delivery): void {
     const first = this.#context.services.ports.log.info().firstSeq;
+    if (held.qos > 0)
+      this.#noteTrimmed(
+        held.filter,
+        lanes.map((lane) => delivery.acked(lane)),
+        first,
+      );
     delivery.passTrimmed(first - 1);
     const resume: ResumeAnswer = { kind: "trimmed", first };
     peer.send(subscribedFrame(delivery, held, { ref: 0, resume }));
     this.#context.progressed();
+  }
+
+  #noteTrimmed(filter: string, positions: readonly Seq[], first: Seq): void {
+    const at = this.#now();
+    void this.#context.record({
+      type: "NoteTrimmed",
+      ...{ at, filter, first, positions: positions as unknown as LanePositions },
+    });
   }
 
   // --- ending ---
@@ -279,6 +295,18 @@ export class Subscriptions {
       if (delivery.qos > 0) positions.push({ filter: delivery.filter, positions: delivery.positions() });
     }
     return positions;
+  }
+
+  unacknowledged(): Window {
+    let records = 0;
+    let bytes = 0;
+    for (const { delivery } of this.#open.values()) {
+      if (delivery.qos === 0) continue;
+      const inFlight = delivery.unacknowledged();
+      records += inFlight.records;
+      bytes += inFlight.bytes;
+    }
+    return { records, bytes };
   }
 
   heads(): ChainSeq[] {

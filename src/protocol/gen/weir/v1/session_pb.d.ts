@@ -118,6 +118,12 @@ export declare type SessionEvent = Message<"weir.v1.SessionEvent"> & {
      */
     value: SessionClosed;
     case: "closed";
+  } | {
+    /**
+     * @generated from field: weir.v1.SessionTrimmed trimmed = 17;
+     */
+    value: SessionTrimmed;
+    case: "trimmed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -147,6 +153,18 @@ export declare type SessionOpened = Message<"weir.v1.SessionOpened"> & {
    * @generated from field: uint64 resume_window_ms = 3;
    */
   resumeWindowMs: bigint;
+
+  /**
+   * The session that the client asked for, and why it did not get it.
+   *
+   * @generated from field: string instead_of = 4;
+   */
+  insteadOf: string;
+
+  /**
+   * @generated from field: string instead_cause = 5;
+   */
+  insteadCause: string;
 };
 
 /**
@@ -191,6 +209,13 @@ export declare type SessionDetached = Message<"weir.v1.SessionDetached"> & {
    * @generated from field: string cause = 1;
    */
   cause: string;
+
+  /**
+   * Absent: nobody was there to look (the node was lost).
+   *
+   * @generated from field: weir.v1.LossDetails details = 2;
+   */
+  details?: LossDetails | undefined;
 };
 
 /**
@@ -198,6 +223,57 @@ export declare type SessionDetached = Message<"weir.v1.SessionDetached"> & {
  * Use `create(SessionDetachedSchema)` to create a new message.
  */
 export declare const SessionDetachedSchema: GenMessage<SessionDetached>;
+
+/**
+ * What the node saw of a connection when it ended.
+ *
+ * @generated from message weir.v1.LossDetails
+ */
+export declare type LossDetails = Message<"weir.v1.LossDetails"> & {
+  /**
+   * Of the WebSocket; 0: it was not closed yet.
+   *
+   * @generated from field: uint32 close_code = 1;
+   */
+  closeCode: number;
+
+  /**
+   * Since the last frame from the peer.
+   *
+   * @generated from field: uint64 silent_ms = 2;
+   */
+  silentMs: bigint;
+
+  /**
+   * Since its socket last took everything; 0: it did.
+   *
+   * @generated from field: uint64 congested_ms = 3;
+   */
+  congestedMs: bigint;
+
+  /**
+   * @generated from field: uint64 buffered_bytes = 4;
+   */
+  bufferedBytes: bigint;
+
+  /**
+   * Sent and not acknowledged.
+   *
+   * @generated from field: uint64 unacked_records = 5;
+   */
+  unackedRecords: bigint;
+
+  /**
+   * @generated from field: uint64 unacked_bytes = 6;
+   */
+  unackedBytes: bigint;
+};
+
+/**
+ * Describes the message weir.v1.LossDetails.
+ * Use `create(LossDetailsSchema)` to create a new message.
+ */
+export declare const LossDetailsSchema: GenMessage<LossDetails>;
 
 /**
  * @generated from message weir.v1.SessionSubscribed
@@ -533,4 +609,36 @@ export declare type SessionClosed = Message<"weir.v1.SessionClosed"> & {
  * Use `create(SessionClosedSchema)` to create a new message.
  */
 export declare const SessionClosedSchema: GenMessage<SessionClosed>;
+
+/**
+ * Retention took records that the session had not acknowledged.
+ *
+ * @generated from message weir.v1.SessionTrimmed
+ */
+export declare type SessionTrimmed = Message<"weir.v1.SessionTrimmed"> & {
+  /**
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * Acknowledged seq per lane, before.
+   *
+   * @generated from field: repeated uint64 positions = 2;
+   */
+  positions: bigint[];
+
+  /**
+   * First seq that the log still held.
+   *
+   * @generated from field: uint64 first = 3;
+   */
+  first: bigint;
+};
+
+/**
+ * Describes the message weir.v1.SessionTrimmed.
+ * Use `create(SessionTrimmedSchema)` to create a new message.
+ */
+export declare const SessionTrimmedSchema: GenMessage<SessionTrimmed>;
 

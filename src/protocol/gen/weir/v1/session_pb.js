@@ -10,7 +10,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file weir/v1/session.proto.
  */
 export const file_weir_v1_session = /*@__PURE__*/
-  fileDesc("ChV3ZWlyL3YxL3Nlc3Npb24ucHJvdG8SB3dlaXIudjEirQYKDFNlc3Npb25FdmVudBINCgVhdF9tcxgBIAEoBBIoCgZvcGVuZWQYAiABKAsyFi53ZWlyLnYxLlNlc3Npb25PcGVuZWRIABIsCghhdHRhY2hlZBgDIAEoCzIYLndlaXIudjEuU2Vzc2lvbkF0dGFjaGVkSAASLAoIZGV0YWNoZWQYBCABKAsyGC53ZWlyLnYxLlNlc3Npb25EZXRhY2hlZEgAEjAKCnN1YnNjcmliZWQYBSABKAsyGi53ZWlyLnYxLlNlc3Npb25TdWJzY3JpYmVkSAASNAoMdW5zdWJzY3JpYmVkGAYgASgLMhwud2Vpci52MS5TZXNzaW9uVW5zdWJzY3JpYmVkSAASNAoMYWNrbm93bGVkZ2VkGAcgASgLMhwud2Vpci52MS5TZXNzaW9uQWNrbm93bGVkZ2VkSAASOAoPcHVibGlzaGVkX3VwX3RvGAggASgLMh0ud2Vpci52MS5TZXNzaW9uUHVibGlzaGVkVXBUb0gAEjkKD3B1Ymxpc2hfcmVmdXNlZBgJIAEoCzIeLndlaXIudjEuU2Vzc2lvblB1Ymxpc2hSZWZ1c2VkSAASOwoQcmVmdXNhbHNfc2V0dGxlZBgKIAEoCzIfLndlaXIudjEuU2Vzc2lvblJlZnVzYWxzU2V0dGxlZEgAEkUKFXRyYW5zYWN0aW9uX2NvbW1pdHRlZBgLIAEoCzIkLndlaXIudjEuU2Vzc2lvblRyYW5zYWN0aW9uQ29tbWl0dGVkSAASKAoGbmFja2VkGAwgASgLMhYud2Vpci52MS5TZXNzaW9uTmFja2VkSAASMQoLbmFrX3NldHRsZWQYDSABKAsyGi53ZWlyLnYxLlNlc3Npb25OYWtTZXR0bGVkSAASNQoNZGVhZF9sZXR0ZXJlZBgOIAEoCzIcLndlaXIudjEuU2Vzc2lvbkRlYWRMZXR0ZXJlZEgAEioKB2V4cGlyZWQYDyABKAsyFy53ZWlyLnYxLlNlc3Npb25FeHBpcmVkSAASKAoGY2xvc2VkGBAgASgLMhYud2Vpci52MS5TZXNzaW9uQ2xvc2VkSABCBwoFZXZlbnQiUwoNU2Vzc2lvbk9wZW5lZBIPCgdzdWJqZWN0GAEgASgJEhcKD3Jlc3VtZV9rZXlfaGFzaBgCIAEoCRIYChByZXN1bWVfd2luZG93X21zGAMgASgEIkIKD1Nlc3Npb25BdHRhY2hlZBINCgVvd25lchgBIAEoBBIMCgRub2RlGAIgASgJEhIKCmNvbm5lY3Rpb24YAyABKAkiIAoPU2Vzc2lvbkRldGFjaGVkEg0KBWNhdXNlGAEgASgJIsYBChFTZXNzaW9uU3Vic2NyaWJlZBIOCgZmaWx0ZXIYASABKAkSCwoDcW9zGAIgASgNEhEKCXBvc2l0aW9ucxgDIAMoBBIWCg53aW5kb3dfcmVjb3JkcxgEIAEoDRIUCgx3aW5kb3dfYnl0ZXMYBSABKAQSEAoIY29uZmxhdGUYBiABKAgSEwoLYWNrX3dhaXRfbXMYByABKAQSEwoLbWF4X2RlbGl2ZXIYCCABKA0SFwoPbGFzdF9vbmx5X3VwX3RvGAkgASgEIjQKE1Nlc3Npb25VbnN1YnNjcmliZWQSDgoGZmlsdGVyGAEgASgJEg0KBWNhdXNlGAIgASgJIjQKD0ZpbHRlclBvc2l0aW9ucxIOCgZmaWx0ZXIYASABKAkSEQoJcG9zaXRpb25zGAIgAygEIkAKE1Nlc3Npb25BY2tub3dsZWRnZWQSKQoHZmlsdGVycxgBIAMoCzIYLndlaXIudjEuRmlsdGVyUG9zaXRpb25zIiEKFFNlc3Npb25QdWJsaXNoZWRVcFRvEgkKAW4YASABKAQiUAoVU2Vzc2lvblB1Ymxpc2hSZWZ1c2VkEgkKAW4YASABKAQSDAoEY29kZRgCIAEoDRINCgVjYXVzZRgDIAEoCRIPCgdtZXNzYWdlGAQgASgJIicKFlNlc3Npb25SZWZ1c2Fsc1NldHRsZWQSDQoFdXBfdG8YASABKAQiZQobU2Vzc2lvblRyYW5zYWN0aW9uQ29tbWl0dGVkEgoKAnR4GAEgASgEEg8KB3JlY29yZHMYAiABKA0SKQoHZmlsdGVycxgDIAMoCzIYLndlaXIudjEuRmlsdGVyUG9zaXRpb25zIm8KDVNlc3Npb25OYWNrZWQSDgoGZmlsdGVyGAEgASgJEgwKBGxhbmUYAiABKA0SCwoDc2VxGAMgASgEEhAKCGF0dGVtcHRzGAQgASgNEhEKCWR1ZV9hdF9tcxgFIAEoBBIOCgZyZWFzb24YBiABKAkiMAoRU2Vzc2lvbk5ha1NldHRsZWQSDgoGZmlsdGVyGAEgASgJEgsKA3NlcRgCIAEoBCJhChNTZXNzaW9uRGVhZExldHRlcmVkEg4KBmZpbHRlchgBIAEoCRIMCgRsYW5lGAIgASgNEgsKA3NlcRgDIAEoBBIQCghhdHRlbXB0cxgEIAEoDRINCgVjYXVzZRgFIAEoCSIQCg5TZXNzaW9uRXhwaXJlZCIeCg1TZXNzaW9uQ2xvc2VkEg0KBWNhdXNlGAEgASgJYgZwcm90bzM");
+  fileDesc("ChV3ZWlyL3YxL3Nlc3Npb24ucHJvdG8SB3dlaXIudjEi2QYKDFNlc3Npb25FdmVudBINCgVhdF9tcxgBIAEoBBIoCgZvcGVuZWQYAiABKAsyFi53ZWlyLnYxLlNlc3Npb25PcGVuZWRIABIsCghhdHRhY2hlZBgDIAEoCzIYLndlaXIudjEuU2Vzc2lvbkF0dGFjaGVkSAASLAoIZGV0YWNoZWQYBCABKAsyGC53ZWlyLnYxLlNlc3Npb25EZXRhY2hlZEgAEjAKCnN1YnNjcmliZWQYBSABKAsyGi53ZWlyLnYxLlNlc3Npb25TdWJzY3JpYmVkSAASNAoMdW5zdWJzY3JpYmVkGAYgASgLMhwud2Vpci52MS5TZXNzaW9uVW5zdWJzY3JpYmVkSAASNAoMYWNrbm93bGVkZ2VkGAcgASgLMhwud2Vpci52MS5TZXNzaW9uQWNrbm93bGVkZ2VkSAASOAoPcHVibGlzaGVkX3VwX3RvGAggASgLMh0ud2Vpci52MS5TZXNzaW9uUHVibGlzaGVkVXBUb0gAEjkKD3B1Ymxpc2hfcmVmdXNlZBgJIAEoCzIeLndlaXIudjEuU2Vzc2lvblB1Ymxpc2hSZWZ1c2VkSAASOwoQcmVmdXNhbHNfc2V0dGxlZBgKIAEoCzIfLndlaXIudjEuU2Vzc2lvblJlZnVzYWxzU2V0dGxlZEgAEkUKFXRyYW5zYWN0aW9uX2NvbW1pdHRlZBgLIAEoCzIkLndlaXIudjEuU2Vzc2lvblRyYW5zYWN0aW9uQ29tbWl0dGVkSAASKAoGbmFja2VkGAwgASgLMhYud2Vpci52MS5TZXNzaW9uTmFja2VkSAASMQoLbmFrX3NldHRsZWQYDSABKAsyGi53ZWlyLnYxLlNlc3Npb25OYWtTZXR0bGVkSAASNQoNZGVhZF9sZXR0ZXJlZBgOIAEoCzIcLndlaXIudjEuU2Vzc2lvbkRlYWRMZXR0ZXJlZEgAEioKB2V4cGlyZWQYDyABKAsyFy53ZWlyLnYxLlNlc3Npb25FeHBpcmVkSAASKAoGY2xvc2VkGBAgASgLMhYud2Vpci52MS5TZXNzaW9uQ2xvc2VkSAASKgoHdHJpbW1lZBgRIAEoCzIXLndlaXIudjEuU2Vzc2lvblRyaW1tZWRIAEIHCgVldmVudCJ+Cg1TZXNzaW9uT3BlbmVkEg8KB3N1YmplY3QYASABKAkSFwoPcmVzdW1lX2tleV9oYXNoGAIgASgJEhgKEHJlc3VtZV93aW5kb3dfbXMYAyABKAQSEgoKaW5zdGVhZF9vZhgEIAEoCRIVCg1pbnN0ZWFkX2NhdXNlGAUgASgJIkIKD1Nlc3Npb25BdHRhY2hlZBINCgVvd25lchgBIAEoBBIMCgRub2RlGAIgASgJEhIKCmNvbm5lY3Rpb24YAyABKAkiRwoPU2Vzc2lvbkRldGFjaGVkEg0KBWNhdXNlGAEgASgJEiUKB2RldGFpbHMYAiABKAsyFC53ZWlyLnYxLkxvc3NEZXRhaWxzIpIBCgtMb3NzRGV0YWlscxISCgpjbG9zZV9jb2RlGAEgASgNEhEKCXNpbGVudF9tcxgCIAEoBBIUCgxjb25nZXN0ZWRfbXMYAyABKAQSFgoOYnVmZmVyZWRfYnl0ZXMYBCABKAQSFwoPdW5hY2tlZF9yZWNvcmRzGAUgASgEEhUKDXVuYWNrZWRfYnl0ZXMYBiABKAQixgEKEVNlc3Npb25TdWJzY3JpYmVkEg4KBmZpbHRlchgBIAEoCRILCgNxb3MYAiABKA0SEQoJcG9zaXRpb25zGAMgAygEEhYKDndpbmRvd19yZWNvcmRzGAQgASgNEhQKDHdpbmRvd19ieXRlcxgFIAEoBBIQCghjb25mbGF0ZRgGIAEoCBITCgthY2tfd2FpdF9tcxgHIAEoBBITCgttYXhfZGVsaXZlchgIIAEoDRIXCg9sYXN0X29ubHlfdXBfdG8YCSABKAQiNAoTU2Vzc2lvblVuc3Vic2NyaWJlZBIOCgZmaWx0ZXIYASABKAkSDQoFY2F1c2UYAiABKAkiNAoPRmlsdGVyUG9zaXRpb25zEg4KBmZpbHRlchgBIAEoCRIRCglwb3NpdGlvbnMYAiADKAQiQAoTU2Vzc2lvbkFja25vd2xlZGdlZBIpCgdmaWx0ZXJzGAEgAygLMhgud2Vpci52MS5GaWx0ZXJQb3NpdGlvbnMiIQoUU2Vzc2lvblB1Ymxpc2hlZFVwVG8SCQoBbhgBIAEoBCJQChVTZXNzaW9uUHVibGlzaFJlZnVzZWQSCQoBbhgBIAEoBBIMCgRjb2RlGAIgASgNEg0KBWNhdXNlGAMgASgJEg8KB21lc3NhZ2UYBCABKAkiJwoWU2Vzc2lvblJlZnVzYWxzU2V0dGxlZBINCgV1cF90bxgBIAEoBCJlChtTZXNzaW9uVHJhbnNhY3Rpb25Db21taXR0ZWQSCgoCdHgYASABKAQSDwoHcmVjb3JkcxgCIAEoDRIpCgdmaWx0ZXJzGAMgAygLMhgud2Vpci52MS5GaWx0ZXJQb3NpdGlvbnMibwoNU2Vzc2lvbk5hY2tlZBIOCgZmaWx0ZXIYASABKAkSDAoEbGFuZRgCIAEoDRILCgNzZXEYAyABKAQSEAoIYXR0ZW1wdHMYBCABKA0SEQoJZHVlX2F0X21zGAUgASgEEg4KBnJlYXNvbhgGIAEoCSIwChFTZXNzaW9uTmFrU2V0dGxlZBIOCgZmaWx0ZXIYASABKAkSCwoDc2VxGAIgASgEImEKE1Nlc3Npb25EZWFkTGV0dGVyZWQSDgoGZmlsdGVyGAEgASgJEgwKBGxhbmUYAiABKA0SCwoDc2VxGAMgASgEEhAKCGF0dGVtcHRzGAQgASgNEg0KBWNhdXNlGAUgASgJIhAKDlNlc3Npb25FeHBpcmVkIh4KDVNlc3Npb25DbG9zZWQSDQoFY2F1c2UYASABKAkiQgoOU2Vzc2lvblRyaW1tZWQSDgoGZmlsdGVyGAEgASgJEhEKCXBvc2l0aW9ucxgCIAMoBBINCgVmaXJzdBgDIAEoBGIGcHJvdG8z");
 
 /**
  * Describes the message weir.v1.SessionEvent.
@@ -41,93 +41,107 @@ export const SessionDetachedSchema = /*@__PURE__*/
   messageDesc(file_weir_v1_session, 3);
 
 /**
+ * Describes the message weir.v1.LossDetails.
+ * Use `create(LossDetailsSchema)` to create a new message.
+ */
+export const LossDetailsSchema = /*@__PURE__*/
+  messageDesc(file_weir_v1_session, 4);
+
+/**
  * Describes the message weir.v1.SessionSubscribed.
  * Use `create(SessionSubscribedSchema)` to create a new message.
  */
 export const SessionSubscribedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 4);
+  messageDesc(file_weir_v1_session, 5);
 
 /**
  * Describes the message weir.v1.SessionUnsubscribed.
  * Use `create(SessionUnsubscribedSchema)` to create a new message.
  */
 export const SessionUnsubscribedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 5);
+  messageDesc(file_weir_v1_session, 6);
 
 /**
  * Describes the message weir.v1.FilterPositions.
  * Use `create(FilterPositionsSchema)` to create a new message.
  */
 export const FilterPositionsSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 6);
+  messageDesc(file_weir_v1_session, 7);
 
 /**
  * Describes the message weir.v1.SessionAcknowledged.
  * Use `create(SessionAcknowledgedSchema)` to create a new message.
  */
 export const SessionAcknowledgedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 7);
+  messageDesc(file_weir_v1_session, 8);
 
 /**
  * Describes the message weir.v1.SessionPublishedUpTo.
  * Use `create(SessionPublishedUpToSchema)` to create a new message.
  */
 export const SessionPublishedUpToSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 8);
+  messageDesc(file_weir_v1_session, 9);
 
 /**
  * Describes the message weir.v1.SessionPublishRefused.
  * Use `create(SessionPublishRefusedSchema)` to create a new message.
  */
 export const SessionPublishRefusedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 9);
+  messageDesc(file_weir_v1_session, 10);
 
 /**
  * Describes the message weir.v1.SessionRefusalsSettled.
  * Use `create(SessionRefusalsSettledSchema)` to create a new message.
  */
 export const SessionRefusalsSettledSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 10);
+  messageDesc(file_weir_v1_session, 11);
 
 /**
  * Describes the message weir.v1.SessionTransactionCommitted.
  * Use `create(SessionTransactionCommittedSchema)` to create a new message.
  */
 export const SessionTransactionCommittedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 11);
+  messageDesc(file_weir_v1_session, 12);
 
 /**
  * Describes the message weir.v1.SessionNacked.
  * Use `create(SessionNackedSchema)` to create a new message.
  */
 export const SessionNackedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 12);
+  messageDesc(file_weir_v1_session, 13);
 
 /**
  * Describes the message weir.v1.SessionNakSettled.
  * Use `create(SessionNakSettledSchema)` to create a new message.
  */
 export const SessionNakSettledSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 13);
+  messageDesc(file_weir_v1_session, 14);
 
 /**
  * Describes the message weir.v1.SessionDeadLettered.
  * Use `create(SessionDeadLetteredSchema)` to create a new message.
  */
 export const SessionDeadLetteredSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 14);
+  messageDesc(file_weir_v1_session, 15);
 
 /**
  * Describes the message weir.v1.SessionExpired.
  * Use `create(SessionExpiredSchema)` to create a new message.
  */
 export const SessionExpiredSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 15);
+  messageDesc(file_weir_v1_session, 16);
 
 /**
  * Describes the message weir.v1.SessionClosed.
  * Use `create(SessionClosedSchema)` to create a new message.
  */
 export const SessionClosedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_session, 16);
+  messageDesc(file_weir_v1_session, 17);
+
+/**
+ * Describes the message weir.v1.SessionTrimmed.
+ * Use `create(SessionTrimmedSchema)` to create a new message.
+ */
+export const SessionTrimmedSchema = /*@__PURE__*/
+  messageDesc(file_weir_v1_session, 18);
 

@@ -1,0 +1,105 @@
+/**
+ * Node events as their journals store them: schemas/weir/v1/node.proto. The only place that knows both forms.
+ *
+ * Pure.
+ * @module
+ */
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { unreachable } from "../../protocol/assert.ts";
+import {
+  NodeEventSchema,
+  type NodeEvent as Stored,
+  type ConnectionEnded as StoredConnection,
+} from "../../protocol/gen/weir/v1/node_pb.js";
+import { lossFrom, lossValue } from "../session/persist.ts";
+import type { ConnectionEnded, NodeEvent } from "./events.ts";
+
+type StoredEvent = NonNullable<MessageInitShape<typeof NodeEventSchema>["event"]>;
+
+export function encodeNodeEvent(event: NodeEvent): Uint8Array {
+  return toBinary(NodeEventSchema, create(NodeEventSchema, { atMs: BigInt(event.at), event: toStored(event) }));
+}
+
+export function decodeNodeEvent(data: Uint8Array): NodeEvent {
+  const stored = fromBinary(NodeEventSchema, data);
+  return fromStored(stored.event, Number(stored.atMs));
+}
+
+function toStored(event: NodeEvent): StoredEvent {
+  switch (event.type) {
+    case "Started": {
+      const { version, limits, retention } = event;
+      return {
+        case: "started",
+        value: {
+          version,
+          limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, BigInt(value)])),
+          retentionAgeMs: BigInt(retention.ageMs),
+          retentionBytes: BigInt(retention.bytes),
+          retentionRecords: BigInt(retention.records),
+        },
+      };
+    }
+    case "Stopped":
+      return { case: "stopped", value: { reason: event.reason } };
+    case "ConnectionsEnded": {
+      const { connections, omitted } = event;
+      return {
+        case: "connectionsEnded",
+        value: { connections: connections.map(connectionValue), omitted: BigInt(omitted) },
+      };
+    }
+    default:
+      return unreachable(event);
+  }
+}
+
+function connectionValue({ openedAt, closedAt, details, ...rest }: ConnectionEnded) {
+  return { ...rest, openedAtMs: BigInt(openedAt), closedAtMs: BigInt(closedAt), ...lossValue(details) };
+}
+
+function fromStored(event: Stored["event"], at: number): NodeEvent {
+  switch (event.case) {
+    case "started": {
+      const { version, limits, retentionAgeMs, retentionBytes, retentionRecords } = event.value;
+      return {
+        type: "Started",
+        at,
+        version,
+        limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, Number(value)])),
+        retention: {
+          ageMs: Number(retentionAgeMs),
+          bytes: Number(retentionBytes),
+          records: Number(retentionRecords),
+        },
+      };
+    }
+    case "stopped":
+      return { type: "Stopped", at, reason: event.value.reason };
+    case "connectionsEnded": {
+      const { connections, omitted } = event.value;
+      return { type: "ConnectionsEnded", at, connections: connections.map(connectionFrom), omitted: Number(omitted) };
+    }
+    default:
+      throw new TypeError("Entry of a node's journal that this version does not know; a newer gateway wrote it");
+  }
+}
+
+const nothing = {
+  closeCode: 0,
+  silentMs: 0,
+  congestedMs: 0,
+  bufferedBytes: 0,
+  unackedRecords: 0,
+  unackedBytes: 0,
+};
+
+function connectionFrom(stored: StoredConnection): ConnectionEnded {
+  const { id, session, subject, remoteAddress, codec, agent, openedAtMs, closedAtMs, cause } = stored;
+  return {
+    ...{ id, session, subject, remoteAddress, codec, agent, cause },
+    openedAt: Number(openedAtMs),
+    closedAt: Number(closedAtMs),
+    details: lossFrom(stored.details).details ?? nothing,
+  };
+}
