@@ -101,6 +101,11 @@ export class Feed {
     if (receiver.conflates) this.#conflating--;
   }
 
+  /** All who may miss nothing leave it. */
+  fallBehind(): void {
+    for (const receiver of this.#live) if (receiver.qos > 0) receiver.overrun();
+  }
+
   push(record: LogRecord): void {
     this.#waiting[record.lane]?.push(record);
   }

@@ -38,7 +38,11 @@ export class Hub {
 
   start(): void {
     assert(this.#follow === undefined, "a hub is started once");
-    this.#follow = this.#log.follow(this.position, (records) => this.#fanOut(records));
+    this.#follow = this.#log.follow(
+      this.position,
+      (records) => this.#fanOut(records),
+      (firstSeq) => this.#trimmed(firstSeq),
+    );
   }
 
   stop(): void {
@@ -86,12 +90,23 @@ export class Hub {
     for (const feed of this.#touched) feed.flush();
     this.#touched.clear();
     const last = records[records.length - 1];
-    if (last !== undefined) this.position = last.seq;
+    if (last !== undefined) this.#moveTo(last.seq);
+  }
+
+  #moveTo(seq: Seq): void {
+    this.position = seq;
     for (const waiting of this.#waiting) {
       if (waiting.seq > this.position) continue;
       this.#waiting.delete(waiting);
       waiting.wake();
     }
+  }
+
+  /** Retention was faster than this node: what is live reads the log from where it stands, and is told there. */
+  #trimmed(firstSeq: Seq): void {
+    this.recent.restart(firstSeq - 1);
+    for (const { feed } of this.#feeds.values()) feed.fallBehind();
+    this.#moveTo(Math.max(this.position, firstSeq - 1));
   }
 
   /** Calls back once, when everything up to `seq` has been fanned out; answers how to give up. */

@@ -47,6 +47,13 @@ export class RecentRecords {
     topic.records.push(record);
   }
 
+  /** There is a hole: what is held before it is of no use. */
+  restart(head: Seq): void {
+    while (this.#count > 0) this.#drop();
+    this.#floor = head;
+    this.#head = head;
+  }
+
   #drop(): void {
     const oldest = this.#ring[this.#start] as LogRecord;
     this.#ring[this.#start] = undefined;

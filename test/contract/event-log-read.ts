@@ -120,6 +120,41 @@ export function readContract(at: LogUnderTest): void {
       await at.log.append({ records: [newRecord("a", "new")] });
       expect(texts(await next)).toEqual(["new"]);
     });
+    test("tells what retention took before it was handed over, and goes on after that", async () => {
+      await at.fill(["a", "b", "a", "b", "a"]);
+      await at.log.trim({ ageMs: 0, bytes: 0, records: 2 });
+      const told: (number | string)[] = [];
+      const done = new Promise<void>((resolve) => {
+        at.log.follow(
+          1,
+          (records) => {
+            told.push(...texts(records));
+            if (told.includes("6")) resolve();
+          },
+          (firstSeq) => told.push(firstSeq),
+        );
+      });
+      await at.log.append({ records: [newRecord("a", "6")] });
+      await done;
+      expect(told).toEqual([4, "4", "5", "6"]);
+    });
+    test("tells nothing of retention to who has seen what it took", async () => {
+      await at.fill(["a", "b", "a"]);
+      await at.log.trim({ ageMs: 0, bytes: 0, records: 1 });
+      const told: (number | string)[] = [];
+      const done = new Promise<void>((resolve) => {
+        at.log.follow(
+          2,
+          (records) => {
+            told.push(...texts(records));
+            resolve();
+          },
+          (firstSeq) => told.push(firstSeq),
+        );
+      });
+      await done;
+      expect(told).toEqual(["3"]);
+    });
     test("hands over nothing after stop()", async () => {
       let calls = 0;
       const follow = at.log.follow(0, () => {

@@ -196,11 +196,13 @@ function acknowledgesEarly(log: EventLog): EventLog {
 function withFollow(log: EventLog, change: (records: readonly LogRecord[]) => readonly LogRecord[]): EventLog {
   return {
     ...log,
-    follow: (after, onRecords) =>
-      log.follow(after, (records) => {
+    follow: (after, onRecords, onTrimmed) => {
+      const handOver = (records: readonly LogRecord[]): void => {
         const changed = change(records);
         if (changed.length > 0) onRecords(changed);
-      }),
+      };
+      return log.follow(after, handOver, onTrimmed);
+    },
   };
 }
 

@@ -28,7 +28,8 @@ export function logOf(process: SimProcess, inner: EventLog, clock: SimClock, rea
     end: () => later(inner.end()),
     append: (request) => guard(inner.append(request)),
     read: (request) => later(inner.read(request)),
-    follow: (after, onRecords) => follows((alive) => inner.follow(after, (records) => alive() && onRecords(records))),
+    follow: (after, onRecords, onTrimmed) =>
+      follows((alive) => inner.follow(after, (records) => alive() && onRecords(records), onTrimmed)),
     lastPerTopic: (filter, after, max) => later(inner.lastPerTopic(filter, after, max)),
     seqAtTime: (time) => later(inner.seqAtTime(time)),
     producerMark: (producer) => later(inner.producerMark(producer)),

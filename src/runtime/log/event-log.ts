@@ -110,6 +110,8 @@ export type ReadPage = {
 };
 
 export type Follow = { stop(): void };
+export type OnRecords = (records: readonly LogRecord[]) => void;
+export type OnTrimmed = (firstSeq: Seq) => void;
 
 export type JournalEntry = { readonly seq: number; readonly time: EpochMs; readonly data: Uint8Array };
 export type JournalSnapshot = { readonly seq: number; readonly data: Uint8Array };
@@ -165,9 +167,10 @@ export type EventLog = {
   read(request: ReadRequest): Promise<ReadPage>;
   /**
    * Calls back with every record after `after`, in order, each once, only after it is durable; one call per
-   * group commit. The callback must not throw and must not keep the array.
+   * group commit. What retention took before it was handed over is left out, and that nothing before `firstSeq` is held
+   * is told before what follows. Callbacks must not throw and must not keep the array.
    */
-  follow(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow;
+  follow(after: Seq, onRecords: OnRecords, onTrimmed?: OnTrimmed): Follow;
   /** The newest record of each matching topic with seq > after, in ascending seq, at most `max`. */
   lastPerTopic(filter: string, after: Seq, max: number): Promise<readonly LogRecord[]>;
   /** First seq whose record's time is not before `time`; lastSeq + 1 when there is none. */

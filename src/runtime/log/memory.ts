@@ -19,6 +19,8 @@ import type {
   LogFailure,
   LogInfo,
   LogRecord,
+  OnRecords,
+  OnTrimmed,
   Retention,
 } from "./event-log.ts";
 import { MemoryKeyValue } from "./memory-key-value.ts";
@@ -52,7 +54,7 @@ export function openMemoryLog(options: MemoryLogOptions): MemoryLog {
 }
 
 type Write = { readonly run: () => () => void; readonly fail: (failure: LogFailure) => void };
-type Follower = { cursor: Seq; readonly onRecords: (records: readonly LogRecord[]) => void };
+type Follower = { cursor: Seq; readonly onRecords: OnRecords; readonly onTrimmed: OnTrimmed };
 
 const followRecordsMax = 1_000;
 const failures: Record<"full" | "unavailable", LogFailure> = {
@@ -111,8 +113,8 @@ class MemoryEventLog implements MemoryLog {
     return this.#answer(() => this.#state.read(request));
   }
 
-  follow(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
-    const follower: Follower = { cursor: after, onRecords };
+  follow(after: Seq, onRecords: OnRecords, onTrimmed: OnTrimmed = () => undefined): Follow {
+    const follower: Follower = { cursor: after, onRecords, onTrimmed };
     this.#followers.add(follower);
     this.#soon(() => this.#pump(follower));
     return { stop: () => void this.#followers.delete(follower) };
@@ -249,9 +251,11 @@ class MemoryEventLog implements MemoryLog {
 
   /** Hands a follower all that is new to it: after a group that is the group, at the start a page at a time. */
   #pump(follower: Follower): void {
-    const after = Math.max(follower.cursor, this.#state.firstSeq - 1);
+    const { firstSeq } = this.#state;
+    const after = Math.max(follower.cursor, firstSeq - 1);
     if (!this.#followers.has(follower) || after >= this.#state.lastSeq) return;
-    const from = after + 1 - this.#state.firstSeq;
+    if (after > follower.cursor) follower.onTrimmed(firstSeq);
+    const from = after + 1 - firstSeq;
     const records = this.#state.records.slice(from, from + followRecordsMax);
     follower.cursor = after + records.length;
     follower.onRecords(records);

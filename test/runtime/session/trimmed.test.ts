@@ -5,29 +5,93 @@ import { normalLane } from "../../../src/protocol/lane.ts";
 import type { ResumeAnswer } from "../../../src/protocol/position.ts";
 import { anonymousAuthenticator } from "../../../src/runtime/auth.ts";
 import { createGateway } from "../../../src/runtime/gateway.ts";
+import type { EventLog, Follow, LogRecord } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
 import { sha256, systemClock, systemProcess, systemRandom } from "../../../src/runtime/system.ts";
 import { bunTransport } from "../../../src/runtime/transport/bun.ts";
 import { Stage } from "../../gateway/stage.ts";
 
-/** A gateway whose log the test can trim, with so many records in it. */
+/** A gateway whose log the test can trim, with so many records in it; the node may be cut off from it for a while. */
 async function stage(records: number) {
   const clock = systemClock();
-  const log = openMemoryLog({ clock, epoch: "e" as LogEpoch });
+  const memory = openMemoryLog({ clock, epoch: "e" as LogEpoch });
+  const { log, away, back } = cutOff(memory);
   // Before the gateway starts: what it saw itself it has in memory, and needs no log for.
   const payload = new Uint8Array(1);
   await log.append({
     records: Array.from({ length: records }, (_, i) => ({ topic: `t.${i}`, id: `s/${i}`, lane: normalLane, payload })),
   });
-  const gateway = createGateway({
-    ...{ clock, log, random: systemRandom(), digest: sha256, transport: bunTransport(), probe: systemProcess() },
-    authenticator: anonymousAuthenticator({ publish: [">"], subscribe: [">"] }),
-    logger: { log: () => undefined },
-  });
+  const gateway = createGateway(
+    {
+      ...{ clock, log, random: systemRandom(), digest: sha256, transport: bunTransport(), probe: systemProcess() },
+      authenticator: anonymousAuthenticator({ publish: [">"], subscribe: [">"] }),
+      logger: { log: () => undefined },
+    },
+    { port: 0 },
+  );
   const { port } = await gateway.start();
   const client = connect(`ws://127.0.0.1:${port}/`, { ack: { records: 1, ms: 0 } });
-  return { client, log, stop: () => client.close().then(() => gateway.stop()) };
+  return { client, log, away, back, stop: () => client.close().then(() => gateway.stop()) };
 }
+
+/** While it is away nothing is followed; back again, it goes on from where it was. */
+function cutOff(memory: EventLog) {
+  let [after, follow]: [number, Follow | undefined] = [0, undefined];
+  let again = (): void => undefined;
+  const followed: EventLog["follow"] = (from, onRecords, onTrimmed) => {
+    after = from;
+    again = () => {
+      const seen = (records: readonly LogRecord[]): void => {
+        after = records.at(-1)?.seq ?? after;
+        onRecords(records);
+      };
+      follow = memory.follow(after, seen, onTrimmed);
+    };
+    again();
+    return { stop: () => follow?.stop() };
+  };
+  const log = new Proxy(memory, {
+    get: (target, name) => {
+      if (name === "follow") return followed;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { log, away: () => follow?.stop(), back: () => again() };
+}
+
+test("a live subscription is told `trimmed` when retention was faster than its node followed the log", async () => {
+  const { client, log, away, back, stop } = await stage(1);
+  const told: unknown[] = [];
+  const live = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<void>();
+  const subscription = client.subscribe("t.*", { start: "all" }, ({ seq }) => {
+    told.push(seq);
+    if (seq === 2) live.resolve();
+    if (seq === 7) done.resolve();
+  });
+  subscription.on("resume", ({ resume }) => told.push(resume));
+  await subscription.ready;
+  const append = (count: number) =>
+    log.append({
+      records: Array.from({ length: count }, () => ({
+        topic: "t.a",
+        id: "",
+        lane: normalLane,
+        payload: new Uint8Array(1),
+      })),
+    });
+  await append(1);
+  await live.promise;
+  away();
+  await append(4);
+  await log.trim({ ageMs: 0, bytes: 0, records: 1 });
+  back();
+  await append(1);
+  await done.promise;
+  expect(told.slice(told.indexOf(2))).toEqual([2, { kind: "trimmed", first: 6 }, 6, 7]);
+  await stop();
+});
 
 test("a subscription that is behind is told `trimmed` when retention passes it, and goes on with what is held", async () => {
   const { client, log, stop } = await stage(6);

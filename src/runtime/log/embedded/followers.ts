@@ -4,9 +4,14 @@
  * @module
  */
 import type { Seq } from "../../../protocol/ids.ts";
-import type { Follow, LogRecord, ReadPage } from "../event-log.ts";
+import type { Follow, LogRecord, OnRecords, OnTrimmed, ReadPage } from "../event-log.ts";
 
-type Follower = { cursor: Seq; reading: boolean; readonly onRecords: (records: readonly LogRecord[]) => void };
+type Follower = {
+  cursor: Seq;
+  reading: boolean;
+  readonly onRecords: OnRecords;
+  readonly onTrimmed: OnTrimmed;
+};
 export type FollowersParts = {
   readonly bounds: () => { readonly firstSeq: Seq; readonly lastSeq: Seq };
   readonly read: (after: Seq) => Promise<ReadPage>;
@@ -22,8 +27,8 @@ export class Followers {
     this.#parts = parts;
   }
 
-  add(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
-    const follower: Follower = { cursor: after, reading: true, onRecords };
+  add(after: Seq, onRecords: OnRecords, onTrimmed: OnTrimmed): Follow {
+    const follower: Follower = { cursor: after, reading: true, onRecords, onTrimmed };
     this.#followers.add(follower);
     this.#parts.soon(() => void this.#catchUp(follower));
     return { stop: () => void this.#followers.delete(follower) };
@@ -59,6 +64,8 @@ export class Followers {
       while (this.#followers.has(follower) && follower.cursor < this.#parts.bounds().lastSeq) {
         const page = await this.#parts.read(follower.cursor);
         if (!this.#followers.has(follower)) return;
+        const { firstSeq } = this.#parts.bounds();
+        if (firstSeq > follower.cursor + 1) follower.onTrimmed(firstSeq);
         if (page.records.length > 0) this.#hand(follower, page.records, page.scannedTo);
         follower.cursor = Math.max(follower.cursor, page.scannedTo);
       }

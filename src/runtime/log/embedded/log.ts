@@ -18,6 +18,8 @@ import type {
   LogFailure,
   LogInfo,
   LogRecord,
+  OnRecords,
+  OnTrimmed,
   ReadPage,
   ReadRequest,
   Retention,
@@ -130,9 +132,9 @@ export class EmbeddedLog implements EventLog {
     }
   }
 
-  follow(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
+  follow(after: Seq, onRecords: OnRecords, onTrimmed: OnTrimmed = () => undefined): Follow {
     if (this.#parts.readOnly) this.#poll ??= this.#pollLater();
-    return this.#followers.add(after, onRecords);
+    return this.#followers.add(after, onRecords, onTrimmed);
   }
 
   lastPerTopic(filter: string, after: Seq, max: number): Promise<readonly LogRecord[]> {

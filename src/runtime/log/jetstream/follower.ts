@@ -23,6 +23,11 @@ export type FollowOptions = {
   /** Only the newest message of each subject, from the beginning. */
   readonly lastPerSubject?: boolean;
   readonly onMessages: (messages: readonly Stored[]) => void;
+  /**
+   * Asked when messages between two are missing: is none of them held any more? The follower goes on then. Absent: they
+   * are of other subjects.
+   */
+  readonly onHole?: (after: number, before: number) => Promise<boolean>;
   readonly onTrouble: (problem: string) => void;
 };
 
@@ -51,6 +56,8 @@ export class Follower {
   #stopped = false;
   #consumer: Consumer | undefined;
   #starting = false;
+  /** The first message after some that did not come. */
+  #beyondHole: number | undefined;
   #timer: Timer | undefined;
   #gathered: Stored[] = [];
 
@@ -94,7 +101,7 @@ export class Follower {
     this.#drop();
     if (this.#starting || this.#stopped) return;
     this.#starting = true;
-    if (why !== "start" && why !== "reconnected") this.#options.onTrouble(why);
+    if (why !== "start" && why !== "reconnected" && why !== "hole") this.#options.onTrouble(why);
     try {
       while (!this.#stopped && this.#consumer === undefined) await this.#tryStart();
     } finally {
@@ -104,8 +111,9 @@ export class Follower {
 
   async #tryStart(): Promise<void> {
     const { stream, filters, headersOnly, lastPerSubject } = this.#options;
-    const from = this.#last + 1;
     try {
+      if (!(await this.#passHole())) return await pause(this.#clock, retryMs);
+      const from = this.#last + 1;
       const config = {
         ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
         ...(lastPerSubject === true
@@ -119,6 +127,7 @@ export class Follower {
         ...(headersOnly === true ? { headers_only: true } : {}),
       };
       const body = { stream_name: stream, config, action: "create" };
+      if (this.#stopped) return;
       const { name } = await this.#api.askOnceOnly<ConsumerInfo>(`$JS.API.CONSUMER.CREATE.${stream}`, body);
       if (this.#stopped) return this.#delete(name);
       // What the direct reads below brought meanwhile was after `from`: this consumer would bring it again.
@@ -135,6 +144,23 @@ export class Follower {
     }
   }
 
+  /** False: what is missing is still held somewhere, and may come. */
+  async #passHole(): Promise<boolean> {
+    const before = this.#beyondHole;
+    this.#beyondHole = undefined;
+    if (before === undefined) return true;
+    if ((await this.#options.onHole?.(this.#last, before)) === false) return false;
+    this.#last = before - 1;
+    return true;
+  }
+
+  /** Messages before this one are missing: it does not count yet. */
+  #meetsHole(seq: number): boolean {
+    if (this.#options.onHole === undefined || seq === this.#last + 1) return false;
+    this.#beyondHole = seq;
+    return true;
+  }
+
   /** No consumer can be made (its leader is being elected): any server that holds the stream can be read. */
   async #readDirectly(): Promise<void> {
     const { stream, filters, lastPerSubject } = this.#options;
@@ -142,11 +168,14 @@ export class Follower {
       if (filters.length === 1 && lastPerSubject !== true) {
         const request = { seq: this.#last + 1, next_by_subj: filters[0] as string, batch: directBatch };
         const { messages } = await this.#api.batch(stream, request);
-        if (messages.length > 0 && !this.#stopped) {
-          this.#last = (messages[messages.length - 1] as Stored).seq;
-          this.#options.onMessages(messages);
-          return;
+        if (this.#stopped) return;
+        const next: Stored[] = [];
+        for (const message of messages) {
+          if (this.#meetsHole(message.seq)) break;
+          this.#last = message.seq;
+          next.push(message);
         }
+        if (next.length > 0) return this.#options.onMessages(next);
       }
     } catch {
       // Away as well.
@@ -157,6 +186,7 @@ export class Follower {
   #receive(message: ConsumerMessage | "broken"): void {
     if (message === "broken") return void this.#restart("gap");
     if (message.stored.seq <= this.#last) return;
+    if (this.#meetsHole(message.stored.seq)) return void this.#restart("hole");
     this.#last = message.stored.seq;
     this.#gathered.push(message.stored);
     // What came in one read of the socket is handed over in one call.

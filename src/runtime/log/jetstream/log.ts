@@ -15,6 +15,8 @@ import type {
   Follow,
   LogInfo,
   LogRecord,
+  OnRecords,
+  OnTrimmed,
   Retention,
 } from "../event-log.ts";
 import type { Api } from "./api.ts";
@@ -53,6 +55,7 @@ export type JetStreamParts = {
   readonly awaySince: () => EpochMs | undefined;
 };
 
+const everything = ">";
 /** Other nodes and the stream's own limits move its ends too. */
 const refreshMs = 10_000;
 
@@ -104,6 +107,7 @@ export class JetStreamLog implements EventLog {
       firstSeq: () => this.#info.firstSeq,
       trimmed: (firstSeq) => {
         this.#info.firstSeq = Math.max(this.#info.firstSeq, firstSeq);
+        this.#info.lastSeq = Math.max(this.#info.lastSeq, firstSeq - 1);
       },
       lastSeq,
       replicated: ordering !== "pipeline",
@@ -157,16 +161,30 @@ export class JetStreamLog implements EventLog {
     return this.#reads.read(request);
   }
 
-  follow(after: Seq, onRecords: (records: readonly LogRecord[]) => void): Follow {
+  follow(after: Seq, onRecords: OnRecords, onTrimmed: OnTrimmed = () => undefined): Follow {
     const { api, clock, logger, names } = this.#parts;
+    const subjects = this.#subjects;
     const follower = new Follower(api, clock, {
       stream: names.records,
-      filters: [this.#subjects.allTopics],
+      // Also what is no record: a number that does not come is something that is gone.
+      filters: [everything],
       after,
       onMessages: (messages) => {
-        const records = messages.map((message) => toRecord(this.#subjects, message));
+        const records = messages
+          .filter(({ subject }) => subjects.isTopic(subject))
+          .map((one) => toRecord(subjects, one));
+        if (records.length === 0) return;
         this.#followed(records);
         onRecords(records);
+      },
+      onHole: async (last, before) => {
+        const held = await this.#reads.heldBetween(last, before);
+        if (held === "trimmed") {
+          const { firstSeq } = this.#info;
+          logger.log("warn", "retention took records that this node had not seen", { after: last, firstSeq });
+          onTrimmed(firstSeq);
+        }
+        return held !== "some";
       },
       onTrouble: (problem) => logger.log("warn", "follows the log anew", { stream: names.records, problem }),
     });

@@ -51,8 +51,8 @@ export class Reads {
   async read(request: ReadRequest): Promise<ReadPage> {
     if (request.backward === true) return this.#backward(request);
     const page = await this.#forward(request);
-    // What is missing at its beginning may be of other topics, or gone: a reader has to be told which.
-    if (page.scannedTo > request.after && page.records[0]?.seq !== request.after + 1) await this.#findFirst();
+    // What is missing in it may be of other topics, or gone: a reader has to be told which.
+    if (page.records.length < page.scannedTo - request.after) await this.#findFirst();
     return page;
   }
 
@@ -74,9 +74,21 @@ export class Reads {
   }
 
   async #findFirstNow(): Promise<void> {
-    const { api, names, subjects, trimmed } = this.#parts;
+    const { api, names, subjects, lastSeq, trimmed } = this.#parts;
+    const known = lastSeq();
     const first = await api.next(names.records, subjects.allTopics, 1);
-    if (first !== undefined) trimmed(first.seq);
+    trimmed(first?.seq ?? known + 1);
+  }
+
+  /** What the leader says of the records between two messages of which none came. */
+  async heldBetween(after: Seq, before: Seq): Promise<"some" | "none" | "trimmed"> {
+    const { api, names, subjects, trimmed } = this.#parts;
+    const next = await api.next(names.records, subjects.allTopics, after + 1);
+    if (next !== undefined && next.seq < before) return "some";
+    const first = await api.next(names.records, subjects.allTopics, 1);
+    if (first !== undefined && first.seq <= after) return "none";
+    trimmed(first?.seq ?? before);
+    return "trimmed";
   }
 
   async #forward({ filter, after, until: asked, recordsMax, bytesMax }: ReadRequest): Promise<ReadPage> {

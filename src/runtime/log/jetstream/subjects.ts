@@ -61,6 +61,9 @@ export class Subjects {
   topic(topic: string): string {
     return this.#topics + topic;
   }
+  isTopic(subject: string): boolean {
+    return subject.startsWith(this.#topics);
+  }
   topicOf(subject: string): string {
     return subject.slice(this.#topics.length);
   }
