@@ -19,12 +19,13 @@ import {
   type Hello,
 } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
+import type { ConnectionView } from "./inspection.ts";
+import { Liveness } from "./liveness.ts";
 import { OwedFrames } from "./owed-frames.ts";
 import type { Authentication, Identity, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
 import { errorFrame, type Peer } from "./session/context.ts";
-import type { Violation } from "./session/publishing.ts";
 import type { Session, SessionFrame } from "./session/session.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { welcomeFrame } from "./session/welcome.ts";
@@ -51,7 +52,6 @@ export type ConnectionHost = {
 
 const authenticationRetryMs = 2_000;
 const fromClient: ReadonlySet<FrameType> = new Set(clientFrames);
-const anonymous: Identity = { subject: "", publish: [], subscribe: [] };
 
 export class Connection implements Peer, SocketHandler, Supervised {
   readonly id: string;
@@ -61,7 +61,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   readonly #socket: Socket;
   readonly #codec: Codec;
   readonly #services: Services;
-  #identity: Identity = anonymous;
+  #identity: Identity = { subject: "", publish: [], subscribe: [] };
   #session: Session | undefined;
   #hello = false;
   #closed = false;
@@ -71,11 +71,12 @@ export class Connection implements Peer, SocketHandler, Supervised {
   /** Frames that came while the session was being attached. */
   #early: SessionFrame[] | undefined = [];
   #errors = 0;
-  #pings = 0;
-  #pingedAt: EpochMs = 0;
+  readonly #liveness: Liveness;
+  readonly #openedAt: EpochMs;
+  #framesIn = 0;
+  #framesOut = 0;
   /** For GOAWAY. */
   #retryAfterMs: number | undefined;
-  #heardAt: EpochMs;
   #expiry: Timer | undefined;
 
   constructor(parts: ConnectionParts) {
@@ -84,7 +85,8 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#socket = parts.socket;
     this.#codec = parts.codec;
     this.#services = parts.services;
-    this.#heardAt = this.#now();
+    this.#openedAt = this.#now();
+    this.#liveness = new Liveness(parts.services.limits, this.#openedAt);
     this.#owed = new OwedFrames(parts.services.limits.owedBytesMax);
   }
 
@@ -94,8 +96,23 @@ export class Connection implements Peer, SocketHandler, Supervised {
   get identity(): Identity {
     return this.#identity;
   }
-  get session(): Session | undefined {
-    return this.#session;
+  /** For operators. */
+  view(): ConnectionView {
+    const { roundTripMs } = this.#liveness;
+    return {
+      id: this.id,
+      node: this.#services.node,
+      ...(this.#session === undefined ? {} : { session: this.#session.id }),
+      subject: this.#identity.subject,
+      remoteAddress: this.#socket.remoteAddress,
+      codec: this.codec,
+      openedAt: this.#openedAt,
+      state: this.actor?.state ?? "closed",
+      bufferedBytes: this.bufferedBytes(),
+      ...(roundTripMs === undefined ? {} : { roundTripMs }),
+      framesIn: this.#framesIn,
+      framesOut: this.#framesOut,
+    };
   }
 
   // --- out ---
@@ -120,6 +137,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #write(data: Uint8Array | string): SendResult {
     const result = this.#socket.send(data);
     if (result === "dropped") return result;
+    this.#framesOut++;
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += data.length;
     if (result === "congested") this.#congest();
@@ -144,21 +162,19 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
   resume(): void {
     this.#paused = false;
-    this.#heardAt = this.#now();
+    this.#liveness.heard(this.#now());
     if (!this.#closed) this.#socket.resume();
   }
   end(reason: CloseName, cause: string): void {
-    this.#signal({ type: "close.asked", reason, cause });
-  }
-  #signal(signal: ConnectionSignal): void {
-    this.actor?.send(signal);
+    this.actor?.send({ type: "close.asked", reason, cause });
   }
 
   // --- in ---
 
   message(data: Uint8Array | string): void {
     if (this.#closed) return;
-    this.#heardAt = this.#now();
+    this.#liveness.heard(this.#now());
+    this.#framesIn++;
     this.#services.counters.framesIn++;
     this.#services.counters.bytesIn += data.length;
     const decoded = this.#codec.decode(data, this.#services.limits);
@@ -171,13 +187,13 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #congest(): void {
     if (this.#congested) return;
     this.#congested = true;
-    this.#signal({ type: "socket.congested" });
+    this.actor?.send({ type: "socket.congested" });
   }
 
   drain(): void {
     this.#owed.flush((data) => this.#write(data));
     if (!this.#owed.empty) return;
-    if (this.#congested) this.#signal({ type: "socket.drained" });
+    if (this.#congested) this.actor?.send({ type: "socket.drained" });
     this.#congested = false;
     this.#session?.drained();
   }
@@ -187,7 +203,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#closed = true;
     this.#expiry?.cancel();
     const cause = `socketClosed ${code}`;
-    this.#signal({ type: "socket.lost", cause });
+    this.actor?.send({ type: "socket.lost", cause });
     // A socket may end inside the very call that closes it: the statechart is still busy then, and would release too late.
     this.#release(cause);
     this.#parts.host.gone(this);
@@ -228,7 +244,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
       case "ping":
         return void this.send({ type: "pong", id: frame.id, ...this.#heads() });
       case "pong":
-        return undefined;
+        return this.#liveness.answered(frame.id, this.#now());
       case "auth":
         return this.#reauthenticate(frame);
       default:
@@ -242,7 +258,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#parts.sessions.guard(session, () => {
       const answer = session.receive(frame);
       if (answer === undefined) return undefined;
-      return "then" in answer ? answer : this.#violated(answer);
+      return "then" in answer ? answer : this.end(answer.close, answer.cause);
     });
   }
 
@@ -253,29 +269,23 @@ export class Connection implements Peer, SocketHandler, Supervised {
       this.end("protocolViolation", "tooManyFramesBeforeWelcome");
   }
 
-  #violated({ close, cause }: Violation): void {
-    this.end(close, cause);
-  }
-
   // --- handshake ---
 
   async #greet(hello: Hello): Promise<void> {
-    this.#signal({ type: "hello.received" });
+    this.actor?.send({ type: "hello.received" });
     const authentication = await this.#authenticate(hello.token);
     if (authentication === undefined || this.#closed) return;
     if (!authentication.ok) {
-      const expired = authentication.code === "tokenExpired";
-      this.send(
-        errorFrame(
-          authentication.code === "unauthenticated" ? "unauthenticated" : "tokenInvalid",
-          authentication.message,
-        ),
-      );
-      return this.end(expired ? "tokenExpired" : "unauthenticated", authentication.code);
+      const { code, message } = authentication;
+      this.send(errorFrame(code === "unauthenticated" ? code : "tokenInvalid", message));
+      return this.end(code === "tokenExpired" ? code : "unauthenticated", code);
     }
     this.#identity = authentication.identity;
     const attached = await this.#parts.sessions.attach(this, hello, this.id);
-    if (!attached.ok) return this.#notAttached(attached);
+    if (!attached.ok) {
+      this.#retryAfterMs = attached.retryAfterMs;
+      return this.end(attached.reason, attached.reason);
+    }
     if (this.#closed) return this.#parts.sessions.detach(attached.session, "closedInHandshake");
     this.#welcome(attached, hello);
   }
@@ -293,16 +303,11 @@ export class Connection implements Peer, SocketHandler, Supervised {
     }
   }
 
-  #notAttached(refused: Extract<Attached, { ok: false }>): void {
-    this.#retryAfterMs = refused.retryAfterMs;
-    this.end(refused.reason, refused.reason);
-  }
-
   #welcome(attached: Extract<Attached, { ok: true }>, hello: Hello): void {
     const { session } = attached;
     this.#session = session;
     this.#parts.host.greeted(this);
-    this.#signal({ type: "session.attached" });
+    this.actor?.send({ type: "session.attached" });
     this.#watchExpiry();
     this.#socket.cork(() => {
       this.send(welcomeFrame(attached, this.#identity, this.#services));
@@ -358,15 +363,9 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   #checkLiveness(): void {
     if (this.#paused) return; // nothing is read from it, so nothing can be heard
-    const { heartbeatMs, pongMs } = this.#services.limits;
-    const now = this.#now();
-    // Only a PING that stays unanswered proves anything: silence alone may be a peer with nothing to say.
-    if (this.#pingedAt > this.#heardAt) {
-      if (now - this.#pingedAt >= pongMs) this.#signal({ type: "peer.silent" });
-    } else if (now - this.#heardAt >= heartbeatMs) {
-      this.#pingedAt = now;
-      this.send({ type: "ping", id: ++this.#pings, ...this.#heads() });
-    }
+    const due = this.#liveness.check(this.#now());
+    if (due === "silent") this.actor?.send({ type: "peer.silent" });
+    else if (due !== undefined) this.send({ type: "ping", id: due, ...this.#heads() });
   }
 
   #heads() {

@@ -9,51 +9,15 @@
 
 import type { LanePositions } from "../actors/session/state.ts";
 import type { CodecName } from "../protocol/codec.ts";
-import type { Deliver, DeliveredRecord, Frame, Qos, Window } from "../protocol/frame.ts";
+import type { Deliver, DeliveredRecord, Qos, Window } from "../protocol/frame.ts";
 import type { ChainId, Seq } from "../protocol/ids.ts";
-import { type Lane, lanes } from "../protocol/lane.ts";
+import { type Lane, laneNames, lanes } from "../protocol/lane.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Feed, LiveReceiver } from "./feed.ts";
-import type { Hub } from "./hub.ts";
 import { InFlight, pieceOf } from "./in-flight.ts";
-import type { EventLog } from "./log/event-log.ts";
+import type { ChainView } from "./inspection.ts";
 import { Reader } from "./reader.ts";
 import type { SendResult } from "./transport/transport.ts";
-
-/** What a delivery needs of its connection. */
-export type Outlet = {
-  readonly codec: CodecName;
-  send(frame: Frame): SendResult;
-  subscribe(channel: string): void;
-  unsubscribe(channel: string): void;
-  bufferedBytes(): number;
-};
-
-export type DeliveryBounds = {
-  readonly deliverRecordsMax: number;
-  readonly deliverBytesMax: number;
-  readonly lookaheadRecords: number;
-};
-
-export type DeliveryOptions = {
-  readonly hub: Hub;
-  readonly log: EventLog;
-  readonly outlet: Outlet;
-  readonly bounds: DeliveryBounds;
-  readonly filter: string;
-  readonly qos: Qos;
-  readonly window: Window;
-  readonly congestion: "skip" | "conflate";
-  /** What the receiver has acknowledged. */
-  readonly positions: LanePositions;
-  /** Retention took what it was owed up to here; 0: nothing. The positions stay until it has acknowledged that. */
-  readonly trimmedTo: Seq;
-  /** Up to this seq only the newest record of each topic is delivered. */
-  readonly lastOnlyUpTo: Seq;
-  /** Retention took what had not been sent: the receiver is to be told. */
-  readonly trimmed: () => void;
-  /** The log failed while a reader read: the connection cannot go on. */
-  readonly readFailed: (error: unknown) => void;
-};
 
 export class Delivery implements LiveReceiver {
   readonly feed: Feed;
@@ -350,6 +314,22 @@ export class Delivery implements LiveReceiver {
       }
     }
     return { records, bytes };
+  }
+
+  /** For operators. */
+  chains(): ChainView[] {
+    return lanes.map((lane) => {
+      const { records, bytes } = this.#inFlight.of(lane);
+      const meter = this.feed.meter(lane);
+      const live = this.#mode === "live" && this.qos > 0;
+      return {
+        lane: laneNames[lane],
+        position: this.acked(lane),
+        sent: this.#sentUpTo(lane),
+        inFlightRecords: records + (live ? meter.records - (this.#ackedRecords[lane] as number) : 0),
+        inFlightBytes: bytes + (live ? meter.bytes - (this.#ackedBytes[lane] as number) : 0),
+      };
+    });
   }
 
   /** Does anything wait for an acknowledgement? */

@@ -26,6 +26,8 @@ export class Hub {
   readonly #waiting = new Set<{ readonly seq: Seq; readonly wake: () => void }>();
   #follow: Follow | undefined;
   #feedNumber = 0;
+  /** Pages that readers took since the start: from the ring of recent records, and from the log. */
+  readonly pages = { ring: 0, log: 0 };
   /** Everything up to here has been fanned out. */
   position: Seq;
 

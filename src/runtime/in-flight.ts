@@ -8,7 +8,8 @@ import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
 
-export type Piece = { readonly upTo: Seq; readonly records: number; readonly bytes: number };
+type Size = { readonly records: number; readonly bytes: number };
+export type Piece = Size & { readonly upTo: Seq };
 
 export function pieceOf(records: readonly DeliveredRecord[], upTo: Seq): Piece {
   let bytes = 0;
@@ -25,6 +26,15 @@ export class InFlight {
     (this.#pieces[lane] as Piece[]).push(piece);
     this.records += piece.records;
     this.bytes += piece.bytes;
+  }
+
+  of(lane: Lane): Size {
+    let [records, bytes] = [0, 0];
+    for (const piece of this.#pieces[lane] as Piece[]) {
+      records += piece.records;
+      bytes += piece.bytes;
+    }
+    return { records, bytes };
   }
 
   has(lane: Lane): boolean {

@@ -8,14 +8,14 @@ import type { EpochMs } from "../protocol/ids.ts";
 export type Pausable = { pause(): void; resume(): void };
 
 export class Inflow {
-  readonly #bytesMax: number;
+  readonly bytesMax: number;
   readonly #paused = new Set<Pausable>();
   bytes = 0;
   /** When the log last refused publishes; long ago at first. */
   refusedAt: EpochMs = Number.NEGATIVE_INFINITY;
 
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.bytesMax = bytesMax;
   }
 
   get pausedCount(): number {
@@ -24,14 +24,14 @@ export class Inflow {
 
   enter(bytes: number, from: Pausable): void {
     this.bytes += bytes;
-    if (this.bytes < this.#bytesMax || this.#paused.has(from)) return;
+    if (this.bytes < this.bytesMax || this.#paused.has(from)) return;
     this.#paused.add(from);
     from.pause();
   }
 
   leave(bytes: number): void {
     this.bytes -= bytes;
-    if (this.#paused.size === 0 || this.bytes > this.#bytesMax / 2) return;
+    if (this.#paused.size === 0 || this.bytes > this.bytesMax / 2) return;
     const waiting = [...this.#paused];
     this.#paused.clear();
     for (const peer of waiting) peer.resume();

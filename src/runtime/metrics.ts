@@ -44,6 +44,10 @@ export class Counters {
   /** Published again and not stored again. */
   recordsDuplicate = 0;
   recordsDelivered = 0;
+  /** Connections that ended before WELCOME. */
+  handshakesFailed = 0;
+  /** Encoded once each for all who are live; `sent`: what they became on the sockets. */
+  readonly fanOut = { frames: 0, records: 0, bytes: 0, framesSent: 0, bytesSent: 0 };
   /** From the call of append to its answer. */
   readonly appendLatency = new LatencyHistogram();
 }

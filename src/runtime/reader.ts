@@ -11,7 +11,8 @@ import type { LanePositions } from "../actors/session/state.ts";
 import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
-import type { Delivery, DeliveryOptions } from "./delivery.ts";
+import type { Delivery } from "./delivery.ts";
+import type { DeliveryOptions } from "./delivery-options.ts";
 import type { LogRecord, ReadPage } from "./log/event-log.ts";
 
 /** What a subscription that conflates lets wait for its socket: what waits there cannot be made newer any more. */
@@ -125,11 +126,13 @@ export class Reader {
 
   #nearHead(after: Seq): ReadPage | undefined {
     if (after < this.#lastOnlyUpTo || !this.#options.hub.recent.covers(after)) return undefined;
+    this.#options.hub.pages.ring++;
     return this.#options.hub.recent.read(this.#options.filter, after, this.#pageBounds());
   }
 
   async #readLog(after: Seq): Promise<ReadPage> {
     const generation = this.#generation;
+    this.#options.hub.pages.log++;
     const page = await this.#readPage(after);
     // Retention may have passed by: what the page lacks then is told, and not skipped.
     const { log, qos } = this.#options;

@@ -75,6 +75,10 @@ export class RecentRecords {
     }
   }
 
+  get size(): { readonly records: number; readonly bytes: number; readonly firstSeq: Seq } {
+    return { records: this.#count, bytes: this.#bytes, firstSeq: this.#floor + 1 };
+  }
+
   /** Can everything after this seq be read here? */
   covers(after: Seq): boolean {
     return after >= this.#floor;

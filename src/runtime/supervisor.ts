@@ -35,6 +35,11 @@ export class Child<Signal extends EventObject> {
     this.#actor = actor;
   }
 
+  /** Name of the state it is in. */
+  get state(): string {
+    return String(this.#actor.getSnapshot().value);
+  }
+
   /** What comes for an actor that has ended is late, not wrong. */
   send(signal: Signal): void {
     if (this.#actor.getSnapshot().status === "active") this.#actor.send(signal);

@@ -64,6 +64,29 @@ function httpContract(serve: (http: Http) => Promise<string>): void {
     ]);
   });
 
+  test("http() that streams events is passed on as it comes, and cancelled when its reader goes", async () => {
+    const cancelled = Promise.withResolvers<void>();
+    let next = 0;
+    const url = await serve(() => {
+      const body = new ReadableStream<Uint8Array>({
+        pull: (controller) => {
+          if (next < 2) controller.enqueue(new TextEncoder().encode(`data: ${next++}\n\n`));
+        },
+        cancel: () => cancelled.resolve(),
+      });
+      return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
+    });
+    const abort = new AbortController();
+    const response = await fetch(url, { signal: abort.signal });
+    const decoder = new TextDecoder();
+    let told = "";
+    const reader = response.body?.getReader();
+    while (!told.endsWith("1\n\n")) told += decoder.decode((await reader?.read())?.value, { stream: true });
+    expect([response.headers.get("content-type"), told]).toEqual(["text/event-stream", "data: 0\n\ndata: 1\n\n"]);
+    abort.abort();
+    await cancelled.promise;
+  });
+
   test("http() that throws is answered with 500, and what it threw stays hidden", async () => {
     const url = await serve(() => Promise.reject(new Error("secret place")));
     const response = await fetch(url);

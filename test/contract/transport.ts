@@ -26,22 +26,23 @@ export function transportContract(makeRig: () => TransportRig): void {
 }
 
 function handshakeContract(stage: () => Stage): void {
-  test("upgrade() is told path, origin, host and the offered subprotocols in order", async () => {
+  test("upgrade() is told path, query, origin, host and the offered subprotocols in order", async () => {
     const { seen } = stage().connect({
-      url: stage().url("/weir"),
+      url: stage().url("/weir?from=7&x=%20"),
       subprotocols: ["b", "a"],
       origin: "https://x.example",
     });
     await seen.next();
     const host = `127.0.0.1:${stage().listener.port}`;
+    const [origin, remoteAddress] = ["https://x.example", "127.0.0.1"];
     expect(stage().requests).toEqual([
-      { path: "/weir", origin: "https://x.example", host, remoteAddress: "127.0.0.1", subprotocols: ["b", "a"] },
+      { path: "/weir", query: "from=7&x=%20", origin, host, remoteAddress, subprotocols: ["b", "a"] },
     ]);
   });
 
   test("upgrade() is told no origin and no subprotocols when the client names none", async () => {
     await stage().pair();
-    expect(stage().requests[0]).toMatchObject({ path: "/", origin: undefined, subprotocols: [] });
+    expect(stage().requests[0]).toMatchObject({ path: "/", query: "", origin: undefined, subprotocols: [] });
   });
 
   test("both ends know the subprotocol that upgrade() chose", async () => {
@@ -49,6 +50,13 @@ function handshakeContract(stage: () => Stage): void {
     const { seen } = stage().connect({ subprotocols: ["a", "b"] });
     expect(await seen.next()).toEqual({ kind: "open", subprotocol: "b" });
     expect(stage().sockets.map(({ socket }) => socket.subprotocol)).toEqual(["b"]);
+  });
+
+  test("a socket carries the context that upgrade() gave it", async () => {
+    const context = { route: "/ws/system" };
+    stage().decide = () => ({ accept: true, subprotocol: "", context });
+    const { gateway } = await stage().pair();
+    expect(gateway.socket.context).toBe(context);
   });
 
   test("a refused upgrade opens nothing and closes the client's socket with 1006", async () => {

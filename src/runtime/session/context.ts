@@ -18,6 +18,8 @@ import type { SendResult } from "../transport/transport.ts";
 
 /** The socket side of a session, while it is attached. */
 export type Peer = {
+  /** Of the connection. */
+  readonly id: string;
   readonly codec: CodecName;
   readonly identity: Identity;
   send(frame: Frame): SendResult;

@@ -14,6 +14,7 @@ import {
   type PublishRecord,
   type RefusedPublish,
   recordBytes,
+  type Window,
 } from "../../protocol/frame.ts";
 import type { Seq } from "../../protocol/ids.ts";
 import { normalLane } from "../../protocol/lane.ts";
@@ -90,6 +91,11 @@ export class Publishing {
     this.#received = batch.last;
     this.#take(batch);
     return undefined;
+  }
+
+  /** What counts against the credit now. */
+  get outstanding(): Window {
+    return { records: this.#outstandingRecords, bytes: this.#outstandingBytes };
   }
 
   /** Counts against the credit; transactions do too. */

@@ -11,7 +11,8 @@ import { evolve } from "../../actors/session/evolve.ts";
 import { encodeEvent } from "../../actors/session/persist.ts";
 import type { SessionState } from "../../actors/session/state.ts";
 import type { ChainSeq, ClientFrame, ErrorFrame, Hello, Read, Window } from "../../protocol/frame.ts";
-import type { SessionId } from "../../protocol/ids.ts";
+import type { EpochMs, SessionId } from "../../protocol/ids.ts";
+import type { SessionView } from "../inspection.ts";
 import { type Journal, JournalLost } from "../journal.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
 import type { Identity, Timer } from "../ports.ts";
@@ -23,6 +24,7 @@ import { loadState } from "./load-state.ts";
 import { PublishCheck } from "./publish-check.ts";
 import { Publishing, type PublishNumbers, type Violation } from "./publishing.ts";
 import { Redelivery } from "./redelivery.ts";
+import { sessionView } from "./session-view.ts";
 import { encodeSnapshot } from "./snapshot.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { Transactions } from "./transactions.ts";
@@ -53,6 +55,7 @@ export class Session implements SessionContext {
   #numbers: PublishNumbers = { settled: 0, appended: 0 };
   #state: SessionState;
   #peer: Peer | undefined;
+  #attachedAt: EpochMs = 0;
   #snapshotSeq: number;
   #progress: Timer | undefined;
   #queue: FrameQueue | undefined;
@@ -88,6 +91,11 @@ export class Session implements SessionContext {
   get #hands(): Work {
     this.#work ??= newWork(this, this.#numbers);
     return this.#work;
+  }
+
+  /** For operators. */
+  view(): SessionView {
+    return sessionView(this, this.#work, this.#attachedAt);
   }
 
   // --- the journal ---
@@ -186,6 +194,7 @@ export class Session implements SessionContext {
   /** The connection has it now: what it holds goes on there. */
   begin(peer: Peer, hello: Hello): void {
     this.#peer = peer;
+    this.#attachedAt = this.#now();
     this.services.counters.sessionsAttached++;
     this.#queue = new FrameQueue(peer, this.services.limits);
     if (this.#state.subscriptions.size > 0) this.#hands.subscriptions.restore(peer, hello);
@@ -319,7 +328,7 @@ function numberProblem(frame: SessionFrame): ErrorFrame | undefined {
 }
 
 /** What works for a session that is used. */
-type Work = {
+export type Work = {
   readonly check: PublishCheck;
   readonly publishing: Publishing;
   readonly redelivery: Redelivery;

@@ -30,11 +30,17 @@ export type SessionsOptions = {
   readonly journalKeepMs: number;
 };
 
-type Held = { readonly session: Session; readonly actor: Child<SessionSignal> };
+type Held = {
+  readonly session: Session;
+  readonly actor: Child<SessionSignal>;
+  /** Ascends with time. */
+  readonly number: number;
+};
 
 const loadTriesMax = 3;
 const resumeTriesMax = 3;
 const restoreRetryMs = 5_000;
+const nothingReached = { positions: [], publishedUpTo: 0 };
 const actorOf = (id: string) => `session:${id}`;
 
 export class Sessions {
@@ -50,6 +56,7 @@ export class Sessions {
   readonly #ended: EndedJournals;
   readonly #ownership: Ownership;
   #stopped = false;
+  #numbers = 0;
 
   constructor(services: Services, supervisor: Supervisor, options: SessionsOptions) {
     this.#services = services;
@@ -64,6 +71,14 @@ export class Sessions {
 
   get size(): number {
     return this.#held.size;
+  }
+
+  /** Those held, oldest first, that came after number `after`. */
+  *heldAfter(after: number): Iterable<{ readonly session: Session; readonly number: number }> {
+    for (const held of this.#held.values()) if (held.number > after) yield held;
+  }
+  held(id: string): Session | undefined {
+    return this.#held.get(id)?.session;
   }
 
   // --- attaching ---
@@ -129,10 +144,9 @@ export class Sessions {
   /** The journal says attached, and no connection is: so that it can be resumed or expire like any other. */
   #attachedInVain(session: Session, error: unknown): never {
     const { owner } = session.state;
-    const nothing = { positions: [], publishedUpTo: 0 };
     const at = this.#services.ports.clock.now();
     this.guard(session, async () => {
-      await session.record({ type: "Detach", at, owner, cause: "logUnavailable", ...nothing });
+      await session.record({ type: "Detach", at, owner, cause: "logUnavailable", ...nothingReached });
     });
     this.#held.get(session.id)?.actor.send({ type: "connection.lost" });
     throw error;
@@ -161,24 +175,12 @@ export class Sessions {
     const instead =
       hello.session === undefined || cause === undefined ? {} : { instead: { session: hello.session, cause } };
     const who = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), ...instead };
-    const opened = await session.record({
-      type: "Open",
-      at: ports.clock.now(),
-      ...who,
-      resumeWindowMs,
-      node,
-      connection,
-    });
+    const at = { at: ports.clock.now(), node, connection };
+    const opened = await session.record({ type: "Open", ...at, ...who, resumeWindowMs });
     if (!opened.ok) return logAway;
     this.#hold(session, 0).actor.send({ type: "connection.attached" });
-    return {
-      ok: true,
-      session,
-      outcome: "opened",
-      resumeKey,
-      resumeWindowMs,
-      ...(cause === undefined ? {} : { cause }),
-    };
+    const because = cause === undefined ? {} : { cause };
+    return { ok: true, session, outcome: "opened", resumeKey, resumeWindowMs, ...because };
   }
 
   /** The connection of a session is gone. */
@@ -234,14 +236,8 @@ export class Sessions {
     // A node that died says nothing about its sessions: their time away begins when they are found.
     this.#hold(session, state.node === undefined ? clock.now() - state.detachedAt : 0);
     if (state.node !== undefined) {
-      await session.record({
-        type: "Detach",
-        at: clock.now(),
-        owner: state.owner,
-        cause: "nodeLost",
-        positions: [],
-        publishedUpTo: 0,
-      });
+      const detach = { type: "Detach", at: clock.now(), owner: state.owner, cause: "nodeLost" } as const;
+      await session.record({ ...detach, ...nothingReached });
     }
     return session;
   }
@@ -288,7 +284,7 @@ export class Sessions {
     const input = { id: session.id, resumeWindowMs: session.state.resumeWindowMs, detachedForMs };
     const owner: Supervised = { crashed: (verdict) => this.#crashed(session, verdict.kind === "give up") };
     const actor = this.#supervisor.spawn(this.#machine, { id: actorOf(session.id), input, owner });
-    const held: Held = { session, actor };
+    const held: Held = { session, actor, number: ++this.#numbers };
     this.#held.set(session.id, held);
     return held;
   }
@@ -338,11 +334,22 @@ export class Sessions {
   #perform(id: string, effect: SessionEffect): void {
     const held = this.#held.get(id);
     if (held === undefined || effect.type !== "expire session") return;
-    const at = this.#services.ports.clock.now();
-    this.guard(held.session, async () => {
-      const recorded = await held.session.record({ type: "Expire", at });
-      if (recorded.ok && held.session.state.status === "ended") await this.#end(held.session);
-    });
+    this.guard(held.session, () => this.#expire(held.session));
+  }
+
+  async #expire(session: Session): Promise<void> {
+    const recorded = await session.record({ type: "Expire", at: this.#services.ports.clock.now() });
+    if (recorded.ok && session.state.status === "ended") await this.#end(session);
+  }
+
+  /** By an operator, attached or not. False: there is none, or it has ended. */
+  async expire(id: SessionId): Promise<boolean> {
+    const session = await this.#find(id);
+    if (session === undefined || session.state.status !== "open") return false;
+    session.peer?.end("sessionEnded", "expiredByOperator");
+    await session.detach("expiredByOperator");
+    await this.#expire(session);
+    return session.state.status === "ended";
   }
 
   /** Over for good: its numbers need not be remembered. The journal stays, for replay. */

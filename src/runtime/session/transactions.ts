@@ -12,6 +12,7 @@ import type { LanePositions } from "../../actors/session/state.ts";
 import type { ErrorName } from "../../protocol/error-code.ts";
 import { type Ack, type ChainSeq, type Publish, recordBytes } from "../../protocol/frame.ts";
 import type { EpochMs } from "../../protocol/ids.ts";
+import type { TransactionView } from "../inspection.ts";
 import type { NewRecord } from "../log/event-log.ts";
 import { errorFrame, type SessionContext } from "./context.ts";
 import type { PublishCheck, PublishProblem } from "./publish-check.ts";
@@ -44,6 +45,13 @@ export class Transactions {
     this.#check = parts.check;
     this.#publishing = parts.publishing;
     this.#subscriptions = parts.subscriptions;
+  }
+
+  /** For operators. */
+  views(): TransactionView[] {
+    return Array.from(this.#open, ([tx, { records, bytes, touchedAt }]) => {
+      return { tx, records: records.length, bytes, touchedAt };
+    });
   }
 
   begin(tx: number): void {

@@ -20,7 +20,7 @@ import type {
 } from "./transport.ts";
 
 /** What travels with a socket from its upgrade on; `socket` is there from `open` on. */
-type SocketData = { readonly subprotocol: string; socket: BunSocket | undefined };
+type SocketData = { readonly subprotocol: string; readonly context: unknown; socket: BunSocket | undefined };
 type BunWebSocket = Bun.ServerWebSocket<SocketData>;
 type BunServer = Bun.Server<SocketData>;
 
@@ -43,6 +43,9 @@ class BunSocket implements Socket {
   }
   get remoteAddress(): string {
     return this.#ws.remoteAddress;
+  }
+  get context(): unknown {
+    return this.#ws.data.context;
   }
   send(data: Uint8Array | string): SendResult {
     if (this.#closing !== undefined) return "dropped";
@@ -144,16 +147,18 @@ function answer(
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return handlers.http(request);
   const decision = handlers.upgrade(upgradeRequest(request, server));
   if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
-  const { subprotocol } = decision;
+  const { subprotocol, context } = decision;
   const headers = subprotocol === "" ? {} : { "Sec-WebSocket-Protocol": subprotocol };
-  if (server.upgrade(request, { data: { subprotocol, socket: undefined }, headers })) return undefined;
+  if (server.upgrade(request, { data: { subprotocol, context, socket: undefined }, headers })) return undefined;
   return new Response("Not a valid WebSocket upgrade\n", { status: 400 });
 }
 
 function upgradeRequest(request: Request, server: BunServer): UpgradeRequest {
   const { headers } = request;
+  const { pathname, search } = new URL(request.url);
   return {
-    path: new URL(request.url).pathname,
+    path: pathname,
+    query: search.slice(1),
     origin: headers.get("origin") ?? undefined,
     host: headers.get("host") ?? undefined,
     remoteAddress: server.requestIP(request)?.address ?? "",

@@ -47,6 +47,7 @@ type DenoHost = {
     options: { readonly protocol?: string; readonly idleTimeout: number },
   ): { readonly socket: WebSocket; readonly response: Response };
 };
+type PeerParts = { readonly subprotocol: string; readonly remoteAddress: string; readonly context: unknown };
 /** What the sockets of a listener share. */
 type Shared = { readonly options: ListenOptions; readonly channels: Channels<DenoSocket>; readonly drains: DrainWatch };
 
@@ -63,6 +64,7 @@ export function denoTransport(): Transport {
 class DenoSocket implements Socket {
   readonly subprotocol: string;
   readonly remoteAddress: string;
+  readonly context: unknown;
   readonly #shared: Shared;
   readonly #ws: WebSocket;
   readonly #held: HeldMessages;
@@ -71,9 +73,10 @@ class DenoSocket implements Socket {
   #closing: { readonly code: number; readonly reason: string } | undefined;
   #ended = false;
 
-  constructor(ws: WebSocket, shared: Shared, peer: { subprotocol: string; remoteAddress: string }) {
+  constructor(ws: WebSocket, shared: Shared, peer: PeerParts) {
     this.subprotocol = peer.subprotocol;
     this.remoteAddress = peer.remoteAddress;
+    this.context = peer.context;
     this.#shared = shared;
     this.#ws = ws;
     this.#held = new HeldMessages({
@@ -208,10 +211,11 @@ class DenoListener implements Listener {
     const asked = upgradeRequest(request, info);
     const decision = this.#handlers.upgrade(asked);
     if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
-    return this.#upgrade(request, { subprotocol: decision.subprotocol, remoteAddress: asked.remoteAddress });
+    const { subprotocol, context } = decision;
+    return this.#upgrade(request, { subprotocol, context, remoteAddress: asked.remoteAddress });
   }
 
-  #upgrade(request: Request, peer: { subprotocol: string; remoteAddress: string }): Response {
+  #upgrade(request: Request, peer: PeerParts): Response {
     const protocol = peer.subprotocol === "" ? {} : { protocol: peer.subprotocol };
     let upgraded: ReturnType<DenoHost["upgradeWebSocket"]>;
     try {
@@ -234,8 +238,10 @@ function denoHost(): DenoHost {
 }
 
 function upgradeRequest({ headers, url }: Request, { remoteAddr }: DenoServeInfo): UpgradeRequest {
+  const { pathname, search } = new URL(url);
   return {
-    path: new URL(url).pathname,
+    path: pathname,
+    query: search.slice(1),
     origin: headers.get("origin") ?? undefined,
     host: headers.get("host") ?? undefined,
     remoteAddress: remoteAddr.hostname ?? "",

@@ -149,6 +149,7 @@ class MemoryListener implements Listener {
 class MemorySocket implements Socket {
   readonly subprotocol: string;
   readonly remoteAddress = remoteAddress;
+  readonly context: unknown;
   readonly #listener: MemoryListener;
   readonly #link: MemoryLink;
   readonly #channels = new Set<string>();
@@ -156,8 +157,9 @@ class MemorySocket implements Socket {
   #open = true;
   #closing: { readonly code: number; readonly reason: string } | undefined;
 
-  constructor(listener: MemoryListener, link: MemoryLink, subprotocol: string) {
-    this.subprotocol = subprotocol;
+  constructor(listener: MemoryListener, link: MemoryLink, accepted: { subprotocol: string; context?: unknown }) {
+    this.subprotocol = accepted.subprotocol;
+    this.context = accepted.context;
     this.#listener = listener;
     this.#link = link;
     listener.sockets.add(this);
@@ -317,10 +319,11 @@ class MemoryLink implements Link {
     const listener = this.#network.listeners.get(hostOf(target));
     if (this.#cut || this.#state !== "connecting") return;
     const offered = subprotocols.filter((name) => name !== "");
-    const request = { path: target.pathname, origin, host: target.host, remoteAddress, subprotocols: offered };
+    const at = { path: target.pathname, query: target.search.slice(1), host: target.host };
+    const request = { ...at, origin, remoteAddress, subprotocols: offered };
     const decision = listener?.handlers.upgrade(request);
     if (listener === undefined || decision?.accept !== true) return this.resetClient();
-    this.#gateway = new MemorySocket(listener, this, decision.subprotocol);
+    this.#gateway = new MemorySocket(listener, this, decision);
     this.down.write({ kind: "open", subprotocol: decision.subprotocol });
     this.#gateway.start();
   }

@@ -11,6 +11,8 @@ export type Socket = {
   /** As negotiated; "" when none was asked for. */
   readonly subprotocol: string;
   readonly remoteAddress: string;
+  /** What the decision on its upgrade said. */
+  readonly context?: unknown;
   /** A string goes out as a text message. The bytes may be reused by the caller after the call. */
   send(data: Uint8Array | string): SendResult;
   /** What `run` sends leaves in one write, where the host can. */
@@ -33,6 +35,8 @@ export type Socket = {
 
 export type UpgradeRequest = {
   readonly path: string;
+  /** Without the question mark; "": none. */
+  readonly query: string;
   readonly origin: string | undefined;
   readonly host: string | undefined;
   readonly remoteAddress: string;
@@ -40,7 +44,12 @@ export type UpgradeRequest = {
   readonly subprotocols: readonly string[];
 };
 export type UpgradeDecision =
-  | { readonly accept: true; readonly subprotocol: string }
+  | {
+      readonly accept: true;
+      readonly subprotocol: string;
+      /** Comes back as the socket's. */
+      readonly context?: unknown;
+    }
   | { readonly accept: false; readonly status: number; readonly message: string };
 
 /** What one socket's events go to; made by `open`. Handlers must not throw. */
@@ -56,6 +65,7 @@ export type SocketHandler = {
 export type TransportHandlers = {
   upgrade(request: UpgradeRequest): UpgradeDecision;
   open(socket: Socket): SocketHandler;
+  /** A body that is a stream of events is passed on as it comes, and cancelled when its reader has gone. */
   http(request: Request): Response | Promise<Response>;
 };
 

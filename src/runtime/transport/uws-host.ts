@@ -38,6 +38,9 @@ export type UwsResponse = {
   writeStatus(status: string): UwsResponse;
   writeHeader(name: string, value: string): UwsResponse;
   end(body?: UwsData): UwsResponse;
+  /** False: it is kept, but `onWritable` should be waited for. */
+  write(body: UwsData): boolean;
+  onWritable(writable: (offset: number) => boolean): UwsResponse;
   endWithoutBody(contentLength: number): UwsResponse;
   onAborted(aborted: () => void): UwsResponse;
   /** The chunk is the handler's only until it returns. */

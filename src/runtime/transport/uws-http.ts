@@ -67,11 +67,14 @@ function collectBody(response: UwsResponse, bytesMax: number, done: (body: Buffe
 class Exchange {
   readonly #response: UwsResponse;
   #over = false;
+  /** Of a stream: wakes who waits for room, and tells who makes it that nobody reads any more. */
+  #aborted = (): void => {};
 
   constructor(response: UwsResponse) {
     this.#response = response;
     response.onAborted(() => {
       this.#over = true;
+      this.#aborted();
     });
   }
 
@@ -83,20 +86,59 @@ class Exchange {
     try {
       const withBody = body === undefined || body.length === 0 ? {} : { body: new Uint8Array(body) };
       const response = await http(new Request(url, { method, headers, ...withBody }));
+      const { body: content } = response;
+      const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+      if (streams && content !== null && method !== "HEAD") return await this.#stream(response, content);
       this.#write(method, response, Buffer.from(await response.arrayBuffer()));
     } catch {
       this.refuse(500, "Internal error\n");
     }
   }
 
-  #write(method: string, { status, headers }: Response, body: Buffer): void {
+  async #stream(response: Response, content: ReadableStream<Uint8Array>): Promise<void> {
+    const reader = content.getReader();
+    this.#aborted = () => void reader.cancel();
+    if (this.#over) return this.#aborted();
+    this.#response.cork(() => this.#writeHead(response));
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (this.#over) return;
+      if (done) break;
+      let taken = true;
+      this.#response.cork(() => {
+        taken = this.#response.write(value);
+      });
+      if (!taken) await this.#writable(reader);
+    }
+    this.#over = true;
+    this.#response.cork(() => this.#response.end());
+  }
+
+  #writable(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#aborted = () => {
+        void reader.cancel();
+        resolve();
+      };
+      this.#response.onWritable(() => {
+        resolve();
+        return true;
+      });
+    });
+  }
+
+  #writeHead({ status, headers }: Response): void {
+    this.#response.writeStatus(statusLine(status));
+    headers.forEach((value, name) => {
+      if (name !== "content-length") this.#response.writeHeader(name, value);
+    });
+  }
+
+  #write(method: string, response: Response, body: Buffer): void {
     if (this.#over) return;
     this.#over = true;
     this.#response.cork(() => {
-      this.#response.writeStatus(statusLine(status));
-      headers.forEach((value, name) => {
-        if (name !== "content-length") this.#response.writeHeader(name, value);
-      });
+      this.#writeHead(response);
       if (method === "HEAD") this.#response.endWithoutBody(body.length);
       else this.#response.end(body);
     });

@@ -36,6 +36,7 @@ const tryAgainLater = 1013;
 type SocketData = {
   readonly subprotocol: string;
   readonly remoteAddress: string;
+  readonly context: unknown;
   socket: UwsSocket | undefined;
 };
 type WebSocketOf = UwsWebSocket<SocketData>;
@@ -49,6 +50,7 @@ export async function uwsTransport(): Promise<Transport> {
 class UwsSocket implements Socket {
   readonly subprotocol: string;
   readonly remoteAddress: string;
+  readonly context: unknown;
   readonly #options: ListenOptions;
   readonly #held: HeldMessages;
   /** Undefined once it has ended: the host's own object throws then. */
@@ -57,9 +59,10 @@ class UwsSocket implements Socket {
   #closing: { readonly code: number; readonly reason: string } | undefined;
 
   constructor(ws: WebSocketOf, options: ListenOptions) {
-    const { subprotocol, remoteAddress } = ws.getUserData();
+    const { subprotocol, remoteAddress, context } = ws.getUserData();
     this.subprotocol = subprotocol;
     this.remoteAddress = remoteAddress;
+    this.context = context;
     this.#ws = ws;
     ws.subscribe(lifelongChannel);
     this.#options = options;
@@ -204,6 +207,7 @@ function upgrade(
   const remoteAddress = Buffer.from(response.getRemoteAddressAsText()).toString();
   const decision = decide({
     path: request.getUrl(),
+    query: request.getQuery() ?? "",
     origin: header("origin"),
     host: header("host"),
     remoteAddress,
@@ -214,7 +218,7 @@ function upgrade(
     return;
   }
   const { subprotocol } = decision;
-  const data: SocketData = { subprotocol, remoteAddress, socket: undefined };
+  const data: SocketData = { subprotocol, remoteAddress, context: decision.context, socket: undefined };
   // No extensions: compression is not spoken.
   response.upgrade(data, request.getHeader("sec-websocket-key"), subprotocol, "", context);
 }
