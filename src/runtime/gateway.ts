@@ -5,21 +5,29 @@
 import { connectionMachine } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
 import { codecs } from "../protocol/codecs.ts";
+import type { SessionId } from "../protocol/ids.ts";
 import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/limits.ts";
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { exposition } from "./exposition.ts";
-import { httpHandler } from "./http.ts";
+import { type HttpHandler, httpHandler } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { Inflow } from "./inflow.ts";
+import type { Control, Inspector, Publication, PublicationResult } from "./inspection.ts";
+import { NodeInspector } from "./inspector.ts";
 import type { Retention } from "./log/event-log.ts";
 import { Counters } from "./metrics.ts";
 import { type OriginPolicy, originAllowed } from "./origin.ts";
 import { pause } from "./pause.ts";
+import { PlainConnection, type PlainHost } from "./plain/connection.ts";
+import type { PlainRoute } from "./plain/route.ts";
+import { PlainAsk, plainUpgrade } from "./plain/upgrade.ts";
 import type { Ports, Timer } from "./ports.ts";
+import { publish, sweepPublications } from "./publication.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Supervisor } from "./supervisor.ts";
+import { type Tail, type TailRequest, tail } from "./tail.ts";
 import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
 import { version } from "./version.ts";
 
@@ -44,6 +52,10 @@ export type GatewayConfig = {
   readonly inflowBytesMax?: number;
   /** Bytes buffered for one socket beyond which it is congested. @default 4 MiB */
   readonly backpressureBytesMax?: number;
+  /** Paths that speak plain JSON (plain/route.ts). @default none */
+  readonly plainRoutes?: readonly PlainRoute[];
+  /** Answers HTTP where the gateway itself does not; made with it. @default 404 */
+  readonly http?: (gateway: Gateway) => HttpHandler;
 };
 
 export type StopOptions = {
@@ -57,6 +69,10 @@ export type Gateway = {
   start(): Promise<{ readonly hostname: string; readonly port: number; readonly secure: boolean }>;
   /** GOAWAY to every connection, a bounded wait, journals written. The log is the caller's to close. */
   stop(options?: StopOptions): Promise<void>;
+  inspect(): Inspector;
+  control(): Control;
+  /** Follows the log at its reader's pace. */
+  tail(request: TailRequest): Tail;
 };
 
 const actorOf = (connection: Connection) => `connection:${connection.id}`;
@@ -72,26 +88,31 @@ export function createGateway(ports: Ports, config: GatewayConfig = {}): Gateway
   return new GatewayNode(ports, config);
 }
 
-class GatewayNode implements Gateway, ConnectionHost {
+class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #ports: Ports;
   readonly #config: GatewayConfig;
   readonly #limits: Limits;
   readonly #services: Services;
   readonly #supervisor: Supervisor;
   readonly #sessions: Sessions;
-  readonly #connections = new Map<string, Connection>();
+  readonly #connections = new Map<string, Connection | PlainConnection>();
+  readonly #inspector: Inspector;
   readonly #machine = connectionMachine.provide({
     actions: {
-      "perform effect": ({ context }, effect: ConnectionEffect) => this.#connections.get(context.id)?.perform(effect),
+      "perform effect": ({ context }, effect: ConnectionEffect) => {
+        const connection = this.#connections.get(context.id);
+        if (connection instanceof Connection) connection.perform(effect);
+      },
     },
   });
   readonly #startedAt: number;
   #listener: Listener | undefined;
   #timers: Timer[] = [];
   /** Connections that have not finished their handshake. */
-  readonly #handshaking = new Set<Connection>();
+  readonly #handshaking = new Set<Connection | PlainConnection>();
   #numbers = 0;
   #stopping = false;
+  #draining = false;
 
   constructor(ports: Ports, config: GatewayConfig) {
     this.#ports = ports;
@@ -108,6 +129,11 @@ class GatewayNode implements Gateway, ConnectionHost {
           counters.framesOut += receivers;
           counters.bytesOut += bytes * receivers;
           counters.recordsDelivered += records * receivers;
+          counters.fanOutFrames++;
+          counters.fanOutRecords += records;
+          counters.fanOutBytes += bytes;
+          counters.fanOutFramesSent += receivers;
+          counters.fanOutBytesSent += bytes * receivers;
         },
       },
       frame: this.#limits,
@@ -117,10 +143,20 @@ class GatewayNode implements Gateway, ConnectionHost {
     const node = config.node ?? `node-${ports.random.token(6)}`;
     this.#services = { ports, limits: this.#limits, node, hub, inflow, counters };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
+    const { sessionsMax = 100_000 } = config;
     this.#sessions = new Sessions(this.#services, this.#supervisor, {
-      sessionsMax: config.sessionsMax ?? 100_000,
+      sessionsMax,
       resumeWindowMs: this.#limits.resumeWindowMs,
       journalKeepMs: config.journalKeepMs ?? 7 * 86_400_000,
+    });
+    this.#inspector = new NodeInspector({
+      services: this.#services,
+      sessions: this.#sessions,
+      supervisor: this.#supervisor,
+      connections: this.#connections,
+      sessionsMax,
+      startedAt: this.#startedAt,
+      state: () => (this.#stopping ? "stopping" : this.#draining ? "draining" : "running"),
     });
   }
 
@@ -132,6 +168,7 @@ class GatewayNode implements Gateway, ConnectionHost {
       health: () => this.#health(),
       ready: () => this.#readiness(),
       metrics: this.#exposition(),
+      ...(this.#config.http === undefined ? {} : { otherwise: this.#config.http(this) }),
     });
     // Twice a frame, so that a frame that is a little too large is answered in the protocol's words.
     const messageBytesMax = 2 * this.#limits.frameBytesMax;
@@ -142,7 +179,7 @@ class GatewayNode implements Gateway, ConnectionHost {
       { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
     );
     this.#every(sweepMs, () => this.#sweep());
-    this.#every(endedSweepMs, () => this.#sessions.sweepEnded());
+    this.#every(endedSweepMs, () => this.#sweepEnded());
     if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
     this.#sessions.restore();
     const { hostname: at, port: on, secure } = this.#listener;
@@ -177,14 +214,18 @@ class GatewayNode implements Gateway, ConnectionHost {
   // --- sockets ---
 
   #upgrade(request: UpgradeRequest): UpgradeDecision {
-    if (request.path !== "/" && request.path !== "/weir")
+    const isOurs = request.path === "/" || request.path === "/weir";
+    const plain = isOurs ? undefined : plainUpgrade(this.#config.plainRoutes ?? [], request);
+    if (!isOurs && plain === undefined)
       return { accept: false, status: 404, message: `No WebSocket at ${request.path}; use / or /weir` };
     if (this.#stopping) return { accept: false, status: 503, message: "The gateway is stopping" };
+    if (this.#draining) return { accept: false, status: 503, message: "The gateway is draining" };
     if (this.#handshaking.size >= this.#limits.handshakesMax)
       return { accept: false, status: 503, message: "Too many handshakes at once; try again" };
     if (!originAllowed(request.origin, request.host, this.#config.origins ?? [])) {
       return { accept: false, status: 403, message: `Origin ${request.origin} is not allowed; see security.origins` };
     }
+    if (plain !== undefined) return plain;
     const chosen = chooseSubprotocol(request.subprotocols);
     if (chosen === undefined) {
       return {
@@ -197,6 +238,8 @@ class GatewayNode implements Gateway, ConnectionHost {
   }
 
   #open(socket: Socket): SocketHandler {
+    const { context } = socket;
+    if (context instanceof PlainAsk) return this.#openPlain(socket, context);
     const chosen = chooseSubprotocol([socket.subprotocol]);
     if (chosen === undefined) throw new TypeError(`Transport opened a socket with subprotocol "${socket.subprotocol}"`);
     const connection = new Connection({
@@ -207,28 +250,38 @@ class GatewayNode implements Gateway, ConnectionHost {
       sessions: this.#sessions,
       host: this,
     });
-    this.#connections.set(connection.id, connection);
-    this.#handshaking.add(connection);
-    const { counters } = this.#services;
-    counters.connections++;
-    counters.connectionsOpened++;
+    this.#opened(connection);
     const input = { id: connection.id, deadlines: this.#limits };
     connection.actor = this.#supervisor.spawn(this.#machine, { id: actorOf(connection), input, owner: connection });
     return connection;
+  }
+
+  #openPlain(socket: Socket, ask: PlainAsk): SocketHandler {
+    const number = ++this.#numbers;
+    const connection = new PlainConnection({ number, socket, ask, services: this.#services, host: this });
+    this.#opened(connection);
+    return connection;
+  }
+
+  #opened(connection: Connection | PlainConnection): void {
+    this.#connections.set(connection.id, connection);
+    this.#handshaking.add(connection);
+    this.#services.counters.connections++;
+    this.#services.counters.connectionsOpened++;
   }
 
   guard(connection: Connection, work: () => void | Promise<void>): void {
     this.#supervisor.guard(actorOf(connection), work);
   }
 
-  greeted(connection: Connection): void {
+  greeted(connection: Connection | PlainConnection): void {
     this.#handshaking.delete(connection);
   }
 
-  gone(connection: Connection): void {
+  gone(connection: Connection | PlainConnection): void {
     this.#connections.delete(connection.id);
-    this.#handshaking.delete(connection);
-    this.#supervisor.forget(actorOf(connection));
+    if (this.#handshaking.delete(connection)) this.#services.counters.handshakesFailed++;
+    if (connection instanceof Connection) this.#supervisor.forget(actorOf(connection));
     this.#services.counters.connections--;
   }
 
@@ -249,6 +302,13 @@ class GatewayNode implements Gateway, ConnectionHost {
     this.#services.counters.subscriptionsBehind = this.#sessions.sweep(this.#ports.clock.now());
   }
 
+  #sweepEnded(): void {
+    this.#sessions.sweepEnded();
+    sweepPublications(this.#services).catch((error: unknown) => {
+      this.#ports.logger.log("warn", "old idempotency keys not forgotten", { error: String(error) });
+    });
+  }
+
   #trim(): void {
     const { retention } = this.#config;
     if (retention === undefined) return;
@@ -257,7 +317,44 @@ class GatewayNode implements Gateway, ConnectionHost {
     });
   }
 
-  // --- what operators see ---
+  // --- what operators see and ask ---
+
+  inspect(): Inspector {
+    return this.#inspector;
+  }
+
+  control(): Control {
+    return this;
+  }
+
+  tail(request: TailRequest): Tail {
+    return tail({ hub: this.#services.hub, log: this.#ports.log }, request);
+  }
+
+  disconnect(id: string, cause: string): boolean {
+    const connection = this.#connections.get(id);
+    connection?.end("disconnected", cause);
+    return connection !== undefined;
+  }
+
+  async expire(session: string): Promise<"ended" | "unknown"> {
+    return (await this.#sessions.expire(session as SessionId)) ? "ended" : "unknown";
+  }
+
+  drain(reason: string): void {
+    this.#draining = true;
+    this.#ports.logger.log("info", "gateway drains", { reason, connections: this.#connections.size });
+    for (const connection of [...this.#connections.values()]) connection.end("goingAway", "draining");
+  }
+
+  undrain(): void {
+    this.#draining = false;
+    this.#ports.logger.log("info", "gateway takes clients again", {});
+  }
+
+  publish(publication: Publication): Promise<PublicationResult> {
+    return publish(this.#services, publication);
+  }
 
   #health() {
     const { counters } = this.#services;
@@ -273,6 +370,7 @@ class GatewayNode implements Gateway, ConnectionHost {
   #readiness() {
     const reasons: string[] = [];
     if (this.#stopping) reasons.push("stopping");
+    if (this.#draining) reasons.push("draining");
     if (this.#handshaking.size >= this.#limits.handshakesMax) reasons.push("tooManyHandshakes");
     const { clock, log } = this.#ports;
     const { refusedAt } = this.#services.inflow;

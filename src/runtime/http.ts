@@ -24,7 +24,10 @@ export type HttpOptions = {
   health(): Health;
   ready(): Readiness;
   readonly metrics: Exposition;
+  /** Answers what is not answered here. */
+  readonly otherwise?: HttpHandler;
 };
+export type HttpHandler = (request: Request) => Response | Promise<Response>;
 
 type Endpoint = () => Response | Promise<Response>;
 
@@ -39,6 +42,7 @@ export function httpHandler(options: HttpOptions): (request: Request) => Promise
     const { pathname } = new URL(request.url);
     const endpoint = endpoints.get(pathname);
     if (endpoint === undefined) {
+      if (options.otherwise !== undefined) return options.otherwise(request);
       const known = [...endpoints.keys()].join(", ");
       return problem(404, "Not found", `Nothing is at ${pathname.slice(0, 200)}; try ${known}`);
     }

@@ -22,6 +22,7 @@ export class Hub {
   readonly #trie = new TopicTrie<Feed>();
   readonly #routes = new Map<string, readonly Feed[]>();
   readonly #touched = new Set<Feed>();
+  readonly #woken = new Set<() => void>();
   readonly recent: RecentRecords;
   readonly #waiting = new Set<{ readonly seq: Seq; readonly wake: () => void }>();
   #follow: Follow | undefined;
@@ -84,6 +85,7 @@ export class Hub {
     for (const record of records) {
       this.recent.push(record);
       for (const feed of this.#route(record.topic)) {
+        for (const wake of feed.watchers) this.#woken.add(wake);
         if (feed.liveCount === 0) continue;
         feed.push(record);
         this.#touched.add(feed);
@@ -102,6 +104,18 @@ export class Hub {
       this.#waiting.delete(waiting);
       waiting.wake();
     }
+    for (const wake of this.#woken) wake();
+    this.#woken.clear();
+  }
+
+  /** Calls back whenever records that match have been fanned out, once for all of a turn; answers how to stop. */
+  watch(filter: string, wake: () => void): () => void {
+    const feed = this.use(filter);
+    feed.watchers.add(wake);
+    return () => {
+      feed.watchers.delete(wake);
+      this.release(feed);
+    };
   }
 
   /** Retention was faster than this node: what is live reads the log from where it stands, and is told there. */

@@ -108,7 +108,6 @@ export type NodeView = {
   readonly state: "running" | "draining" | "stopping";
   readonly startedAt: EpochMs;
   readonly connections: number;
-  readonly connectionsMax?: number;
   /** In memory: attached, or waiting to be resumed. */
   readonly sessions: number;
   readonly sessionsAttached: number;

@@ -4,8 +4,9 @@
  * Pure: time comes in. Only a PING that stays unanswered proves anything: silence alone may be a peer with nothing to say.
  * @module
  */
-import type { Limits } from "../protocol/limits.ts";
+
 import type { EpochMs } from "../protocol/ids.ts";
+import type { Limits } from "../protocol/limits.ts";
 
 export class Liveness {
   readonly #limits: Pick<Limits, "heartbeatMs" | "pongMs">;

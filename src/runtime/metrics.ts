@@ -47,7 +47,11 @@ export class Counters {
   /** Connections that ended before WELCOME. */
   handshakesFailed = 0;
   /** Encoded once each for all who are live; `sent`: what they became on the sockets. */
-  readonly fanOut = { frames: 0, records: 0, bytes: 0, framesSent: 0, bytesSent: 0 };
+  fanOutFrames = 0;
+  fanOutRecords = 0;
+  fanOutBytes = 0;
+  fanOutFramesSent = 0;
+  fanOutBytesSent = 0;
   /** From the call of append to its answer. */
   readonly appendLatency = new LatencyHistogram();
 }

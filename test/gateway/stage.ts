@@ -85,6 +85,10 @@ export class Stage {
   get url(): string {
     return `ws://127.0.0.1:${this.#port}/`;
   }
+  get gateway(): Gateway {
+    if (this.#gateway === undefined) throw new Error("The gateway is stopped");
+    return this.#gateway;
+  }
   get log(): EventLog {
     if (this.#log === undefined) throw new Error("The log is closed");
     return this.#log;

@@ -94,7 +94,7 @@ function clientSocket(tcp: Socket, answer: RawWebSocket["answer"]): RawWebSocket
 
 function upgradeRequest(url: URL, options: RawOptions): string {
   const lines = [
-    `GET ${url.pathname} HTTP/1.1`,
+    `GET ${url.pathname}${url.search} HTTP/1.1`,
     `Host: ${url.host}`,
     "Connection: Upgrade",
     "Upgrade: websocket",

@@ -334,12 +334,14 @@ export class Sessions {
   #perform(id: string, effect: SessionEffect): void {
     const held = this.#held.get(id);
     if (held === undefined || effect.type !== "expire session") return;
-    this.guard(held.session, () => this.#expire(held.session));
+    this.guard(held.session, async () => void (await this.#expire(held.session)));
   }
 
-  async #expire(session: Session): Promise<void> {
+  async #expire(session: Session): Promise<boolean> {
     const recorded = await session.record({ type: "Expire", at: this.#services.ports.clock.now() });
-    if (recorded.ok && session.state.status === "ended") await this.#end(session);
+    const ended = recorded.ok && session.state.status === "ended";
+    if (ended) await this.#end(session);
+    return ended;
   }
 
   /** By an operator, attached or not. False: there is none, or it has ended. */
@@ -348,8 +350,7 @@ export class Sessions {
     if (session === undefined || session.state.status !== "open") return false;
     session.peer?.end("sessionEnded", "expiredByOperator");
     await session.detach("expiredByOperator");
-    await this.#expire(session);
-    return session.state.status === "ended";
+    return await this.#expire(session);
   }
 
   /** Over for good: its numbers need not be remembered. The journal stays, for replay. */
