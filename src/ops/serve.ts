@@ -4,18 +4,20 @@
  * @module
  */
 import { pino } from "pino";
-import { anonymousAuthenticator, authenticator, jwtAuthenticator } from "../runtime/auth.ts";
 import { createGateway } from "../runtime/gateway.ts";
 import { pinoLogger } from "../runtime/logger.ts";
-import type { Authenticator, Clock } from "../runtime/ports.ts";
 import { sha256, systemClock, systemProcess, systemRandom } from "../runtime/system.ts";
 import { hostTransport } from "../runtime/transport/host.ts";
 import type { Transport } from "../runtime/transport/transport.ts";
+import { authenticatorOf, CurrentAuthenticator } from "./authenticators.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
 import { welcomeText } from "./cli/welcome.ts";
+import { type ConfigSources, configFiles, type Loaded } from "./config/load.ts";
 import type { Config } from "./config/profile.ts";
+import { RunningConfig } from "./config/running-config.ts";
+import { watchFiles } from "./config/watch-files.ts";
+import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLog } from "./log/open-log.ts";
-import { readText } from "./read-text.ts";
 
 const stopTimeoutMs = 10_000;
 /** For journals and what else the log has to take, after the connections are gone. */
@@ -23,40 +25,44 @@ const flushTimeoutMs = 10_000;
 /** A terminal sends Ctrl-C to the whole process group, and a launcher forwards it: the same wish, twice. */
 const sameSignalMs = 500;
 
-export async function serve(config: Config): Promise<ExitCode> {
+/** What the command line, the environment and the files say. */
+export type Start = { readonly sources: ConfigSources; readonly loaded: Extract<Loaded, { ok: true }> };
+
+export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const clock = systemClock();
   const random = systemRandom();
   // Standard error: what the command itself says on standard output stays readable.
-  const logger = pinoLogger({ level: config.logging.level, destination: pino.destination(2) });
-  const gatewayConfig = {
-    hostname: config.server.host,
-    port: config.server.port,
-    origins: config.security.origins,
-    limits: config.limits,
-    sessionsMax: config.sessionsMax,
-    retention: config.log.retention,
-    ...(config.server.node === undefined ? {} : { node: config.server.node }),
-    ...(config.server.tls === undefined ? {} : { tls: readTls(config.server.tls) }),
-  };
-  const authenticates = authenticatorOf(config, clock);
+  const logger = pinoLogger({ level: loaded.config.logging.level, destination: pino.destination(2) });
+  const authenticator = new CurrentAuthenticator(authenticatorOf(loaded.config, clock));
   const transport = await transportOfHost();
-  const { node } = config.server;
+  const { node } = loaded.config.discovery;
   const log = await openLog(
-    config.log.store,
+    loaded.config.log.store,
     { clock, random, logger },
-    { client: node === undefined ? "weir" : `weir ${node}`, provision: config.profile === "development" },
+    {
+      client: node === undefined ? "weir" : `weir ${node}`,
+      provision: loaded.config.profile !== "production",
+    },
   );
+  const settings = await RunningConfig.open({ sources, loaded, log, clock, logger });
+  const config = settings.current();
   const probe = systemProcess();
-  const ports = { clock, random, digest: sha256, log, transport, authenticator: authenticates, logger, probe };
-  const gateway = createGateway(ports, gatewayConfig);
+  const ports = { clock, random, digest: sha256, log, transport, authenticator, logger, probe };
+  const gateway = createGateway(ports, gatewayConfigOf(config));
+  const prepare = prepareLive({ gateway, logger, authenticator, clock });
   try {
+    prepare(config)();
     const listening = await gateway.start();
     console.log(welcomeText({ ...listening, pid: process.pid }, config));
   } catch (error) {
     await log.close();
     throw listenError(error, config);
   }
+  settings.start(prepare);
+  const stopFollowing = followSources(settings, sources);
   const signal = await firstSignal();
+  stopFollowing();
+  settings.stop();
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway
     .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
@@ -64,6 +70,18 @@ export async function serve(config: Config): Promise<ExitCode> {
   await inTime(stopping);
   probe.stop();
   return exitCodes.done;
+}
+
+/** Settings are read again when a file changes and on SIGHUP. Answers how to stop. */
+function followSources(settings: RunningConfig, sources: ConfigSources): () => void {
+  const files = configFiles(sources, settings.current().profile);
+  const stop = watchFiles(files, systemClock(), () => void settings.reload("a file changed"));
+  const onHangUp = (): void => void settings.reload("SIGHUP");
+  process.on("SIGHUP", onHangUp);
+  return () => {
+    stop();
+    process.off("SIGHUP", onHangUp);
+  };
 }
 
 /** A log that is away takes nothing any more. What was acknowledged is in it; sessions are found at the next start. */
@@ -88,29 +106,9 @@ async function transportOfHost(): Promise<Transport> {
   }
 }
 
-function authenticatorOf(config: Config, clock: Clock): Authenticator {
-  const { anonymous, jwt } = config.security;
-  const by: { jwt?: Authenticator; anonymous?: Authenticator } = {};
-  try {
-    if (anonymous.allow) by.anonymous = anonymousAuthenticator(anonymous);
-    if (jwt !== undefined) {
-      const key =
-        jwt.key.kind === "publicKeyFile" ? ({ kind: "publicKey", text: readText(jwt.key.path) } as const) : jwt.key;
-      by.jwt = jwtAuthenticator({ ...jwt, key }, { clock });
-    }
-  } catch (error) {
-    throw error instanceof CliError ? error : new CliError(exitCodes.usage, (error as Error).message, { cause: error });
-  }
-  return authenticator(by);
-}
-
-function readTls(paths: { readonly cert: string; readonly key: string }): { cert: string; key: string } {
-  return { cert: readText(paths.cert), key: readText(paths.key) };
-}
-
 function listenError(error: unknown, config: Config): unknown {
   const { code, cause } = error as { code?: string; cause?: { code?: string } };
-  const where = `${config.server.host}:${config.server.port}`;
+  const where = `${config.websocket.host}:${config.websocket.port}`;
   const because: Readonly<Record<string, string>> = {
     EADDRINUSE: "the port is in use; stop the other process, or choose another port with --port",
     EACCES: "this user may not use the port; choose one above 1023 with --port",

@@ -20,6 +20,8 @@ export type JwtConfig = {
   readonly audience?: string;
   /** How far the issuer's clock may be off. @default 5000 */
   readonly clockToleranceMs?: number;
+  /** Longer tokens are refused unread. @default 8192 */
+  readonly tokenBytesMax?: number;
 };
 
 export type JwtPorts = { readonly clock: Clock; readonly fetchJwks?: FetchJwks };
@@ -35,6 +37,7 @@ const filtersMax = 256;
 export function jwtAuthenticator(config: JwtConfig, ports: JwtPorts): Authenticator {
   const { algorithms, key } = verifyKey(config.key, { algorithms: config.algorithms, ...ports });
   const toleranceMs = config.clockToleranceMs ?? clockToleranceMs;
+  const bytesMax = config.tokenBytesMax ?? limits.tokenBytesMax;
   const checks = {
     algorithms: [...algorithms],
     clockTolerance: toleranceMs / 1_000,
@@ -44,12 +47,8 @@ export function jwtAuthenticator(config: JwtConfig, ports: JwtPorts): Authentica
   return {
     async authenticate(token) {
       if (token === undefined) return refuse("unauthenticated", "A token is required");
-      if (token.length > limits.tokenBytesMax) {
-        return refuse(
-          "tokenInvalid",
-          `Token has ${token.length} characters; at most ${limits.tokenBytesMax} are allowed`,
-        );
-      }
+      if (token.length > bytesMax)
+        return refuse("tokenInvalid", `Token has ${token.length} characters; at most ${bytesMax} are allowed`);
       try {
         const { payload } = await jwtVerify(token, key, { ...checks, currentDate: new Date(ports.clock.now()) });
         return identityOf(payload, toleranceMs);

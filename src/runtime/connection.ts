@@ -10,22 +10,16 @@ import type { ConnectionSignal } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
 import { type CloseName, closeCodes, closeReason } from "../protocol/close-code.ts";
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
-import {
-  type Auth,
-  type ClientFrame,
-  clientFrames,
-  type Frame,
-  type FrameType,
-  type Hello,
-} from "../protocol/frame.ts";
+import { type Auth, type ClientFrame, clientFrames, type Frame, type Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
+import type { Limits } from "../protocol/limits.ts";
 import type { ConnectionView } from "./inspection.ts";
 import { Liveness } from "./liveness.ts";
 import { OwedFrames } from "./owed-frames.ts";
 import type { Authentication, Identity, Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
-import { errorFrame, type Peer } from "./session/context.ts";
+import { errorFrame, nobody, type Peer } from "./session/context.ts";
 import type { Session, SessionFrame } from "./session/session.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { welcomeFrame } from "./session/welcome.ts";
@@ -51,17 +45,18 @@ export type ConnectionHost = {
 };
 
 const authenticationRetryMs = 2_000;
-const fromClient: ReadonlySet<FrameType> = new Set(clientFrames);
+const fromClient: ReadonlySet<string> = new Set(clientFrames);
 
 export class Connection implements Peer, SocketHandler, Supervised {
   readonly id: string;
+  readonly limits: Limits;
   /** Its statechart, set once when it is spawned. */
   actor: Child<ConnectionSignal> | undefined;
   readonly #parts: ConnectionParts;
   readonly #socket: Socket;
   readonly #codec: Codec;
   readonly #services: Services;
-  #identity: Identity = { subject: "", publish: [], subscribe: [] };
+  #identity: Identity = nobody;
   #session: Session | undefined;
   #hello = false;
   #closed = false;
@@ -85,9 +80,10 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#socket = parts.socket;
     this.#codec = parts.codec;
     this.#services = parts.services;
+    this.limits = parts.services.limits;
     this.#openedAt = this.#now();
-    this.#liveness = new Liveness(parts.services.limits, this.#openedAt);
-    this.#owed = new OwedFrames(parts.services.limits.owedBytesMax);
+    this.#liveness = new Liveness(this.limits, this.#openedAt);
+    this.#owed = new OwedFrames(this.limits.owedBytesMax);
   }
 
   get codec(): CodecName {
@@ -177,7 +173,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#framesIn++;
     this.#services.counters.framesIn++;
     this.#services.counters.bytesIn += data.length;
-    const decoded = this.#codec.decode(data, this.#services.limits);
+    const decoded = this.#codec.decode(data, this.limits);
     if (!decoded.ok) return this.#refuseBytes(decoded);
     const { frame } = decoded;
     if (!fromClient.has(frame.type)) return this.#unexpected(`${frame.type.toUpperCase()} is not sent by clients`);
@@ -230,7 +226,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
 
   #countError(): void {
-    if (++this.#errors >= this.#services.limits.errorsPerConnectionMax) this.end("tooManyErrors", "tooManyErrors");
+    if (++this.#errors >= this.limits.errorsPerConnectionMax) this.end("tooManyErrors", "tooManyErrors");
   }
 
   #receive(frame: ClientFrame): void | Promise<void> {
@@ -265,7 +261,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #keepEarly(frame: SessionFrame): void {
     if (this.#early === undefined) return; // closing
     this.#early.push(frame);
-    if (this.#early.length > this.#services.limits.framesBeforeWelcomeMax)
+    if (this.#early.length > this.limits.framesBeforeWelcomeMax)
       this.end("protocolViolation", "tooManyFramesBeforeWelcome");
   }
 
@@ -310,7 +306,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.actor?.send({ type: "session.attached" });
     this.#watchExpiry();
     this.#socket.cork(() => {
-      this.send(welcomeFrame(attached, this.#identity, this.#services));
+      this.send(welcomeFrame(attached, this, this.#services));
       session.begin(this, hello);
     });
     const early = this.#early ?? [];
@@ -370,7 +366,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   #heads() {
     const heads = this.#session?.heads() ?? [];
-    return heads.length === 0 ? {} : { heads: heads.slice(0, this.#services.limits.listItemsMax) };
+    return heads.length === 0 ? {} : { heads: heads.slice(0, this.limits.listItemsMax) };
   }
 
   #sayGoodbye(reason: CloseName, cause: string): void {

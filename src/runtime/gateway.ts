@@ -10,17 +10,23 @@ import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { exposition } from "./exposition.ts";
-import { type HttpHandler, httpHandler } from "./http.ts";
+import {
+  defaults,
+  type Gateway,
+  type GatewayConfig,
+  type LiveGatewayConfig,
+  type StopOptions,
+} from "./gateway-config.ts";
+import { httpHandler } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { Inflow } from "./inflow.ts";
 import type { Control, Inspector, Publication, PublicationResult } from "./inspection.ts";
 import { NodeInspector } from "./inspector.ts";
-import type { Retention } from "./log/event-log.ts";
+import { changedLimits } from "./live-limits.ts";
 import { Counters } from "./metrics.ts";
-import { type OriginPolicy, originAllowed } from "./origin.ts";
+import { originAllowed } from "./origin.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
-import type { PlainRoute } from "./plain/route.ts";
 import { PlainAsk, plainUpgrade } from "./plain/upgrade.ts";
 import type { Ports, Timer } from "./ports.ts";
 import { publish, sweepPublications } from "./publication.ts";
@@ -31,49 +37,7 @@ import { type Tail, type TailRequest, tail } from "./tail.ts";
 import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
 import { version } from "./version.ts";
 
-export type GatewayConfig = {
-  /** @default "127.0.0.1" */
-  readonly hostname?: string;
-  /** 0: any free one. @default 8080 */
-  readonly port?: number;
-  readonly tls?: { readonly cert: string; readonly key: string };
-  /** Browser origins that may connect; see origin.ts. @default none but the gateway's own */
-  readonly origins?: OriginPolicy;
-  readonly limits?: Partial<Limits>;
-  /** What the log keeps. 0 in a field: no bound. @default everything */
-  readonly retention?: Retention;
-  /** Name of this node for operators and WELCOME. @default made at start */
-  readonly node?: string;
-  /** How long the journal of an ended session is kept, for replay. @default 7 days */
-  readonly journalKeepMs?: number;
-  /** Sessions in memory, attached or waiting to be resumed. @default 100_000 */
-  readonly sessionsMax?: number;
-  /** Bytes of publishes that wait for the log, over all connections; past it sockets are not read. @default 64 MiB */
-  readonly inflowBytesMax?: number;
-  /** Bytes buffered for one socket beyond which it is congested. @default 4 MiB */
-  readonly backpressureBytesMax?: number;
-  /** Paths that speak plain JSON (plain/route.ts). @default none */
-  readonly plainRoutes?: readonly PlainRoute[];
-  /** Answers HTTP where the gateway itself does not; made with it. @default 404 */
-  readonly http?: (gateway: Gateway) => HttpHandler;
-};
-
-export type StopOptions = {
-  /** For the log of this node. */
-  readonly reason?: string;
-  /** Time for connections to leave. @default 10_000 */
-  readonly timeoutMs?: number;
-};
-
-export type Gateway = {
-  start(): Promise<{ readonly hostname: string; readonly port: number; readonly secure: boolean }>;
-  /** GOAWAY to every connection, a bounded wait, journals written. The log is the caller's to close. */
-  stop(options?: StopOptions): Promise<void>;
-  inspect(): Inspector;
-  control(): Control;
-  /** Follows the log at its reader's pace. */
-  tail(request: TailRequest): Tail;
-};
+export type { Gateway, GatewayConfig, LiveGatewayConfig, StopOptions } from "./gateway-config.ts";
 
 const actorOf = (connection: Connection) => `connection:${connection.id}`;
 const sweepMs = 250;
@@ -82,16 +46,13 @@ const endedSweepMs = 3_600_000;
 /** After a refused append, clients had better go elsewhere for so long. */
 const notReadyMs = 5_000;
 const stopStepMs = 20;
-const recent = { recordsMax: 16_384, bytesMax: 16 * 1_048_576 };
-
 export function createGateway(ports: Ports, config: GatewayConfig = {}): Gateway {
   return new GatewayNode(ports, config);
 }
 
 class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #ports: Ports;
-  readonly #config: GatewayConfig;
-  readonly #limits: Limits;
+  #config: GatewayConfig & typeof defaults;
   readonly #services: Services;
   readonly #supervisor: Supervisor;
   readonly #sessions: Sessions;
@@ -116,9 +77,9 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   constructor(ports: Ports, config: GatewayConfig) {
     this.#ports = ports;
-    this.#config = config;
-    this.#limits = { ...defaultLimits, ...config.limits };
-    assertLimits(this.#limits);
+    this.#config = { ...defaults, ...config };
+    const limits: Limits = { ...defaultLimits, ...config.limits };
+    assertLimits(limits);
     this.#startedAt = ports.clock.now();
     const counters = new Counters();
     const hub = new Hub(ports.log, {
@@ -136,28 +97,37 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
           counters.fanOutBytesSent += bytes * receivers;
         },
       },
-      frame: this.#limits,
-      recent,
+      frame: limits,
+      recent: this.#config.recent,
     });
-    const inflow = new Inflow(config.inflowBytesMax ?? 64 * 1_048_576);
+    const inflow = new Inflow(this.#config.inflowBytesMax);
     const node = config.node ?? `node-${ports.random.token(6)}`;
-    this.#services = { ports, limits: this.#limits, node, hub, inflow, counters };
+    this.#services = { ports, limits, node, hub, inflow, counters };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
-    const { sessionsMax = 100_000 } = config;
-    this.#sessions = new Sessions(this.#services, this.#supervisor, {
-      sessionsMax,
-      resumeWindowMs: this.#limits.resumeWindowMs,
-      journalKeepMs: config.journalKeepMs ?? 7 * 86_400_000,
-    });
+    this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
     this.#inspector = new NodeInspector({
       services: this.#services,
       sessions: this.#sessions,
       supervisor: this.#supervisor,
       connections: this.#connections,
-      sessionsMax,
+      sessionsMax: () => this.#config.sessionsMax,
       startedAt: this.#startedAt,
       state: () => (this.#stopping ? "stopping" : this.#draining ? "draining" : "running"),
     });
+  }
+
+  get #limits(): Limits {
+    return this.#services.limits;
+  }
+
+  configure(changes: LiveGatewayConfig): void {
+    const { limits, ...others } = changes;
+    if (limits !== undefined) this.#services.limits = changedLimits(this.#limits, limits);
+    const trims = this.#config.retention !== undefined;
+    this.#config = { ...this.#config, ...others };
+    this.#sessions.configure(this.#config);
+    this.#services.inflow.bytesMax = this.#config.inflowBytesMax;
+    if (!trims && this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
   }
 
   async start() {
@@ -172,10 +142,19 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     // Twice a frame, so that a frame that is a little too large is answered in the protocol's words.
     const messageBytesMax = 2 * this.#limits.frameBytesMax;
-    // Whoever keeps to its credit never meets this.
-    const heldBytesMax = 2 * this.#limits.publishCreditBytes;
+    const services = this.#services;
     this.#listener = await transport.listen(
-      { hostname, port, ...(tls === undefined ? {} : { tls }), messageBytesMax, backpressureBytesMax, heldBytesMax },
+      {
+        hostname,
+        port,
+        ...(tls === undefined ? {} : { tls }),
+        messageBytesMax,
+        backpressureBytesMax,
+        // Whoever keeps to its credit never meets this; read for each socket that opens.
+        get heldBytesMax() {
+          return 2 * services.limits.publishCreditBytes;
+        },
+      },
       { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
     );
     this.#every(sweepMs, () => this.#sweep());
@@ -251,7 +230,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       host: this,
     });
     this.#opened(connection);
-    const input = { id: connection.id, deadlines: this.#limits };
+    const input = { id: connection.id, deadlines: connection.limits };
     connection.actor = this.#supervisor.spawn(this.#machine, { id: actorOf(connection), input, owner: connection });
     return connection;
   }

@@ -8,7 +8,7 @@ import type { EpochMs } from "../protocol/ids.ts";
 export type Pausable = { pause(): void; resume(): void };
 
 export class Inflow {
-  readonly bytesMax: number;
+  bytesMax: number;
   readonly #paused = new Set<Pausable>();
   bytes = 0;
   /** When the log last refused publishes; long ago at first. */

@@ -17,7 +17,7 @@ export type InspectorSources = {
   readonly supervisor: Supervisor;
   /** By id, in the order in which they came. */
   readonly connections: ReadonlyMap<string, Viewed>;
-  readonly sessionsMax: number;
+  sessionsMax(): number;
   state(): NodeView["state"];
   readonly startedAt: number;
 };
@@ -40,7 +40,7 @@ export class NodeInspector implements Inspector {
       connections: counters.connections,
       sessions: sessions.size,
       sessionsAttached: counters.sessionsAttached,
-      sessionsMax,
+      sessionsMax: sessionsMax(),
       subscriptionsBehind: counters.subscriptionsBehind,
       filters: hub.feedCount,
       position: hub.position,

@@ -10,7 +10,8 @@ import type { Ports } from "./ports.ts";
 
 export type Services = {
   readonly ports: Ports;
-  readonly limits: Limits;
+  /** Those of what begins now: replaced whole when an operator changes one. A connection keeps those that it began with. */
+  limits: Limits;
   readonly node: string;
   readonly hub: Hub;
   readonly inflow: Inflow;

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
-import { createGateway, type Gateway, type GatewayConfig } from "../../src/runtime/gateway.ts";
+import { createGateway, type Gateway, type GatewayConfig, type LiveGatewayConfig } from "../../src/runtime/gateway.ts";
 import { openEmbeddedLog } from "../../src/runtime/log/embedded/mod.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import type { Authenticator, Clock, LogLevel } from "../../src/runtime/ports.ts";
@@ -119,6 +119,11 @@ export class Stage {
     const world = new World(token === undefined ? target : { ...target, token });
     this.#worlds.push(world);
     return world;
+  }
+
+  /** As an operator who changes settings. */
+  configure(changes: LiveGatewayConfig): void {
+    this.#gateway?.configure(changes);
   }
 
   /** Value of a metric, as an operator reads it. */

@@ -25,6 +25,8 @@ export type ServingGateway = AsyncDisposable & {
   readonly url: string;
   readonly http: string;
   readonly child: ReturnType<typeof startWeir>;
+  /** The next log line of that name; what came before it is passed over. */
+  line(event: string): Promise<Readonly<Record<string, unknown>>>;
 };
 
 /** A gateway on a free port, when it says where it listens. Throws what it said when it ends before. */
@@ -43,6 +45,33 @@ export async function serveWeir(args: readonly string[]): Promise<ServingGateway
       child.kill("SIGKILL");
       await child.exited;
     };
-    return { url, http: url.replace("ws", "http"), child, [Symbol.asyncDispose]: end };
+    const line = lineReader(child.stderr);
+    return { url, http: url.replace("ws", "http"), child, line, [Symbol.asyncDispose]: end };
   }
+}
+
+/** Takes the stream only when it is asked: until then it is anybody's. */
+function lineReader(stream: ReadableStream<Uint8Array>) {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  const decoder = new TextDecoder();
+  let rest = "";
+  const next = async (): Promise<string> => {
+    for (let end = rest.indexOf("\n"); ; end = rest.indexOf("\n")) {
+      if (end >= 0) {
+        const line = rest.slice(0, end);
+        rest = rest.slice(end + 1);
+        return line;
+      }
+      reader ??= stream.getReader();
+      const { done, value } = await reader.read();
+      if (done) throw new Error("The gateway ended");
+      rest += decoder.decode(value, { stream: true });
+    }
+  };
+  return async (event: string): Promise<Readonly<Record<string, unknown>>> => {
+    for (;;) {
+      const fields = JSON.parse(await next()) as Readonly<Record<string, unknown>>;
+      if (fields["event"] === event) return fields;
+    }
+  };
 }

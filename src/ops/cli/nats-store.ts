@@ -3,14 +3,14 @@
  * @module
  */
 import { readFileSync } from "node:fs";
+import { settings } from "../config/describe.ts";
 import { loadConfig, problemLine } from "../config/load.ts";
 import type { NatsLogConfig } from "../config/log-store.ts";
-import { settingKinds } from "../config/schema.ts";
 import type { OptionValues } from "./arguments.ts";
 import { usageError } from "./exit-code.ts";
 
 /** Credentials and TLS as the gateway has them: `--log.nats.user` and so on. */
-export const natsSettings: readonly string[] = [...settingKinds.keys()].filter((setting) => setting.startsWith("log."));
+export const natsSettings: readonly string[] = [...settings.keys()].filter((setting) => setting.startsWith("log."));
 
 /** `option`: the one that names the servers, for people. */
 export function natsStoreOf(flags: OptionValues, option: string): NatsLogConfig {

@@ -7,9 +7,11 @@ import { stripVTControlCharacters } from "node:util";
 import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import packageJson from "../../../package.json" with { type: "json" };
 import { hostName } from "../../runtime/transport/host.ts";
-import { settingKinds } from "../config/schema.ts";
+import { settings } from "../config/describe.ts";
+import { knownNames } from "../config/names.ts";
 import { strictArguments } from "./arguments.ts";
 import { benchCommand } from "./commands/bench.ts";
+import { configCommand, configCommands } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { historyCommand } from "./commands/history.ts";
 import { logCopyCommand } from "./commands/log-copy.ts";
@@ -38,13 +40,15 @@ const commands: Commands = {
     meta: { name: "log", description: "Move a log" },
     subCommands: { copy: logCopyCommand },
   }),
+  config: configCommand,
   bench: benchCommand,
   demo: demoCommand,
 };
 
 /** Settings that a command takes beside the options of its own. */
 const settingsOf: ReadonlyMap<AnyCommand, readonly string[]> = new Map<AnyCommand, readonly string[]>([
-  [serveCommand, [...settingKinds.keys()]],
+  [serveCommand, knownNames],
+  ...configCommands.map((command) => [command, knownNames] as const),
   [natsInitCommand, natsSettings],
   [logCopyCommand, natsSettings],
 ]);
@@ -124,13 +128,13 @@ function isExpected(error: Error): boolean {
 }
 
 function settingsHelp(): string {
-  const rows = [...settingKinds].map(([setting, kind]) => `  --${setting}=<${kind}>`);
+  const rows = [...settings.values()].map(({ name, kind }) => `  --${name}=<${kind}>`);
   return [
-    "SETTINGS (each also in the --config file, and in the environment: server.port is WEIR_SERVER__PORT)",
+    "SETTINGS (each also in the --config file, and in the environment: websocket.port is WEIR_WEBSOCKET__PORT)",
     "",
     ...rows,
     "",
     "Short in the environment: WEIR_HOST, WEIR_PORT, WEIR_LOG, WEIR_LOG_LEVEL, WEIR_PROFILE, WEIR_CONFIG.",
-    "Defaults < file < environment < flags.",
+    "Defaults < profile < file < environment < flags. Each with its meaning and range: docs/operations.md.",
   ].join("\n");
 }

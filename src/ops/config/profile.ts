@@ -9,7 +9,7 @@ import { AssertionError } from "../../protocol/assert.ts";
 import { assertLimits, type Limits, limits } from "../../protocol/limits.ts";
 import { developmentOrigins } from "../../runtime/origin.ts";
 import { decideLogStore, type LogStore } from "./log-store.ts";
-import type { JwtAlgorithm, Settings } from "./schema.ts";
+import type { JwtAlgorithm, Profile, Settings } from "./schema.ts";
 
 export type JwtConfig = {
   readonly algorithms: readonly JwtAlgorithm[];
@@ -23,12 +23,15 @@ export type JwtConfig = {
 
 /** What a gateway runs with; nothing in it is left to be decided. */
 export type Config = {
-  readonly profile: "development" | "production";
-  readonly server: {
+  readonly profile: Profile;
+  readonly websocket: {
     readonly host: string;
     readonly port: number;
-    readonly node?: string;
     readonly tls?: { readonly cert: string; readonly key: string };
+    readonly sessionsMax: number;
+    readonly inflowBytesMax: number;
+    readonly backpressureBytesMax: number;
+    readonly limits: Limits;
   };
   readonly log: {
     /** For people. */
@@ -36,18 +39,27 @@ export type Config = {
     readonly store: LogStore;
     readonly retention: Settings["log"]["retention"];
   };
+  readonly discovery: { readonly node?: string };
   readonly security: {
-    readonly anonymous: {
-      readonly allow: boolean;
-      readonly publish: readonly string[];
-      readonly subscribe: readonly string[];
-    };
+    readonly anonymous: Settings["security"]["anonymous"];
     readonly jwt?: JwtConfig;
     readonly origins: readonly string[];
   };
-  readonly sessionsMax: number;
-  readonly limits: Limits;
   readonly logging: Settings["logging"];
+  readonly monitoring: {
+    readonly history: boolean;
+    /** Absent: off. */
+    readonly tracing?: TracingConfig;
+  };
+  readonly cache: Settings["cache"];
+  readonly persistence: Settings["persistence"];
+};
+
+export type TracingConfig = {
+  readonly endpoint: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly ratio: number;
+  readonly service: string;
 };
 
 /** A contradiction: the settings that take part in it, and what would be right. */
@@ -58,13 +70,27 @@ export type Decided =
 
 const loopbackHosts = new Set(["127.0.0.1", "::1", "localhost"]);
 
-export function decideConfig(settings: Settings): Decided {
+/** What the profile decides where nobody says otherwise. */
+export const profileSettings: { readonly [P in Profile]: Readonly<Record<string, unknown>> } = {
+  development: { "security.anonymous.allow": true, "security.origins": developmentOrigins },
+  testing: {
+    "security.anonymous.allow": true,
+    "security.origins": developmentOrigins,
+    "log.url": "memory",
+    "logging.level": "warn",
+  },
+  production: { "security.anonymous.allow": false, "security.origins": [] },
+};
+
+/** The profile where none is named: only on a loopback host may anybody come in. */
+export function profileOfHost(host: unknown): Profile {
+  return loopbackHosts.has(String(host)) ? "development" : "production";
+}
+
+export function decideConfig(profile: Profile, settings: Settings): Decided {
   const contradictions: Contradiction[] = [];
-  const { server, security, log, logging } = settings;
-  const profile = settings.profile ?? (loopbackHosts.has(server.host) ? "development" : "production");
-  const development = profile === "development";
-  const allow = security.anonymous.allow ?? development;
-  if (!allow && security.jwt === undefined) {
+  const { websocket, security, log, logging, discovery, monitoring, cache, persistence } = settings;
+  if (!security.anonymous.allow && security.jwt === undefined) {
     contradictions.push({
       settings: ["security.jwt", "security.anonymous.allow"],
       message:
@@ -73,25 +99,48 @@ export function decideConfig(settings: Settings): Decided {
     });
   }
   const jwt = security.jwt === undefined ? undefined : decideJwt(security.jwt, contradictions);
-  const inForce = decideLimits(settings, contradictions);
+  checkLimits(settings, contradictions);
   const store = decideLogStore(log, contradictions);
+  const tracing = decideTracing(monitoring.tracing, contradictions);
   if (contradictions.length > 0) return { ok: false, contradictions };
   return {
     ok: true,
     config: {
       profile,
-      server: present(server),
+      websocket: present(websocket),
       log: { url: log.url, store, retention: log.retention },
+      discovery: present(discovery),
       security: {
-        anonymous: { ...security.anonymous, allow },
+        anonymous: security.anonymous,
         ...(jwt === undefined ? {} : { jwt }),
-        origins: security.origins ?? (development ? developmentOrigins : []),
+        origins: security.origins,
       },
-      sessionsMax: settings.sessions.max,
-      limits: inForce,
       logging,
+      monitoring: { history: monitoring.history, ...(tracing === undefined ? {} : { tracing }) },
+      cache,
+      persistence,
     },
   };
+}
+
+function decideTracing(
+  tracing: Settings["monitoring"]["tracing"],
+  contradictions: Contradiction[],
+): TracingConfig | undefined {
+  const { endpoint, headers = [], ratio, service } = tracing;
+  if (endpoint === undefined) {
+    if (headers.length > 0)
+      contradictions.push({
+        settings: ["monitoring.tracing.headers"],
+        message: "Headers for spans without monitoring.tracing.endpoint, where they would go",
+      });
+    return undefined;
+  }
+  const pairs = headers.map((header) => {
+    const at = header.indexOf("=");
+    return [header.slice(0, at), header.slice(at + 1)] as const;
+  });
+  return { endpoint, headers: Object.fromEntries(pairs), ratio, service };
 }
 
 /**
@@ -131,29 +180,19 @@ function decideJwt(
   };
 }
 
-function decideLimits(settings: Settings, contradictions: Contradiction[]): Limits {
-  const given = Object.entries(settings.limits).filter(([, value]) => value !== undefined);
-  const resumeWindowMs = settings.sessions.resumeWindowMs;
-  if (resumeWindowMs !== undefined && settings.limits.resumeWindowMs !== undefined) {
-    contradictions.push({
-      settings: ["sessions.resumeWindowMs", "limits.resumeWindowMs"],
-      message: "Both name the same limit, set one of them",
-    });
-  }
-  const window = resumeWindowMs === undefined ? {} : { resumeWindowMs };
-  const inForce: Limits = { ...limits, ...Object.fromEntries(given), ...window };
+function checkLimits({ websocket }: Settings, contradictions: Contradiction[]): void {
   try {
-    assertLimits(inForce);
+    assertLimits(websocket.limits);
   } catch (error) {
     if (!(error instanceof AssertionError)) throw error;
-    const set = given.map(([name, value]): [string, number | undefined] => [`limits.${name}`, value]);
-    if (resumeWindowMs !== undefined) set.push(["sessions.resumeWindowMs", resumeWindowMs]);
+    const set = (Object.keys(limits) as (keyof Limits)[])
+      .filter((name) => websocket.limits[name] !== limits[name])
+      .map((name) => [`websocket.limits.${name}`, websocket.limits[name]] as const);
     contradictions.push({
       settings: set.map(([name]) => name),
       message: `With ${set.map(([name, value]) => `${name} = ${value}`).join(", ")} this does not hold: ${error.message}`,
     });
   }
-  return inForce;
 }
 
 /** Without the names that hold nothing. */

@@ -1,46 +1,26 @@
 /**
- * Turns a configuration file, the environment and flags into settings that remember where they came from.
+ * Turns a configuration file, the environment, flags and changes at run time into settings that remember where they
+ * came from.
  *
  * Pure. Refuses what it does not know, with what it would have known; which values are good is the schema's.
  * @module
  */
 import { parse } from "yaml";
-import { settingKinds } from "./schema.ts";
+import { emptySections, settings } from "./describe.ts";
+import { configFileVariable, environmentSettings, knownNames, settingNamed, settingOfFlag } from "./names.ts";
 
-/** One setting from one source. `where` is for people: `weir.yaml: server.port`, `environment WEIR_PORT`. */
+/** One setting from one source. `where` is for people: `weir.yaml: websocket.port`, `environment WEIR_PORT`. */
 export type Given = { readonly setting: string; readonly value: unknown; readonly where: string };
-export type Problem = { readonly where: string; readonly message: string };
+export type Problem = {
+  readonly where: string;
+  readonly message: string;
+  /** Those that take part in it, where they are known. */
+  readonly settings?: readonly string[];
+};
 export type Source = { readonly given: readonly Given[]; readonly problems: readonly Problem[] };
 
-/** Short names of the settings that people set most. */
-const shortEnvironment: Readonly<Record<string, string>> = {
-  WEIR_PROFILE: "profile",
-  WEIR_HOST: "server.host",
-  WEIR_PORT: "server.port",
-  WEIR_LOG: "log.url",
-  WEIR_LOG_LEVEL: "logging.level",
-};
-export const shortFlags: Readonly<Record<string, string>> = {
-  profile: "profile",
-  host: "server.host",
-  port: "server.port",
-  log: "log.url",
-  "log-level": "logging.level",
-};
-export const configFileVariable = "WEIR_CONFIG";
 /** Not a gateway's: the other commands read them. */
 const clientVariables = ["WEIR_URL", "WEIR_TOKEN"];
-
-/** `server.tls.cert` → `WEIR_SERVER__TLS__CERT`, `limits.frameBytesMax` → `WEIR_LIMITS__FRAME_BYTES_MAX`. */
-function environmentName(setting: string): string {
-  const words = setting.replaceAll(".", "__").replace(/[A-Z]/g, (letter) => `_${letter}`);
-  return `WEIR_${words.toUpperCase()}`;
-}
-
-const environmentSettings: ReadonlyMap<string, string> = new Map([
-  ...[...settingKinds.keys()].map((setting) => [environmentName(setting), setting] as const),
-  ...Object.entries(shortEnvironment),
-]);
 
 export function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Source {
   const given: Given[] = [];
@@ -53,7 +33,7 @@ export function fromEnvironment(env: Readonly<Record<string, string | undefined>
     if (setting !== undefined) given.push({ setting, value: typed(setting, value), where });
     else problems.push({ where, message: `Unknown variable, ${nearest(name, [...environmentSettings.keys()])}` });
   }
-  return { given, problems };
+  return { given, problems: [...problems, ...doubles(given)] };
 }
 
 /** `flags` by name without dashes: short names, or a setting's dotted name. */
@@ -63,11 +43,11 @@ export function fromFlags(flags: Readonly<Record<string, string | undefined>>): 
   for (const [name, value] of Object.entries(flags)) {
     if (value === undefined) continue;
     const where = `flag --${name}`;
-    const setting = shortFlags[name] ?? name;
-    if (settingKinds.has(setting)) given.push({ setting, value: typed(setting, value), where });
-    else problems.push({ where, message: `Unknown setting, ${nearest(name, [...settingKinds.keys()])}` });
+    const setting = settingOfFlag(name);
+    if (setting !== undefined) given.push({ setting, value: typed(setting, value), where });
+    else problems.push({ where, message: `Unknown setting, ${nearest(name, [...settings.keys()])}` });
   }
-  return { given, problems };
+  return { given, problems: [...problems, ...doubles(given)] };
 }
 
 /** YAML, of which JSON is a part. */
@@ -82,43 +62,58 @@ export function fromFile(path: string, content: string): Source {
   if (root === null || root === undefined) return { given: [], problems: [] };
   const source = { given: [] as Given[], problems: [] as Problem[] };
   collect(root, "", path, source);
+  source.problems.push(...doubles(source.given));
   return source;
 }
 
 function collect(node: unknown, name: string, path: string, out: { given: Given[]; problems: Problem[] }): void {
   const where = name === "" ? path : `${path}: ${name}`;
-  if (settingKinds.has(name)) {
-    out.given.push({ setting: name, value: node, where });
+  const setting = settingNamed(name);
+  if (setting !== undefined) {
+    out.given.push({ setting, value: node, where });
     return;
   }
   const inside = childrenOf(name);
-  if (inside.length === 0) {
-    const parent = name.slice(0, Math.max(0, name.lastIndexOf(".")));
-    const siblings = childrenOf(parent);
-    out.problems.push({
-      where,
-      message: `Unknown setting, ${nearest(name.slice(name.lastIndexOf(".") + 1), siblings)}`,
-    });
-  } else if (typeof node !== "object" || Array.isArray(node)) {
+  if (inside.length === 0 && !emptySections.includes(name)) {
+    const at = name.lastIndexOf(".");
+    const allowed = childrenOf(name.slice(0, Math.max(0, at)));
+    out.problems.push({ where, message: `Unknown setting, ${nearest(name.slice(at + 1), allowed)}` });
+  } else if (node !== null && (typeof node !== "object" || Array.isArray(node))) {
     const got = Array.isArray(node) ? "list" : typeof node; // not the value: it may be a secret
-    out.problems.push({ where, message: `Expected a section with ${inside.join(", ")}, got a ${got}` });
+    out.problems.push({ where, message: `Expected a section with ${inside.join(", ") || "nothing"}, got a ${got}` });
   } else if (node !== null) {
-    for (const [key, value] of Object.entries(node)) {
+    for (const [key, value] of Object.entries(node as object)) {
       collect(value, name === "" ? key : `${name}.${key}`, path, out);
     }
   }
 }
 
-/** Names directly inside a section; none when there is no such section. */
+/** Names directly inside a section, those of today where there are any; none when there is no such section. */
 function childrenOf(section: string): readonly string[] {
   const prefix = section === "" ? "" : `${section}.`;
-  const inside = [...settingKinds.keys()].filter((setting) => setting.startsWith(prefix));
-  return [...new Set(inside.map((setting) => setting.slice(prefix.length).split(".")[0] as string))];
+  const of = (names: readonly string[]): readonly string[] => [
+    ...new Set(
+      names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length).split(".")[0] as string),
+    ),
+  ];
+  const today = of([...settings.keys(), ...(section === "" ? emptySections : [])]);
+  return today.length > 0 ? today : of(knownNames);
+}
+
+/** One setting, two names, two values: nobody can tell which is meant. */
+function doubles(given: readonly Given[]): readonly Problem[] {
+  const first = new Map<string, Given>();
+  return given.flatMap((one) => {
+    const other = first.get(one.setting);
+    first.set(one.setting, other ?? one);
+    if (other === undefined || JSON.stringify(other.value) === JSON.stringify(one.value)) return [];
+    return [{ where: `${other.where}, ${one.where}`, message: `Both set ${one.setting}, set one of them` }];
+  });
 }
 
 /** Text as the setting's kind. What does not fit stays text, and the schema says what it expected. */
 function typed(setting: string, value: string): unknown {
-  switch (settingKinds.get(setting)) {
+  switch (settings.get(setting)?.kind) {
     case "number":
       return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
     case "boolean":
@@ -133,6 +128,7 @@ function typed(setting: string, value: string): unknown {
 /** The allowed names when they are few, else the one that was probably meant. */
 function nearest(name: string, allowed: readonly string[]): string {
   const listMax = 12;
+  if (allowed.length === 0) return "this section holds none in this version";
   if (allowed.length <= listMax) return `expected one of: ${allowed.join(", ")}`;
   const [best] = allowed
     .map((candidate) => [candidate, distance(name, candidate)] as const)

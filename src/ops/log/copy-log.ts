@@ -88,7 +88,7 @@ function withTime({ topic, id, lane, payload, time, headers }: LogRecord) {
 // --- journals ---
 
 async function copySessions(from: EventLog, to: EventLog, { now }: CopyOptions): Promise<number> {
-  const ended = new EndedJournals(to, 0);
+  const ended = new EndedJournals(to);
   let copied = 0;
   for (let cursor = ""; ; ) {
     const ids = await from.journals.list(kind, cursor, pageEntries);

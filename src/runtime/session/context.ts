@@ -11,10 +11,14 @@ import type { ErrorName } from "../../protocol/error-code.ts";
 import { errorCodes } from "../../protocol/error-code.ts";
 import type { ErrorFrame, Frame } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
+import type { Limits } from "../../protocol/limits.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
 import type { Identity } from "../ports.ts";
 import type { Services } from "../services.ts";
 import type { SendResult } from "../transport/transport.ts";
+
+/** Before anybody said who it is. */
+export const nobody: Identity = { subject: "", publish: [], subscribe: [] };
 
 /** The socket side of a session, while it is attached. */
 export type Peer = {
@@ -22,6 +26,8 @@ export type Peer = {
   readonly id: string;
   readonly codec: CodecName;
   readonly identity: Identity;
+  /** Those in force when it was opened. */
+  readonly limits: Limits;
   send(frame: Frame): SendResult;
   subscribe(channel: string): void;
   unsubscribe(channel: string): void;
@@ -43,6 +49,8 @@ export type SessionContext = {
   /** Nothing of it outlives its connection. */
   readonly ephemeral: boolean;
   readonly services: Services;
+  /** Those of its connection. */
+  readonly limits: Limits;
   readonly state: SessionState;
   /** Undefined while detached. */
   readonly peer: Peer | undefined;

@@ -12,11 +12,9 @@ const pageMax = 256;
 
 export class EndedJournals {
   readonly #log: EventLog;
-  readonly #keepMs: number;
 
-  constructor(log: EventLog, keepMs: number) {
+  constructor(log: EventLog) {
     this.#log = log;
-    this.#keepMs = keepMs;
   }
 
   /** The session is over; its journal stays for a while, for replay. */
@@ -24,13 +22,13 @@ export class EndedJournals {
     await this.#log.keyValue.put(prefix + id, new TextEncoder().encode(String(at)));
   }
 
-  /** Removes journals of sessions that ended long enough ago; answers how many. */
-  async sweep(now: EpochMs): Promise<number> {
+  /** Removes journals of sessions that ended `keepMs` ago or earlier; answers how many. */
+  async sweep(now: EpochMs, keepMs: number): Promise<number> {
     let removed = 0;
     for (let cursor = prefix; ; ) {
       const page = await this.#log.keyValue.list(prefix, cursor, pageMax);
       for (const { key, value } of page) {
-        if (now - Number(new TextDecoder().decode(value)) < this.#keepMs) continue;
+        if (now - Number(new TextDecoder().decode(value)) < keepMs) continue;
         const id = key.slice(prefix.length);
         await this.#log.forgetProducer(id);
         await this.#log.journals.delete({ kind: "session", id });

@@ -13,7 +13,8 @@ const limitDefault = 100;
 
 export async function readHistory(context: SessionContext, frame: Read, allowed: boolean): Promise<void> {
   const { ref, filter } = frame;
-  const { limits, ports } = context.services;
+  const { limits, services } = context;
+  const { ports } = services;
   const problem = filterProblem(filter, limits);
   if (problem !== undefined) return void context.peer?.send(errorFrame("badFilter", problem, { ref }));
   if (!allowed) {
@@ -45,7 +46,8 @@ async function newest(context: SessionContext, frame: Read, limit: number): Prom
 }
 
 async function stretch(context: SessionContext, frame: Read, limit: number): Promise<Stretch> {
-  const { ports, limits } = context.services;
+  const { limits, services } = context;
+  const { ports } = services;
   const { firstSeq, lastSeq } = ports.log.info();
   const start = frame.start ?? { kind: "all" };
   const bounds = { filter: frame.filter, recordsMax: limit, bytesMax: limits.deliverBytesMax };

@@ -100,7 +100,7 @@ export class Publishing {
 
   /** Counts against the credit; transactions do too. */
   reserve(records: number, bytes: number): Violation | undefined {
-    const { publishCreditRecords, publishCreditBytes } = this.#context.services.limits;
+    const { publishCreditRecords, publishCreditBytes } = this.#context.limits;
     this.#outstandingRecords += records;
     this.#outstandingBytes += bytes;
     const within = this.#outstandingRecords <= publishCreditRecords && this.#outstandingBytes <= publishCreditBytes;

@@ -83,7 +83,7 @@ export class Redelivery {
 
   /** As asked, or growing with each try. */
   #delayMs(asked: number | undefined, attempts: number): number {
-    const { nakDelayMs, nakDelayMsMax } = this.#context.services.limits;
+    const { nakDelayMs, nakDelayMsMax } = this.#context.limits;
     return Math.min(asked ?? nakDelayMs * 2 ** Math.min(attempts - 1, 20), nakDelayMsMax);
   }
 
@@ -207,7 +207,7 @@ export class Redelivery {
   /** The log did not take the letter. Until it does, the record waits like one that is given back. */
   async #tryAgain(filter: string, letter: Letter): Promise<"waits" | Rejection> {
     const { seq, attempts: attempt, cause } = letter;
-    const delayMs = this.#context.services.limits.nakDelayMs;
+    const delayMs = this.#context.limits.nakDelayMs;
     this.#underWay.get(filter)?.set(seq, { attempt, retryAt: this.#now() + delayMs, cause });
     if (this.#context.state.subscriptions.get(filter)?.naks.has(seq) !== true)
       return await this.#wait(filter, letter, delayMs);

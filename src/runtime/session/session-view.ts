@@ -14,7 +14,7 @@ import type { Session, Work } from "./session.ts";
 export function sessionView(session: Session, work: Work | undefined, attachedAt: number): SessionView {
   const { state, peer, ephemeral, services } = session;
   const deliveries = new Map(work?.subscriptions.deliveries().map((delivery) => [delivery.filter, delivery] as const));
-  const { publishCreditRecords, publishCreditBytes } = services.limits;
+  const { publishCreditRecords, publishCreditBytes } = session.limits;
   const outstanding = work?.publishing.outstanding ?? { records: 0, bytes: 0 };
   const credit = {
     records: publishCreditRecords - outstanding.records,

@@ -12,12 +12,13 @@ import { encodeEvent } from "../../actors/session/persist.ts";
 import type { SessionState } from "../../actors/session/state.ts";
 import type { ChainSeq, ClientFrame, ErrorFrame, Hello, Read, Window } from "../../protocol/frame.ts";
 import type { EpochMs, SessionId } from "../../protocol/ids.ts";
+import type { Limits } from "../../protocol/limits.ts";
 import type { SessionView } from "../inspection.ts";
 import { type Journal, JournalLost } from "../journal.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
 import type { Identity, Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
-import { errorFrame, type Peer, type Recorded, type SessionContext } from "./context.ts";
+import { errorFrame, nobody, type Peer, type Recorded, type SessionContext } from "./context.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { readHistory } from "./history.ts";
 import { loadState } from "./load-state.ts";
@@ -62,11 +63,13 @@ export class Session implements SessionContext {
   /** An atomic step under way. */
   #step: Promise<unknown> | undefined;
   #stale = false;
+  #limits: Limits;
 
   constructor({ id, services, state, journal }: SessionParts) {
     this.id = id;
     this.services = services;
     this.#state = state;
+    this.#limits = services.limits;
     this.#journal = journal;
     this.#snapshotSeq = journal?.seq ?? 0;
   }
@@ -76,6 +79,9 @@ export class Session implements SessionContext {
   }
   get ephemeral(): boolean {
     return this.#journal === undefined;
+  }
+  get limits(): Limits {
+    return this.#limits;
   }
   get peer(): Peer | undefined {
     return this.#peer;
@@ -103,7 +109,7 @@ export class Session implements SessionContext {
   async record(command: SessionCommand): Promise<Recorded> {
     // A step changes the state when it is done: what is decided meanwhile would be folded in another order later.
     while (this.#step !== undefined) await this.#step;
-    const decision = decide(this.#state, command, this.services.limits);
+    const decision = decide(this.#state, command, this.#limits);
     if (!decision.ok || decision.events.length === 0) return decision;
     this.#apply(decision.events);
     if (this.#journal === undefined) return decision;
@@ -118,7 +124,7 @@ export class Session implements SessionContext {
 
   async recordWith(command: SessionCommand, request: Omit<AppendRequest, "journal">): Promise<AppendResult | Refused> {
     while (this.#step !== undefined) await this.#step;
-    const decision: Decision = decide(this.#state, command, this.services.limits);
+    const decision: Decision = decide(this.#state, command, this.#limits);
     if (!decision.ok) return decision;
     const { log } = this.services.ports;
     const perform = async (): Promise<AppendResult | Refused> => {
@@ -195,8 +201,9 @@ export class Session implements SessionContext {
   begin(peer: Peer, hello: Hello): void {
     this.#peer = peer;
     this.#attachedAt = this.#now();
+    this.#limits = peer.limits;
     this.services.counters.sessionsAttached++;
-    this.#queue = new FrameQueue(peer, this.services.limits);
+    this.#queue = new FrameQueue(peer, peer.limits);
     if (this.#state.subscriptions.size > 0) this.#hands.subscriptions.restore(peer, hello);
   }
 
@@ -336,10 +343,8 @@ export type Work = {
   readonly transactions: Transactions;
 };
 
-const nobody: Identity = { subject: "", publish: [], subscribe: [] };
-
 function newWork(session: Session, numbers: PublishNumbers): Work {
-  const check = new PublishCheck(session.peer?.identity ?? nobody, session.services.limits);
+  const check = new PublishCheck(session.peer?.identity ?? nobody, session.limits);
   const publishing = new Publishing(session, check, numbers);
   const redelivery = new Redelivery(session);
   const subscriptions = new Subscriptions(session, redelivery);

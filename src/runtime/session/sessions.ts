@@ -26,7 +26,6 @@ import { Session } from "./session.ts";
 
 export type SessionsOptions = {
   readonly sessionsMax: number;
-  readonly resumeWindowMs: number;
   readonly journalKeepMs: number;
 };
 
@@ -46,7 +45,7 @@ const actorOf = (id: string) => `session:${id}`;
 export class Sessions {
   readonly #services: Services;
   readonly #supervisor: Supervisor;
-  readonly #options: SessionsOptions;
+  #options: SessionsOptions;
   readonly #held = new Map<string, Held>();
   readonly #loading = new Map<string, Promise<Session | undefined>>();
   readonly #attaching = new Map<string, Promise<unknown>>();
@@ -62,11 +61,15 @@ export class Sessions {
     this.#services = services;
     this.#supervisor = supervisor;
     this.#options = options;
-    this.#ended = new EndedJournals(services.ports.log, options.journalKeepMs);
+    this.#ended = new EndedJournals(services.ports.log);
     this.#ownership = new Ownership(services, {
       taken: (id, owner) => this.#taken(id, owner),
       nodeLost: () => this.#restoreInTime(),
     });
+  }
+
+  configure(options: SessionsOptions): void {
+    this.#options = options;
   }
 
   get size(): number {
@@ -168,7 +171,7 @@ export class Sessions {
     const { ports, limits, node } = this.#services;
     const id = ports.random.token(16) as SessionId;
     const resumeKey = ports.random.token(24);
-    const resumeWindowMs = Math.min(hello.resumeWindowMs ?? this.#options.resumeWindowMs, limits.resumeWindowMsMax);
+    const resumeWindowMs = Math.min(hello.resumeWindowMs ?? limits.resumeWindowMs, limits.resumeWindowMsMax);
     const journal =
       resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: journalKeyOf(id), seq: 0 });
     const session = new Session({ id, services: this.#services, state: initialState, journal });
@@ -372,7 +375,7 @@ export class Sessions {
   sweepEnded(): void {
     const { clock, logger } = this.#services.ports;
     void this.#ended
-      .sweep(clock.now())
+      .sweep(clock.now(), this.#options.journalKeepMs)
       .catch((error: unknown) => logger.log("warn", "ended journals not removed", { error: String(error) }));
   }
 

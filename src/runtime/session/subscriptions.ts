@@ -60,7 +60,7 @@ export class Subscriptions {
       await mustCatchUp(services, frame.start.seq);
     const start = await startOf(frame.start ?? { kind: "new" }, services.ports.log, services.hub.position);
     const at = services.ports.clock.now();
-    const options = bounded(frame, services.limits);
+    const options = bounded(frame, this.#context.limits);
     const recorded = await this.#context.record({
       type: "Subscribe",
       at,
@@ -82,7 +82,7 @@ export class Subscriptions {
 
   #problem(frame: Subscribe): ErrorFrame | undefined {
     const { ref, filter } = frame;
-    const problem = filterProblem(filter, this.#context.services.limits);
+    const problem = filterProblem(filter, this.#context.limits);
     if (problem !== undefined) return errorFrame("badFilter", problem, { ref });
     if (!this.allowed(filter))
       return errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref });
@@ -133,7 +133,8 @@ export class Subscriptions {
   }
 
   #begin(peer: Peer, held: SubscriptionState, start: Start, ref: number): void {
-    const { ports, hub, limits } = this.#context.services;
+    const { services, limits } = this.#context;
+    const { ports, hub } = services;
     const delivery = new Delivery({
       hub,
       log: ports.log,
@@ -258,7 +259,7 @@ export class Subscriptions {
   }
 
   #windowOf(window: Window): Window {
-    const { deliverWindowRecordsMax, deliverWindowBytesMax } = this.#context.services.limits;
+    const { deliverWindowRecordsMax, deliverWindowBytesMax } = this.#context.limits;
     return {
       records: Math.min(window.records, deliverWindowRecordsMax),
       bytes: Math.min(window.bytes, deliverWindowBytesMax),

@@ -55,7 +55,8 @@ export class Transactions {
   }
 
   begin(tx: number): void {
-    const { ports, limits } = this.#context.services;
+    const { services, limits } = this.#context;
+    const { ports } = services;
     if (!ports.log.info().transactions)
       return this.#refuse("transactionsUnavailable", tx, "This log has no atomic commit");
     if (this.#open.has(tx)) return this.#refuse("unexpectedFrame", tx, `Transaction ${tx} is open`);
@@ -68,7 +69,7 @@ export class Transactions {
   publish(tx: number, frame: Publish): Violation | undefined {
     const transaction = this.#touch(tx);
     if (transaction === undefined) return undefined;
-    const { transactionRecordsMax, transactionBytesMax } = this.#context.services.limits;
+    const { transactionRecordsMax, transactionBytesMax } = this.#context.limits;
     for (const record of frame.records) {
       const problem = this.#check.problem(record);
       if (problem !== undefined) return void this.#fail(problem.name, tx, problem.message);
@@ -94,7 +95,7 @@ export class Transactions {
     if (wrong !== undefined) return this.#fail(wrong.name, tx, wrong.message);
     transaction.upTo.push(...upTo);
     transaction.only.push(...only);
-    const { listItemsMax } = this.#context.services.limits;
+    const { listItemsMax } = this.#context.limits;
     if (transaction.upTo.length + transaction.only.length > listItemsMax) {
       this.#fail("transactionTooLarge", tx, `Transaction ${tx} holds more than ${listItemsMax} acknowledgements`);
     }
@@ -184,7 +185,7 @@ export class Transactions {
 
   /** Rolls back what nobody touched for too long. */
   sweep(now: EpochMs): void {
-    const { transactionIdleMs } = this.#context.services.limits;
+    const { transactionIdleMs } = this.#context.limits;
     for (const [tx, { touchedAt }] of this.#open) {
       if (now - touchedAt > transactionIdleMs)
         this.#fail("transactionExpired", tx, `Transaction ${tx} was idle for ${now - touchedAt} ms`);

@@ -3,16 +3,16 @@
  * @module
  */
 import type { Welcome } from "../../protocol/frame.ts";
-import type { Identity } from "../ports.ts";
 import type { Services } from "../services.ts";
 import type { Attached } from "./attached.ts";
+import type { Peer } from "./context.ts";
 
 export function welcomeFrame(
   attached: Extract<Attached, { ok: true }>,
-  identity: Identity,
+  { identity, limits }: Pick<Peer, "identity" | "limits">,
   services: Services,
 ): Welcome {
-  const { ports, limits, node } = services;
+  const { ports, node } = services;
   const { session, outcome, cause, resumeKey, resumeWindowMs } = attached;
   const { epoch, tier, transactions } = ports.log.info();
   const refused = [...session.state.refused.values()].filter(({ n }) => n <= session.publishedUpTo);

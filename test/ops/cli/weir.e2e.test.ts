@@ -73,7 +73,7 @@ describe("weir", () => {
       const cases: readonly (readonly [readonly string[], string])[] = [
         [
           ["sevre"],
-          'weir: Unknown command "sevre", expected one of: serve, publish, tail, history, nats, log, bench, demo\n',
+          'weir: Unknown command "sevre", expected one of: serve, publish, tail, history, nats, log, config, bench, demo\n',
         ],
         [["tail", ">", "--form", "all"], "weir: Unknown option --form, expected one of: "],
         [["tail"], "weir: Missing required positional argument: FILTER\n"],
@@ -84,10 +84,10 @@ describe("weir", () => {
         ],
         [
           ["serve", "--port", "x"],
-          'weir: Wrong configuration\n  flag --port: server.port: must be a whole number from 0 to 65535, got "x"\n',
+          'weir: Wrong configuration\n  flag --port: websocket.port: must be a whole number from 0 to 65535, got "x"\n',
         ],
         [["serve", "--server.prot=1"], "weir: Unknown option --server.prot, expected one of: "],
-        [["serve", "--host", "0.0.0.0"], "weir: Wrong configuration\n  configuration: Nobody could connect: "],
+        [["serve", "--host", "0.0.0.0"], "weir: Wrong configuration\n  profile production: Nobody could connect: "],
       ];
       for (const [args, message] of cases) {
         const { exitCode, out, err } = await weir(args);

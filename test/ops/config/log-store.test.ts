@@ -7,7 +7,11 @@ import { loadConfig, problemLine } from "../../../src/ops/config/load.ts";
 import type { LogStore } from "../../../src/ops/config/log-store.ts";
 
 function load(flags: Record<string, string>, file = "{}") {
-  return loadConfig({ flags: { config: "weir.yaml", ...flags }, env: {}, readFile: () => file });
+  const readFile = (path: string): string => {
+    if (path === "weir.yaml") return file;
+    throw Object.assign(new Error("ENOENT"), { code: "ENOENT" });
+  };
+  return loadConfig({ flags: { config: "weir.yaml", ...flags }, env: {}, readFile });
 }
 function storeOf(flags: Record<string, string>, file?: string): LogStore {
   const loaded = load(flags, file);

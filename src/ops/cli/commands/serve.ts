@@ -5,16 +5,17 @@
 import { readFileSync } from "node:fs";
 import { defineCommand } from "citty";
 import { loadConfig, problemLine } from "../../config/load.ts";
-import { settingKinds } from "../../config/schema.ts";
+import { knownNames } from "../../config/names.ts";
 import { serve } from "../../serve.ts";
 import { strictArguments } from "../arguments.ts";
 import { usageError } from "../exit-code.ts";
 
-const args = {
+/** Short options of the commands that take a gateway's settings. */
+export const serveArgs = {
   config: { type: "string", description: "YAML or JSON file with settings", valueHint: "file" },
   profile: {
     type: "string",
-    description: "development or production; by default development on a loopback host, production on any other",
+    description: "development, testing or production; by default development on a loopback host, else production",
     valueHint: "profile",
   },
   host: { type: "string", description: "Address to listen on, 127.0.0.1 by default", valueHint: "address" },
@@ -29,11 +30,12 @@ const args = {
 
 export const serveCommand = defineCommand({
   meta: { name: "serve", description: "Run a gateway" },
-  args,
+  args: serveArgs,
   run: async ({ rawArgs }) => {
-    const flags = strictArguments(args, rawArgs, settingKinds.keys());
-    const loaded = loadConfig({ flags, env: process.env, readFile: (path) => readFileSync(path, "utf8") });
+    const flags = strictArguments(serveArgs, rawArgs, knownNames);
+    const sources = { flags, env: process.env, readFile: (path: string) => readFileSync(path, "utf8") };
+    const loaded = loadConfig(sources);
     if (!loaded.ok) throw usageError(["Wrong configuration", ...loaded.problems.map(problemLine)].join("\n  "));
-    return await serve(loaded.config);
+    return await serve({ sources, loaded });
   },
 });

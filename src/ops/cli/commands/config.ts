@@ -1,0 +1,95 @@
+/**
+ * `weir config`: what is wrong with the settings, which are in force and why, the same for containers and editors.
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { type CommandDef, defineCommand } from "citty";
+import { systemClock } from "../../../runtime/system.ts";
+import { authenticatorOf } from "../../authenticators.ts";
+import { configFiles, type Loaded, loadConfig, problemLine } from "../../config/load.ts";
+import { knownNames } from "../../config/names.ts";
+import { asEnvironment, asJsonSchema, asTable, asYaml, isGiven } from "../../config/render.ts";
+import { showResolved } from "../../config/running-config.ts";
+import { gatewayConfigOf } from "../../live-gateway.ts";
+import { strictArguments } from "../arguments.ts";
+import { exitCodes, usageError } from "../exit-code.ts";
+import { serveArgs } from "./serve.ts";
+
+type Good = Extract<Loaded, { ok: true }>;
+
+const check = defineCommand({
+  meta: { name: "check", description: "Say what is wrong with the settings, and with the files that they name" },
+  args: serveArgs,
+  run: ({ rawArgs }) => {
+    const { loaded, files } = loadedFrom(rawArgs, serveArgs);
+    authenticatorOf(loaded.config, systemClock());
+    gatewayConfigOf(loaded.config);
+    const given = [...loaded.resolved.values()].filter(({ origin }) => isGiven(origin)).length;
+    const { profile } = loaded.config;
+    console.log(`Good: profile ${profile}, ${given} settings given, ${loaded.resolved.size - given} by default`);
+    for (const file of files) console.log(`  read ${file}`);
+    return exitCodes.done;
+  },
+});
+
+const showArgs = {
+  ...serveArgs,
+  origin: { type: "boolean", description: "Beside each setting where its value comes from" },
+} as const;
+
+const show = defineCommand({
+  meta: { name: "show", description: "Show the settings that a gateway would start with, secrets masked" },
+  args: showArgs,
+  run: ({ rawArgs, args: { origin } }) => {
+    const shown = showResolved(loadedFrom(rawArgs, showArgs).loaded.resolved);
+    console.log(origin === true ? asTable(shown) : asYaml(shown));
+    return exitCodes.done;
+  },
+});
+
+const env = defineCommand({
+  meta: { name: "env", description: "Give the settings as a file for docker run --env-file" },
+  args: serveArgs,
+  run: ({ rawArgs }) => {
+    console.log(asEnvironment(showResolved(loadedFrom(rawArgs, serveArgs).loaded.resolved)));
+    return exitCodes.done;
+  },
+});
+
+const schema = defineCommand({
+  meta: { name: "schema", description: "Give the JSON Schema of the settings, for editors" },
+  args: {},
+  run: () => {
+    console.log(JSON.stringify(asJsonSchema(), undefined, 2));
+    return exitCodes.done;
+  },
+});
+
+export const configCommand = defineCommand({
+  meta: { name: "config", description: "Check and show the settings" },
+  subCommands: { check, show, env, schema },
+});
+
+/** They take what `weir serve` takes. */
+// biome-ignore lint/suspicious/noExplicitAny: citty types every command by its own arguments
+export const configCommands: readonly CommandDef<any>[] = [check, show, env];
+
+/** Ends with every problem where the settings are wrong. */
+function loadedFrom(
+  words: readonly string[],
+  args: typeof serveArgs | typeof showArgs,
+): { readonly loaded: Good; readonly files: readonly string[] } {
+  const read = new Set<string>();
+  const sources = {
+    flags: strictArguments(args, words, knownNames),
+    env: process.env,
+    readFile: (path: string): string => {
+      const content = readFileSync(path, "utf8");
+      read.add(path);
+      return content;
+    },
+  };
+  const loaded = loadConfig(sources);
+  if (!loaded.ok) throw usageError(["Wrong configuration", ...loaded.problems.map(problemLine)].join("\n  "));
+  return { loaded, files: configFiles(sources, loaded.config.profile).filter((path) => read.has(path)) };
+}

@@ -1,0 +1,63 @@
+/**
+ * Settings as text: the file that would give them, a table with where each comes from, an env file for containers.
+ * Secrets are masked or left out.
+ *
+ * Pure.
+ * @module
+ */
+import { stringify } from "yaml";
+import { z } from "zod";
+import { settings, settingsTree } from "./describe.ts";
+import type { ShownSetting } from "./live-config.ts";
+import { profileByHost } from "./load.ts";
+import { environmentName } from "./names.ts";
+import { configSchema, profiles } from "./schema.ts";
+
+/** Whether somebody said so, and not a default or the profile. */
+export function isGiven(origin: string): boolean {
+  return (
+    origin !== "default" && origin !== profileByHost && !profiles.some((profile) => origin === `profile ${profile}`)
+  );
+}
+
+/** Of a configuration file, for editors: a section that is left out is one of defaults. */
+export function asJsonSchema(): unknown {
+  return z.toJSONSchema(configSchema, {
+    io: "input",
+    override: ({ zodSchema, jsonSchema }) => {
+      if (!(zodSchema instanceof z.ZodObject) || jsonSchema.required === undefined) return;
+      const { shape } = zodSchema;
+      jsonSchema.required = jsonSchema.required.filter((name) => !(shape[name] instanceof z.ZodObject));
+    },
+  });
+}
+
+export function asYaml(shown: readonly ShownSetting[]): string {
+  const values = shown.map(({ name, value }) => [name, value] as const);
+  return stringify(settingsTree(values), { lineWidth: 0 }).trimEnd();
+}
+
+export function asTable(shown: readonly ShownSetting[]): string {
+  const rows = [
+    ["SETTING", "VALUE", "ORIGIN"],
+    ...shown.map(({ name, value, origin }) => [name, value === undefined ? "" : JSON.stringify(value), origin]),
+  ];
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")).join("\n");
+}
+
+/** For `docker run --env-file`, which takes everything behind the first `=` as it is. */
+export function asEnvironment(shown: readonly ShownSetting[]): string {
+  const lines = shown.flatMap(({ name, value, origin }) => {
+    const { text = "", range = "", secret = false } = settings.get(name) ?? {};
+    const about = `# ${name}: ${text}. ${range}`;
+    const variable = environmentName(name);
+    if (secret) return ["", about, `# ${variable}=`];
+    const line = `${variable}=${Array.isArray(value) ? value.join(",") : (value ?? "")}`;
+    return ["", about, isGiven(origin) ? line : `# ${line}`];
+  });
+  return [
+    "# Settings of a Weir gateway for docker run --env-file. What is commented out is the default, or a secret.",
+    ...lines,
+  ].join("\n");
+}

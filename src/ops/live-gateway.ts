@@ -1,0 +1,55 @@
+/**
+ * What of the configuration a gateway is told: all of it at its start, and what can change while it runs.
+ * @module
+ */
+import type { Gateway, GatewayConfig, LiveGatewayConfig } from "../runtime/gateway.ts";
+import type { PinoLogger } from "../runtime/logger.ts";
+import type { Clock } from "../runtime/ports.ts";
+import { authenticatorOf, type CurrentAuthenticator } from "./authenticators.ts";
+import type { Config } from "./config/profile.ts";
+import type { Prepare } from "./config/running-config.ts";
+import { readText } from "./read-text.ts";
+
+export function gatewayConfigOf(config: Config): GatewayConfig {
+  const { websocket, discovery, cache } = config;
+  const { host, port, tls, backpressureBytesMax } = websocket;
+  return {
+    ...liveGatewayConfigOf(config),
+    hostname: host,
+    port,
+    backpressureBytesMax,
+    recent: { recordsMax: cache.recentRecords, bytesMax: cache.recentBytes },
+    ...(discovery.node === undefined ? {} : { node: discovery.node }),
+    ...(tls === undefined ? {} : { tls: { cert: readText(tls.cert), key: readText(tls.key) } }),
+  };
+}
+
+function liveGatewayConfigOf({ websocket, log, security, persistence }: Config): LiveGatewayConfig {
+  return {
+    limits: websocket.limits,
+    sessionsMax: websocket.sessionsMax,
+    inflowBytesMax: websocket.inflowBytesMax,
+    origins: security.origins,
+    retention: log.retention,
+    journalKeepMs: persistence.journalKeepMs,
+  };
+}
+
+export type LiveParts = {
+  readonly gateway: Gateway;
+  readonly logger: PinoLogger;
+  readonly authenticator: CurrentAuthenticator;
+  readonly clock: Clock;
+};
+
+/** Puts a changed configuration in force. A key that cannot be read is known before anything has changed. */
+export function prepareLive({ gateway, logger, authenticator, clock }: LiveParts): Prepare {
+  return (config) => {
+    const next = authenticatorOf(config, clock);
+    return () => {
+      gateway.configure(liveGatewayConfigOf(config));
+      authenticator.use(next);
+      logger.setLevel(config.logging.level);
+    };
+  };
+}
