@@ -83,6 +83,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#startedAt = ports.clock.now();
     const counters = new Counters();
     const hub = new Hub(ports.log, {
+      clock: ports.clock,
       output: {
         codecs,
         publish: (channel, data) => this.#listener?.publish(channel, data),

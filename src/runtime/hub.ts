@@ -8,9 +8,16 @@ import type { Seq } from "../protocol/ids.ts";
 import { TopicTrie } from "../protocol/topic-trie.ts";
 import { Feed, type FeedOutput, type FrameBounds } from "./feed.ts";
 import type { EventLog, Follow, LogRecord } from "./log/event-log.ts";
+import type { Clock } from "./ports.ts";
 import { type RecentBounds, RecentRecords } from "./recent-records.ts";
+import { SharedScan } from "./shared-scan.ts";
 
-export type HubOptions = { readonly output: FeedOutput; readonly frame: FrameBounds; readonly recent: RecentBounds };
+export type HubOptions = {
+  readonly clock: Clock;
+  readonly output: FeedOutput;
+  readonly frame: FrameBounds;
+  readonly recent: RecentBounds;
+};
 
 /** Topics whose feeds are remembered; more than this and the memory starts anew. */
 const routesMax = 65_536;
@@ -24,6 +31,8 @@ export class Hub {
   readonly #touched = new Set<Feed>();
   readonly #woken = new Set<() => void>();
   readonly recent: RecentRecords;
+  /** For readers that are behind what is recent. */
+  readonly scan: SharedScan;
   readonly #waiting = new Set<{ readonly seq: Seq; readonly wake: () => void }>();
   #follow: Follow | undefined;
   #feedNumber = 0;
@@ -37,6 +46,7 @@ export class Hub {
     this.#options = options;
     this.position = log.info().lastSeq;
     this.recent = new RecentRecords(this.position, options.recent);
+    this.scan = new SharedScan({ log, recent: this.recent, clock: options.clock });
   }
 
   start(): void {

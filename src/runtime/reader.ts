@@ -141,11 +141,13 @@ export class Reader {
   }
 
   async #readPage(after: Seq): Promise<ReadPage> {
-    const { log, hub, filter } = this.#options;
+    const { hub, filter } = this.#options;
+    const generation = this.#generation;
     const until = hub.position;
     if (after < this.#lastOnlyUpTo) return this.#readLast(after, Math.min(until, this.#lastOnlyUpTo));
     const { records, bytes } = this.#pageBounds();
-    return log.read({ filter, after, until, recordsMax: records, bytesMax: bytes });
+    const isWanted = () => generation === this.#generation;
+    return hub.scan.read({ filter, after, until, recordsMax: records, bytesMax: bytes, isWanted });
   }
 
   async #readLast(after: Seq, until: Seq): Promise<ReadPage> {

@@ -28,21 +28,27 @@ export type ReceiverOptions = {
   readonly window: Window;
   readonly socket: SocketScript;
 };
-export type WorldOptions = { readonly bounds: DeliveryBounds; readonly recentRecords: number };
+export type WorldOptions = {
+  readonly bounds: DeliveryBounds;
+  readonly recentRecords: number;
+  readonly readOverhead: number;
+};
 
 type Word = { readonly kind: "ack" | "hole"; readonly lane: Lane; readonly seq: Seq };
 
 export class DeliveryWorld {
   readonly clock = new ManualClock();
-  readonly log: EventLog = openMemoryLog({ clock: this.clock, epoch: "e" as LogEpoch });
+  readonly log: EventLog;
   readonly hub: Hub;
   readonly bounds: DeliveryBounds;
   readonly receivers: Receiver[] = [];
   #appended = 0;
 
-  constructor({ bounds, recentRecords }: WorldOptions) {
+  constructor({ bounds, recentRecords, readOverhead }: WorldOptions) {
+    this.log = openMemoryLog({ clock: this.clock, epoch: "e" as LogEpoch, readOverhead });
     this.bounds = bounds;
     this.hub = new Hub(this.log, {
+      clock: this.clock,
       output: {
         codecs,
         publish: (channel, data) => {

@@ -60,6 +60,7 @@ const world = fc.record({
     lookaheadRecords: fc.integer({ min: 1, max: 8 }),
   }),
   recentRecords: fc.integer({ min: 1, max: 16 }),
+  readOverhead: fc.constantFrom(0, 3, 1_000),
 });
 
 async function perform(stage: DeliveryWorld, one: Step): Promise<void> {

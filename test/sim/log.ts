@@ -28,6 +28,7 @@ export function logOf(process: SimProcess, inner: EventLog, clock: SimClock, rea
     end: () => later(inner.end()),
     append: (request) => guard(inner.append(request)),
     read: (request) => later(inner.read(request)),
+    readOverhead: inner.readOverhead,
     follow: (after, onRecords, onTrimmed) =>
       follows((alive) => inner.follow(after, (records) => alive() && onRecords(records), onTrimmed)),
     lastPerTopic: (filter, after, max) => later(inner.lastPerTopic(filter, after, max)),

@@ -17,6 +17,7 @@ export class SimStorage {
   readonly #chance: Chance;
   readonly #flushMs: number;
   readonly #readMs: number;
+  readonly #readOverhead: number;
   #failure: "full" | "unavailable" | undefined;
   #failsUntilMs = 0;
   #stalledUntilMs = 0;
@@ -32,6 +33,7 @@ export class SimStorage {
     this.#skewMs = skewMs;
     this.#flushMs = chance.pick([0, 0.5, 5, 40]);
     this.#readMs = chance.pick([0, 0, 2, 50]);
+    this.#readOverhead = chance.fork("overhead of a read").pick([0, 2, 20, 1_000]);
     this.#log = this.#open({});
   }
 
@@ -111,6 +113,7 @@ export class SimStorage {
       ...from,
       clock: portsClock(this.#clock, undefined, this.#skewMs),
       epoch: "sim",
+      readOverhead: this.#readOverhead,
       flushMs: () => Math.max(short(), this.#stalledUntilMs - this.#clock.nowMs),
       answerMs: short,
       failure: () => (this.#clock.nowMs < this.#failsUntilMs ? this.#failure : undefined),

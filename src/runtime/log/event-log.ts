@@ -165,6 +165,8 @@ export type EventLog = {
   /** Requests are stored in the order of the calls. */
   append(request: AppendRequest): Promise<AppendResult>;
   read(request: ReadRequest): Promise<ReadPage>;
+  /** What a `read` costs besides its records, in records of a `read` of everything. 0: next to nothing. */
+  readonly readOverhead: number;
   /**
    * Calls back with every record after `after`, in order, each once, only after it is durable; one call per
    * group commit. What retention took before it was handed over is left out, and that nothing before `firstSeq` is held

@@ -42,6 +42,8 @@ export type MemoryLogOptions = {
   readonly answerMs?: () => number;
   /** Asked before each group; a code makes the whole group fail with it. */
   readonly failure?: () => "full" | "unavailable" | undefined;
+  /** What it says of itself, for tests of what decides by it. Default: 0. */
+  readonly readOverhead?: number;
 };
 
 export type MemoryLog = EventLog & {
@@ -73,10 +75,12 @@ class MemoryEventLog implements MemoryLog {
   #phase: "open" | "closed" | "crashed" = "open";
   readonly #idle: (() => void)[] = [];
   readonly keyValue: MemoryKeyValue;
+  readonly readOverhead: number;
 
   constructor(options: MemoryLogOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.readOverhead = options.readOverhead ?? 0;
     this.#state = (options.image as MemoryState | undefined) ?? new MemoryState(options.epoch);
     this.keyValue = new MemoryKeyValue({
       state: this.#state,

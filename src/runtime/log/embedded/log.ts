@@ -62,6 +62,7 @@ export class EmbeddedLog implements EventLog {
   readonly keyValue: EmbeddedKeyValue;
   readonly journals: Journals;
   readonly blobs: Blobs;
+  readonly readOverhead = 0;
   readonly #parts: EmbeddedLogParts;
   readonly #store: Store;
   readonly #index: LogIndex;
