@@ -5,6 +5,7 @@
  */
 import { freePort } from "../process.ts";
 import { libraryRate, ownRate, type Rate, webSocketLines, webSocketRate } from "./publish.ts";
+import { returning } from "./returning.ts";
 import { serviceLatency } from "./service.ts";
 import { JetStreamStage } from "./stage.ts";
 import { takeover } from "./takeover.ts";
@@ -46,6 +47,37 @@ async function takeovers(): Promise<void> {
   );
 }
 
+async function returns(): Promise<void> {
+  console.log(
+    "\nSessions with 5 of 1 000 topics each, all back at once, beyond the ring of recent records and within it\n",
+  );
+  row(
+    "sessions",
+    "missed each",
+    "whole",
+    "p50 ms",
+    "p99 ms",
+    "all ms",
+    "gateway µs CPU/record",
+    "nats-server µs CPU/record",
+  );
+  row("---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:");
+  for (const missed of [100_000, 10_000]) {
+    await using stage = await JetStreamStage.start();
+    const { missedEach, whole, p50, p99, allMs, deliveries, serverUs, storeUs } = await returning(stage, {
+      ...{ sessions: clients, topicsEach: 5, topics: 1_000, missed },
+    });
+    const times = [p50, p99, allMs].map((ms) => show(ms));
+    row(
+      show(clients),
+      show(missedEach),
+      show(whole),
+      ...times,
+      ...[serverUs, storeUs].map((us) => show(us / deliveries, 1)),
+    );
+  }
+}
+
 async function topics(): Promise<void> {
   await using stage = await JetStreamStage.start();
   console.log("\n200 000 records over so many topics\n");
@@ -57,7 +89,7 @@ async function topics(): Promise<void> {
   }
 }
 
-const parts = { publishing, service, takeovers, topics };
+const parts = { publishing, service, takeovers, returns, topics };
 const asked = process.argv[3]?.split(",") ?? Object.keys(parts);
 for (const name of asked) await parts[name as keyof typeof parts]();
 process.exit(0);

@@ -1,5 +1,5 @@
 /**
- * One pass over the log: the readers that it serves, by filter, and what each of them is given of a stretch.
+ * One pass over the log: the readers that it serves, by filter, and what it holds for them until it is handed out.
  *
  * Does no reading by itself. Owns: a reader is given every record that its filter matches after its place, in order,
  * within the bounds of its page; readers of one filter share one list.
@@ -31,32 +31,48 @@ export type Waiting = {
 
 export const everything = ">";
 
-type Group = { readonly filter: string; readonly readers: Set<Waiting>; found: LogRecord[]; bytes: number };
+type Group = {
+  readonly filter: string;
+  readonly readers: Set<Waiting>;
+  /** Everything that matches after this place, up to the pass's, is found. */
+  since: Seq;
+  found: LogRecord[];
+  bytes: number;
+};
 /** Readers that are given their pages before other work comes in between. */
-const handedOutAtOnce = 128;
+const handedOutAtOnce = 64;
 /** Topics whose groups are remembered; more than this and the memory starts anew. */
 const routesMax = 65_536;
 
 export class ScanPass {
-  /** Everything up to here was handed out. */
+  /** Everything up to here was read. */
   at: Seq;
   /** As far as somebody asks. */
   until: Seq;
+  /** Readers that it serves. */
   size = 0;
+  /** Of what was found and is held. */
+  bytes = 0;
+  /** Records of which that is what matched. */
+  seen = 0;
   readonly #groups = new Map<string, Group>();
   readonly #trie = new TopicTrie<Group>();
   readonly #routes = new Map<string, readonly Group[]>();
+  /** The log ended at the pass's place for whoever asks up to here. */
+  #ended: Seq = 0;
 
   constructor(at: Seq) {
     this.at = at;
     this.until = at;
   }
 
-  join(reader: Waiting): void {
+  /** False: the pass has been by its place, and holds nothing for it any more. */
+  join(reader: Waiting): boolean {
     const { filter, until } = reader.request;
     let group = this.#groups.get(filter);
+    if (reader.passed < (group?.since ?? this.at)) return false;
     if (group === undefined) {
-      group = { filter, readers: new Set(), found: [], bytes: 0 };
+      group = { filter, readers: new Set(), since: this.at, found: [], bytes: 0 };
       this.#groups.set(filter, group);
       this.#trie.add(filter, group);
       this.#routes.clear();
@@ -64,6 +80,7 @@ export class ScanPass {
     group.readers.add(reader);
     this.size++;
     this.until = Math.max(this.until, until);
+    return true;
   }
 
   /** All that are left, where the pass ends. */
@@ -87,41 +104,77 @@ export class ScanPass {
     return density;
   }
 
-  /** Finds who matches what; answers how much each filter did. */
-  *find({ records }: ReadPage): Iterable<readonly [filter: string, count: number]> {
+  /** The next stretch of the log, which was asked for up to `asked`. */
+  take({ records, scannedTo, done }: ReadPage, asked: Seq): void {
     for (const record of records) {
-      for (const group of this.#route(record.topic)) {
+      const groups = this.#route(record.topic);
+      if (groups.length === 0) continue;
+      const size = recordBytes(record);
+      this.bytes += size;
+      for (const group of groups) {
         group.found.push(record);
-        group.bytes += recordBytes(record);
+        group.bytes += size;
       }
     }
-    for (const { filter, found } of this.#groups.values()) yield [filter, found.length];
+    this.seen += records.length;
+    this.at = Math.max(this.at, scannedTo);
+    if (done) this.#ended = asked;
   }
 
-  /** Gives what was found in the stretch up to where it was `asked` for to those who match something, or are at their end. */
-  async handOut(stretch: ReadPage, asked: Seq, pause: () => Promise<void>): Promise<void> {
-    let handedOut = 0;
+  /** Gives what was found to all for whom something was. */
+  handOut(pause: () => Promise<void>): Promise<void> {
+    return this.#give(() => true, pause);
+  }
+
+  /** To those alone who ask for nothing further, or for nothing at all any more. */
+  handOutLast(pause: () => Promise<void>): Promise<void> {
+    return this.#give((reader) => this.#isLastFor(reader) || !reader.request.isWanted(), pause);
+  }
+
+  async #give(isDue: (reader: Waiting) => boolean, pause: () => Promise<void>): Promise<void> {
+    let given = 0;
     for (const group of this.#groups.values()) {
       for (const reader of group.readers) {
-        const page = reader.request.isWanted() ? pageOf(reader, group, { stretch, asked }) : unwanted(reader);
+        const page = isDue(reader) ? this.#pageFor(reader, group) : undefined;
         if (page === undefined) continue;
-        this.#remove(group, reader);
+        group.readers.delete(reader);
+        this.size--;
         reader.resolve(page);
-        if (++handedOut % handedOutAtOnce === 0) await pause();
+        if (++given % handedOutAtOnce === 0) await pause();
       }
-      group.found = [];
-      group.bytes = 0;
     }
-    this.at = Math.max(this.at, stretch.scannedTo);
   }
 
-  #remove(group: Group, reader: Waiting): void {
-    group.readers.delete(reader);
-    this.size--;
-    if (group.readers.size > 0) return;
-    this.#groups.delete(group.filter);
-    this.#trie.remove(group.filter, group);
-    this.#routes.clear();
+  /** Holds nothing any more; answers what part of the records each filter matched. */
+  clear(): (readonly [filter: string, density: number])[] {
+    const densities: [string, number][] = [];
+    for (const group of [...this.#groups.values()]) {
+      densities.push([group.filter, group.found.length / Math.max(1, this.at - group.since)]);
+      Object.assign(group, { since: this.at, found: [], bytes: 0 });
+      if (group.readers.size > 0) continue;
+      this.#groups.delete(group.filter);
+      this.#trie.remove(group.filter, group);
+      this.#routes.clear();
+    }
+    this.bytes = 0;
+    this.seen = 0;
+    return densities;
+  }
+
+  #isLastFor({ request: { until } }: Waiting): boolean {
+    return until <= Math.max(this.at, this.#ended);
+  }
+
+  /** Undefined: nothing for it yet. */
+  #pageFor(reader: Waiting, group: Group): ReadPage | undefined {
+    const { request, passed } = reader;
+    if (!request.isWanted()) return unwanted(reader);
+    const isLast = this.#isLastFor(reader);
+    const found = foundFor(group, passed, request.until);
+    if (found.length === 0 && !isLast) return undefined;
+    const records = fitting(found, group.bytes, request);
+    if (records.length < found.length) return { records, scannedTo: (records.at(-1) as LogRecord).seq, done: false };
+    return { records, scannedTo: Math.max(passed, Math.min(request.until, this.at)), done: isLast };
   }
 
   #route(topic: string): readonly Group[] {
@@ -133,21 +186,6 @@ export class ScanPass {
     }
     return groups;
   }
-}
-
-/** Undefined: nothing for it in this stretch, and it is not at its end. */
-function pageOf(
-  { request, passed }: Waiting,
-  group: Group,
-  { stretch, asked }: { readonly stretch: ReadPage; readonly asked: Seq },
-): ReadPage | undefined {
-  const { until } = request;
-  const isLast = until <= stretch.scannedTo || (stretch.done && until <= asked);
-  const found = foundFor(group, passed, until);
-  if (found.length === 0 && !isLast) return undefined;
-  const records = fitting(found, group.bytes, request);
-  if (records.length < found.length) return { records, scannedTo: (records.at(-1) as LogRecord).seq, done: false };
-  return { records, scannedTo: Math.max(passed, Math.min(until, stretch.scannedTo)), done: isLast };
 }
 
 function foundFor({ found }: Group, after: Seq, until: Seq): readonly LogRecord[] {

@@ -6,7 +6,7 @@
  * A reader is served by a pass that comes by its place, by one that is begun because enough wait for it to be worth
  * its cost, or by a question of its own. Few questions are under way at once: who waits meanwhile is seen together.
  *
- * Bounded: passes, questions, and the records of a stretch. Owns: a page holds what `EventLog.read` would give,
+ * Bounded: passes, questions, and what a pass holds. Owns: a page holds what `EventLog.read` would give,
  * perhaps not as far; a page that nobody wants any more is not read.
  * @module
  */
@@ -21,9 +21,12 @@ export type ScanBounds = {
   readonly passesMax: number;
   /** Reads for one reader that are under way. */
   readonly questionsMax: number;
-  /** Of what a pass reads and hands out at once. */
+  /** Of what a pass reads at once. */
   readonly stretchRecords: number;
   readonly stretchBytes: number;
+  /** Stretches are seen through before what was found in them is handed out, up to so much. */
+  readonly seenRecords: number;
+  readonly heldBytes: number;
 };
 
 export const scanBounds: ScanBounds = {
@@ -31,6 +34,8 @@ export const scanBounds: ScanBounds = {
   questionsMax: 16,
   stretchRecords: 4_096,
   stretchBytes: 4 * 1_048_576,
+  seenRecords: 65_536,
+  heldBytes: 8 * 1_048_576,
 };
 
 export type ScanParts = { readonly log: EventLog; readonly recent: RecentRecords; readonly clock: Clock };
@@ -173,6 +178,7 @@ export class SharedScan {
       this.#takeUp(pass, pass.at + 1);
       do await this.#stretch(pass);
       while (pass.size > 0 && this.#isWorthGoingOn(pass));
+      await this.#handOut(pass);
       this.#waiting.push(...pass.leave());
     } catch (error) {
       for (const { reject } of pass.leave()) reject(error);
@@ -186,11 +192,22 @@ export class SharedScan {
     const { at, until } = pass;
     const page = await this.#page(at, until);
     this.#takeUp(pass, Math.max(page.scannedTo, at + 1));
-    for (const [filter, count] of pass.find(page)) this.#learn(filter, count / Math.max(1, page.scannedTo - at));
-    await pass.handOut(page, until, () => this.#pause());
-    // Who was given a page comes for the next one.
+    pass.take(page, until);
+    if (page.done || pass.seen >= this.#bounds.seenRecords || pass.bytes >= this.#bounds.heldBytes)
+      return this.#handOut(pass);
+    await pass.handOutLast(() => this.#pause());
     await this.#pause();
     this.#takeUp(pass, pass.at + 1);
+  }
+
+  /** Everything that was found. Who was given a page comes for the next one: what is held may be more than one. */
+  async #handOut(pass: ScanPass): Promise<void> {
+    const pause = () => this.#pause();
+    do {
+      await pass.handOut(pause);
+      await pause();
+    } while (this.#takeUp(pass, pass.at + 1) > 0);
+    for (const [filter, density] of pass.clear()) this.#learn(filter, density);
   }
 
   async #page(after: Seq, until: Seq): Promise<ReadPage> {
@@ -204,14 +221,11 @@ export class SharedScan {
     return new Promise((resolve) => this.#parts.clock.soon(resolve));
   }
 
-  /** Those whose place is in [the pass's, end). */
-  #takeUp(pass: ScanPass, end: Seq): void {
-    const others: Waiting[] = [];
-    for (const reader of this.#waiting) {
-      if (reader.passed >= pass.at && reader.passed < end) pass.join(reader);
-      else others.push(reader);
-    }
-    this.#waiting = others;
+  /** Those whose place is before `end` and not before what the pass holds; answers how many. */
+  #takeUp(pass: ScanPass, end: Seq): number {
+    const before = this.#waiting.length;
+    this.#waiting = this.#waiting.filter((reader) => reader.passed >= end || !pass.join(reader));
+    return before - this.#waiting.length;
   }
 
   #isWorthGoingOn(pass: ScanPass): boolean {

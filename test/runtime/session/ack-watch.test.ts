@@ -11,7 +11,7 @@ const even = 0.5;
 
 /** A live receiver to which `count` records were sent, none of them acknowledged. */
 async function stage(count = 3) {
-  const world = new DeliveryWorld({ bounds: limits, recentRecords: 16 });
+  const world = new DeliveryWorld({ bounds: limits, recentRecords: 16, readOverhead: 0 });
   const receiver = world.join({
     filter: "t.*",
     qos: 1,
