@@ -2,7 +2,7 @@
  * Decides who a token names and what it may do.
  *
  * Claims: `sub` (required), `exp`, `nbf`, `iss`, `aud` as in RFC 7519, and
- * `weir: { publish: [filters], subscribe: [filters] }`; what is absent is not allowed. Time comes from the clock.
+ * `weir: { publish: [filters], subscribe: [filters], role }`; what is absent is not allowed. Time comes from the clock.
  * @module
  */
 import { errors, type JWTPayload, jwtVerify } from "jose";
@@ -11,6 +11,7 @@ import { limits } from "../protocol/limits.ts";
 import { filterProblem } from "../protocol/topic.ts";
 import { type FetchJwks, type JwtAlgorithm, type JwtKey, SigningKeysUnavailable, verifyKey } from "./auth-keys.ts";
 import type { Authentication, Authenticator, Clock, Identity } from "./ports.ts";
+import { roles } from "./role.ts";
 
 export type JwtConfig = {
   /** Only these are accepted, and of these only what fits the key. */
@@ -108,17 +109,22 @@ function identityOf(payload: JWTPayload, toleranceMs: number): Authentication {
   if (!Number.isSafeInteger(Math.trunc(expiresMs))) return refuse("tokenInvalid", `Claim exp is out of range: ${exp}`);
   const problem = permissionsProblem(weir);
   if (problem !== undefined) return refuse("tokenInvalid", problem);
-  const { publish = [], subscribe = [] } = weir as Partial<Pick<Identity, "publish" | "subscribe">>;
+  const { publish = [], subscribe = [], role } = weir as Partial<Pick<Identity, "publish" | "subscribe" | "role">>;
   const expiry = exp === undefined ? {} : { expiresAt: Math.trunc(expiresMs) as EpochMs };
-  return { ok: true, identity: { subject: sub, publish, subscribe, ...expiry } };
+  const identity = { subject: sub, publish, subscribe, ...expiry, ...(role === undefined ? {} : { role }) };
+  return { ok: true, identity };
 }
 
 /** Names the place in the claim that is wrong. An unknown name is: a permission misspelt would be no permission. */
 function permissionsProblem(weir: unknown): string | undefined {
   if (typeof weir !== "object" || weir === null || Array.isArray(weir)) return "Claim weir is not an object";
   for (const [name, filters] of Object.entries(weir)) {
+    if (name === "role") {
+      if ((roles as readonly unknown[]).includes(filters)) continue;
+      return `Claim weir.role is none of ${roles.join(", ")}`;
+    }
     if (name !== "publish" && name !== "subscribe")
-      return `Claim weir.${name} is unknown; expected publish or subscribe`;
+      return `Claim weir.${name} is unknown; expected publish, subscribe or role`;
     if (!Array.isArray(filters)) return `Claim weir.${name} is not a list of filters`;
     if (filters.length > filtersMax)
       return `Claim weir.${name} holds ${filters.length} filters; at most ${filtersMax} are allowed`;

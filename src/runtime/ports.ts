@@ -5,6 +5,7 @@
  */
 import type { EpochMs } from "../protocol/ids.ts";
 import type { EventLog } from "./log/event-log.ts";
+import type { Role } from "./role.ts";
 import type { Transport } from "./transport/transport.ts";
 
 export type Timer = { cancel(): void };
@@ -45,6 +46,8 @@ export type Identity = {
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
   readonly expiresAt?: EpochMs;
+  /** Absent: a client and nothing else. */
+  readonly role?: Role;
 };
 export type Authentication =
   | { readonly ok: true; readonly identity: Identity }

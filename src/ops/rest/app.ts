@@ -1,0 +1,131 @@
+/**
+ * The REST API of a node: one application with all routes, its OpenAPI document and the page that shows it.
+ * @module
+ */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { HTTPException } from "hono/http-exception";
+import type { Limits } from "../../protocol/limits.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { HttpHandler } from "../../runtime/http.ts";
+import type { EventLog } from "../../runtime/log/event-log.ts";
+import { UnavailableError } from "../../runtime/log/event-log.ts";
+import type { Authenticator, Clock, Logger } from "../../runtime/ports.ts";
+import { version } from "../../runtime/version.ts";
+import type { LiveConfig } from "../config/live-config.ts";
+import type { MetricsHistory } from "../telemetry/metrics-history.ts";
+import { Access, type ApiKey } from "./access.ts";
+import { Alerts } from "./alerts.ts";
+import { Audit } from "./audit.ts";
+import type { DiagnosticsParts } from "./diagnostics.ts";
+import { docsResponse } from "./docs-page.ts";
+import type { RestApp } from "./endpoint.ts";
+import { LiveAnswers } from "./live.ts";
+import { describeOpenEndpoints } from "./open-endpoints.ts";
+import { notFound, ProblemError, type ProblemStatus, problemResponse } from "./problem.ts";
+import { changeRoutes } from "./routes/changes.ts";
+import { networkRoutes } from "./routes/network.ts";
+import { nodeRoutes } from "./routes/nodes.ts";
+import { publishRoutes } from "./routes/publish.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
+import { settingRoutes } from "./routes/settings.ts";
+import { statsRoutes } from "./routes/stats.ts";
+import { topicRoutes } from "./routes/topics.ts";
+import { Samples } from "./samples.ts";
+
+export type RestOptions = {
+  readonly gateway: Gateway;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: Limits;
+  /** Of clients: their tokens are good here too. */
+  readonly authenticator: Authenticator;
+  readonly keys: () => readonly ApiKey[];
+  readonly config?: LiveConfig | undefined;
+  readonly history?: MetricsHistory | undefined;
+  readonly address: DiagnosticsParts["address"];
+  /** Where an embedded log lies. */
+  readonly directory?: string | undefined;
+};
+
+export type Rest = {
+  readonly handle: HttpHandler;
+  /** Its timers. */
+  stop(): void;
+};
+
+const about = {
+  title: "Weir",
+  version,
+  description:
+    "Management and publishing over HTTP. Send an API key or a client's token as `Authorization: Bearer …` (or a key as `X-API-Key`). Every GET can be followed: `Accept: text/event-stream` answers with events, one when the answer has changed, at most one a second.",
+};
+
+export function createRest(options: RestOptions): Rest {
+  const { gateway, log, clock, logger } = options;
+  const inspector = gateway.inspect();
+  const samples = new Samples(inspector, clock);
+  const app = newApp(logger);
+  const parts = {
+    ...options,
+    app,
+    access: new Access(options),
+    live: new LiveAnswers(clock),
+    audit: new Audit({ log, clock, node: inspector.node().id }),
+    alerts: new Alerts({ inspector, samples, log, clock, logger }),
+    samples,
+    diagnostics: options,
+  };
+  sessionRoutes(parts);
+  topicRoutes(parts);
+  publishRoutes(parts);
+  nodeRoutes(parts);
+  networkRoutes(parts);
+  changeRoutes(parts);
+  settingRoutes(parts);
+  statsRoutes(parts);
+  describeDocument(app);
+  return { handle: (request) => app.fetch(request), stop: () => samples.stop() };
+}
+
+function newApp(logger: Logger): RestApp {
+  const app: RestApp = new OpenAPIHono({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const errors = result.error.issues.map(({ path, message }) => ({ at: ["$", ...path].join("."), message }));
+      const detail = errors.map(({ at, message }) => `${at}: ${message}`).join("; ");
+      throw new ProblemError(400, "badRequest", detail, errors);
+    },
+  });
+  app.notFound((context) =>
+    problemResponse(notFound(`Nothing answers ${context.req.method} at ${context.req.path}; /docs lists what does`)),
+  );
+  app.onError((error) => {
+    if (error instanceof ProblemError) return problemResponse(error);
+    if (error instanceof HTTPException)
+      return problemResponse(new ProblemError(error.status as ProblemStatus, "badRequest", error.message));
+    if (error instanceof UnavailableError)
+      return problemResponse(new ProblemError(503, "logUnavailable", "The event log cannot be reached now"));
+    logger.log("error", "request failed", { error });
+    return problemResponse(new ProblemError(500, "internal", "A bug of the gateway; its log says more"));
+  });
+  return app;
+}
+
+function describeDocument(app: RestApp): void {
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    description: "An API key, or the token of a client",
+  });
+  app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", {
+    type: "apiKey",
+    in: "header",
+    name: "X-API-Key",
+  });
+  describeOpenEndpoints(app);
+  let document: ReturnType<RestApp["getOpenAPI31Document"]> | undefined;
+  const made = () => (document ??= app.getOpenAPI31Document({ openapi: "3.1.0", info: about }));
+  app.get("/openapi.json", (context) => context.json(made()));
+  app.get("/docs", () => docsResponse(made()));
+}

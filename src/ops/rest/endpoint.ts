@@ -1,0 +1,157 @@
+/**
+ * How an endpoint is defined: what it takes and answers as zod schemas, from which both the checks and the OpenAPI
+ * document come, the role that it needs, and a handler that knows nothing of HTTP.
+ *
+ * The same for all: strict parameters, problem details, `no-store`, and server-sent events on what can be read.
+ * @module
+ */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { Role } from "../../runtime/role.ts";
+import { type Access, type Caller, mayAct } from "./access.ts";
+import { eventsResponse, type LiveAnswers } from "./live.ts";
+import { ProblemError, problemSchema } from "./problem.ts";
+
+type Shape = z.ZodObject;
+export type EndpointOptions<P extends Shape, Q extends Shape, B extends z.ZodType> = {
+  readonly method: "get" | "post" | "patch" | "delete";
+  /** As OpenAPI writes it: `/sessions/{id}`. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** `claims`: who has no role is let in, the handler looks at the claims. */
+  readonly role: Role | "claims";
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  /** Takes bytes instead of the body too; the handler reads them of the request. */
+  readonly takesBytes?: boolean;
+  readonly answer: z.ZodType;
+  /** How it is told as events; absent: asked again every second, and told when it has changed. */
+  readonly events?: (ask: Ask<z.infer<P>, z.infer<Q>, z.infer<B>>) => Promise<Response>;
+  /** Of an error that this endpoint alone can have. */
+  readonly problems?: readonly (404 | 409 | 413 | 415 | 422 | 501 | 507)[];
+};
+export type Ask<P, Q, B> = {
+  readonly params: P;
+  readonly query: Q;
+  readonly body: B;
+  readonly caller: Caller;
+  readonly request: Request;
+};
+
+export type RestApp = OpenAPIHono;
+export type Common = { readonly app: RestApp; readonly access: Access; readonly live: LiveAnswers };
+
+const empty = z.strictObject({});
+const json = (schema: z.ZodType) => ({ "application/json": { schema } });
+const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
+const problem = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: problemSchema } },
+});
+
+const said: Readonly<Record<number, string>> = {
+  404: "There is no such thing",
+  409: "It is not in a state in which that can be done",
+  413: "Larger than a limit",
+  415: "A body of another kind",
+  422: "Understood, and cannot be done",
+  501: "This gateway cannot do that",
+  507: "The log is full",
+};
+
+export function endpoint<
+  P extends Shape = typeof empty,
+  Q extends Shape = typeof empty,
+  B extends z.ZodType = z.ZodUndefined,
+>(
+  common: Common,
+  options: EndpointOptions<P, Q, B>,
+  handler: (ask: Ask<z.infer<P>, z.infer<Q>, z.infer<B>>) => unknown,
+): void {
+  const { app, access, live } = common;
+  const { method, path, tag, summary, description, role, params, query, body, answer, problems = [] } = options;
+  const takes = body === undefined ? {} : { ...json(body), ...(options.takesBytes === true ? bytes : {}) };
+  const content = method === "get" ? { ...json(answer), "text/event-stream": { schema: z.string() } } : json(answer);
+  const route = createRoute({
+    method,
+    path,
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    security: [{ bearer: [] }, { apiKey: [] }],
+    request: {
+      query: (query ?? empty) as Shape,
+      ...(params === undefined ? {} : { params: params as Shape }),
+      ...(body === undefined ? {} : { body: { required: options.takesBytes !== true, content: takes } }),
+    },
+    responses: {
+      200: { description: summary, content },
+      400: problem("The request is not as it should be"),
+      401: problem("No credentials, or none that hold"),
+      403: problem(role === "claims" ? "Neither a role nor a claim allows it" : `It needs the role ${role}`),
+      503: problem("What holds the log, or the signing keys, cannot be reached now"),
+      ...Object.fromEntries(problems.map((status) => [status, problem(said[status] ?? "")])),
+    },
+  });
+  const middleware = async (context: Context, next: () => Promise<void>): Promise<void> => {
+    const caller = await access.callerOf(context.req.raw.headers);
+    if (role !== "claims" && !mayAct(caller, role))
+      throw new ProblemError(
+        403,
+        "forbidden",
+        `${caller.who} has the role ${caller.role ?? "none"}, ${role} is needed`,
+      );
+    context.set("caller", caller);
+    await next();
+  };
+  const run = async (context: Context): Promise<Response> => {
+    const caller = context.get("caller") as Caller;
+    const valid = (part: string): never => context.req.valid(part as never) as never;
+    const ask: Ask<z.infer<P>, z.infer<Q>, z.infer<B>> = {
+      params: params === undefined ? ({} as never) : valid("param"),
+      query: valid("query"),
+      body: body === undefined ? (undefined as never) : valid("json"),
+      caller,
+      request: context.req.raw,
+    };
+    const wantsEvents = method === "get" && context.req.header("accept")?.includes("text/event-stream") === true;
+    if (wantsEvents && options.events !== undefined) return await options.events(ask);
+    if (wantsEvents) {
+      const key = `${caller.role} ${role === "claims" ? caller.who : ""} ${context.req.url}`;
+      const again = async (): Promise<string> => JSON.stringify(await handler(ask));
+      return eventsResponse(await live.stream({ key, ask: again, holds: () => access.holds(caller) }));
+    }
+    const value = await handler(ask);
+    if (value instanceof Response) return value;
+    return new Response(`${JSON.stringify(value)}\n`, {
+      headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
+    });
+  };
+  app.openapi({ ...route, middleware: [middleware] } as never, run as never);
+}
+
+/** `cursor` and `max` of every list. */
+export function pageQuery(maxDefault: number, maxMax: number) {
+  return {
+    cursor: z.string().max(256).default("").openapi({ description: "`next` of the page before; none: the first page" }),
+    max: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(maxMax)
+      .default(maxDefault)
+      .openapi({ description: "Items of a page, at most", type: "integer" }),
+  };
+}
+
+export function pageOf(item: z.ZodType, name: string) {
+  return z
+    .strictObject({
+      items: z.array(item),
+      next: z.string().optional().openapi({ description: "Absent: the last page" }),
+    })
+    .openapi(name);
+}
