@@ -4,6 +4,7 @@
  */
 import type { Gateway, GatewayConfig, LiveGatewayConfig } from "../runtime/gateway.ts";
 import type { PinoLogger } from "../runtime/logger.ts";
+import { plainRoutes } from "../runtime/plain/route.ts";
 import type { Clock } from "../runtime/ports.ts";
 import { authenticatorOf, type CurrentAuthenticator } from "./authenticators.ts";
 import type { Config } from "./config/profile.ts";
@@ -18,6 +19,7 @@ export function gatewayConfigOf(config: Config): GatewayConfig {
     hostname: host,
     port,
     backpressureBytesMax,
+    plainRoutes: plainRoutes(websocket.plainRoutes),
     recent: { recordsMax: cache.recentRecords, bytesMax: cache.recentBytes },
     ...(discovery.node === undefined ? {} : { node: discovery.node }),
     ...(tls === undefined ? {} : { tls: { cert: readText(tls.cert), key: readText(tls.key) } }),

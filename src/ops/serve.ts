@@ -18,6 +18,7 @@ import { RunningConfig } from "./config/running-config.ts";
 import { watchFiles } from "./config/watch-files.ts";
 import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLog } from "./log/open-log.ts";
+import { ServedRest } from "./rest/served-rest.ts";
 
 const stopTimeoutMs = 10_000;
 /** For journals and what else the log has to take, after the connections are gone. */
@@ -48,12 +49,14 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const config = settings.current();
   const probe = systemProcess();
   const ports = { clock, random, digest: sha256, log, transport, authenticator, logger, probe };
-  const gateway = createGateway(ports, gatewayConfigOf(config));
+  const rest = new ServedRest({ settings, log, clock, random, logger, authenticator });
+  const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http });
   const prepare = prepareLive({ gateway, logger, authenticator, clock });
   try {
     prepare(config)();
     const listening = await gateway.start();
-    console.log(welcomeText({ ...listening, pid: process.pid }, config));
+    rest.listensAt(listening);
+    console.log(welcomeText({ ...listening, pid: process.pid, adminKey: rest.adminKey }, config));
   } catch (error) {
     await log.close();
     throw listenError(error, config);
@@ -62,6 +65,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const stopFollowing = followSources(settings, sources);
   const signal = await firstSignal();
   stopFollowing();
+  rest.stop();
   settings.stop();
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Publication, PublicationResult } from "./inspection.ts";
-import type { AppendResult, NewRecord } from "./log/event-log.ts";
+import type { AppendRequest, AppendResult, NewRecord } from "./log/event-log.ts";
 import type { Services } from "./services.ts";
 
 type Note = { readonly at: number; readonly digest: string; readonly seqs?: readonly number[] };
@@ -22,7 +22,7 @@ export async function publish(services: Services, publication: Publication): Pro
   const { log, random } = services.ports;
   const { idempotencyKey: key, digest = "" } = publication;
   if (key === undefined)
-    return resultOf(await log.append({ records: named(publication, `rest.${random.token(idBytes)}`) }));
+    return resultOf(await append(services, { records: named(publication, `rest.${random.token(idBytes)}`) }));
   const producer = `rest.${services.ports.digest(key)}`;
   const name = prefix + producer;
   const note: Note = { at: services.ports.clock.now(), digest };
@@ -39,10 +39,23 @@ export async function publish(services: Services, publication: Publication): Pro
     };
   if (before?.seqs !== undefined) return { ok: true, seqs: before.seqs, duplicate: true };
   const numbers = publication.records.map((_, index) => index + 1);
-  const result = await log.append({ records: named(publication, producer), numbered: { producer, after: 0, numbers } });
+  const result = await append(services, {
+    records: named(publication, producer),
+    numbered: { producer, after: 0, numbers },
+  });
   // Only so that a later answer can say where it is: what is stored once is decided by the numbers.
   if (result.ok && !result.duplicate) await log.keyValue.put(name, encode({ ...note, seqs: result.seqs }));
   return resultOf(result);
+}
+
+async function append({ ports, counters }: Services, request: AppendRequest): Promise<AppendResult> {
+  const since = ports.clock.now();
+  const result = await ports.log.append(request);
+  counters.appendLatency.observe(ports.clock.now() - since);
+  if (!result.ok) return result;
+  if (result.duplicate) counters.recordsDuplicate += request.records.length;
+  else counters.recordsPublished += request.records.length;
+  return result;
 }
 
 /** Forgets the keys that are older than a day. */

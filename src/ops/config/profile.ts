@@ -31,6 +31,7 @@ export type Config = {
     readonly sessionsMax: number;
     readonly inflowBytesMax: number;
     readonly backpressureBytesMax: number;
+    readonly plainRoutes: readonly string[];
     readonly limits: Limits;
   };
   readonly log: {
@@ -44,6 +45,7 @@ export type Config = {
     readonly anonymous: Settings["security"]["anonymous"];
     readonly jwt?: JwtConfig;
     readonly origins: readonly string[];
+    readonly apiKeys: readonly string[];
   };
   readonly logging: Settings["logging"];
   readonly monitoring: {
@@ -114,6 +116,7 @@ export function decideConfig(profile: Profile, settings: Settings): Decided {
         anonymous: security.anonymous,
         ...(jwt === undefined ? {} : { jwt }),
         origins: security.origins,
+        apiKeys: security.apiKeys,
       },
       logging,
       monitoring: { history: monitoring.history, ...(tracing === undefined ? {} : { tracing }) },

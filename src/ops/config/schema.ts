@@ -11,6 +11,8 @@ import { type Limits, limits } from "../../protocol/limits.ts";
 import { filterProblem } from "../../protocol/topic.ts";
 import { fixedLimits } from "../../runtime/live-limits.ts";
 import { originRuleProblem } from "../../runtime/origin.ts";
+import { plainRouteProblem, plainRoutesDefault } from "../../runtime/plain/route.ts";
+import { apiKeyProblem } from "../rest/access.ts";
 import { limitNotes, limitRange, unitOf } from "./limit-settings.ts";
 import { logUrlProblem } from "./log-store.ts";
 
@@ -71,6 +73,17 @@ const websocket = z.strictObject({
     description: "Buffered for one socket; beyond it the socket is congested",
     unit: "bytes",
   }),
+  plainRoutes: noted(
+    z
+      .array(checked(plainRouteProblem))
+      .max(64)
+      .default([...plainRoutesDefault]),
+    {
+      description:
+        "Paths that speak plain JSON, and the topic or filter that each reads: `/ws/execution/{id}=execution.{id}`",
+      range: "a list of <path>=<filter>, at most 64",
+    },
+  ),
   limits: z.strictObject(limitShape),
 });
 
@@ -169,6 +182,12 @@ const security = z.strictObject({
   origins: noted(origins.default([]), {
     description:
       "Pages that browsers may connect from, besides the gateway's own: `https://app.example.com`, `*.example.com`, `localhost`, `null`, `*`",
+    live: true,
+  }),
+  apiKeys: noted(z.array(checked(apiKeyProblem)).max(256).default([]), {
+    description:
+      "Keys of the [REST API](rest.md): `<name>:<role>:<SHA-256 of the key in hexadecimal>`. None: in development and testing one of an administrator is made",
+    range: "a list of <name>:<viewer|operator|admin>:<64 hexadecimal digits>, at most 256",
     live: true,
   }),
 });

@@ -88,7 +88,7 @@ const rules: readonly Measured[] = [
       unit: `behind per attached session, all of the last minute, of ${attachedMin} sessions or more`,
       threshold: 0.2,
       advice: "Their receivers take less than is published: see `weir lag`, or widen their windows",
-      setting: "limits.deliverWindowBytes",
+      setting: "websocket.limits.deliverWindowBytes",
     },
     measure: ({ samples }) => {
       const kept = samples.last(windowSeconds);
@@ -104,7 +104,7 @@ const rules: readonly Measured[] = [
       unit: "share of the most that are allowed",
       threshold: 0.9,
       advice: "Past it new clients are told to come again: add a node, or raise the bound",
-      setting: "sessions.max",
+      setting: "websocket.sessionsMax",
     },
     measure: ({ inspector }) => {
       const { sessions, sessionsMax } = inspector.node();

@@ -37,7 +37,8 @@ export type RestOptions = {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly limits: Limits;
+  /** Those in force now. */
+  readonly limits: () => Limits;
   /** Of clients: their tokens are good here too. */
   readonly authenticator: Authenticator;
   readonly keys: () => readonly ApiKey[];

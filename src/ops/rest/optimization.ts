@@ -18,7 +18,7 @@ export const features: readonly Feature[] = [
     name: "batching",
     enabled: true,
     text: "Records of a tick that go the same way leave in one frame, up to deliverRecordsMax and deliverBytesMax",
-    settings: ["limits.deliverRecordsMax", "limits.deliverBytesMax"],
+    settings: ["websocket.limits.deliverRecordsMax", "websocket.limits.deliverBytesMax"],
   },
   {
     name: "sharedEncoding",
@@ -30,13 +30,17 @@ export const features: readonly Feature[] = [
     name: "ring",
     enabled: true,
     text: "The newest records are kept in memory, so that who comes back soon does not make the log read",
-    settings: [],
+    settings: ["cache.recentRecords", "cache.recentBytes"],
   },
   {
     name: "liveAndBehind",
     enabled: true,
     text: "A receiver that cannot follow reads the log at its own pace and costs no memory",
-    settings: ["limits.deliverWindowRecords", "limits.deliverWindowBytes", "limits.lookaheadRecords"],
+    settings: [
+      "websocket.limits.deliverWindowRecords",
+      "websocket.limits.deliverWindowBytes",
+      "websocket.limits.lookaheadRecords",
+    ],
   },
   {
     name: "deduplication",

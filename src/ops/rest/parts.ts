@@ -18,7 +18,8 @@ export type RestParts = Common & {
   readonly gateway: Gateway;
   readonly log: EventLog;
   readonly clock: Clock;
-  readonly limits: Limits;
+  /** Those in force now. */
+  readonly limits: () => Limits;
   readonly audit: Audit;
   readonly alerts: Alerts;
   /** Absent: settings cannot be seen and changed here. */

@@ -2,12 +2,14 @@
  * Which source wins, and what is said about a bad one.
  * @module
  */
+
 import { describe, expect, test } from "bun:test";
 import { settings } from "../../../src/ops/config/describe.ts";
 import { type ConfigSources, loadConfig, problemLine } from "../../../src/ops/config/load.ts";
 import type { Config } from "../../../src/ops/config/profile.ts";
 import { limits } from "../../../src/protocol/limits.ts";
 import { fixedLimits } from "../../../src/runtime/live-limits.ts";
+import { plainRoutesDefault } from "../../../src/runtime/plain/route.ts";
 
 const file = "weir.yaml";
 const secret = "a".repeat(32);
@@ -43,6 +45,7 @@ describe("loadConfig() without any source", () => {
         sessionsMax: 100_000,
         inflowBytesMax: 67_108_864,
         backpressureBytesMax: 4_194_304,
+        plainRoutes: [...plainRoutesDefault],
         limits,
       },
       log: {
@@ -50,7 +53,7 @@ describe("loadConfig() without any source", () => {
         store: { kind: "embedded", directory: "./weir-data" },
         retention: { ageMs: 0, bytes: 0, records: 0 },
       },
-      security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"] },
+      security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"], apiKeys: [] },
       discovery: {},
       logging: { level: "info" },
       monitoring: { history: true },
@@ -105,7 +108,7 @@ describe("loadConfig() with several sources", () => {
 describe("loadConfig() with a bad setting", () => {
   test("names the file and the path, and what is allowed there", () => {
     expect(problemsOf({ file: "websocket: { prot: 1 }" })).toEqual([
-      "weir.yaml: websocket.prot: Unknown setting, expected one of: host, port, tls, sessionsMax, inflowBytesMax, backpressureBytesMax, limits",
+      "weir.yaml: websocket.prot: Unknown setting, expected one of: host, port, tls, sessionsMax, inflowBytesMax, backpressureBytesMax, plainRoutes, limits",
     ]);
     expect(problemsOf({ file: "websocket: { port: 70000 }" })).toEqual([
       "weir.yaml: websocket.port: must be a whole number from 0 to 65535, got 70000",

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { z } from "@hono/zod-openapi";
 import { errorCodes } from "../../../protocol/error-code.ts";
 import { type Lane, type LaneName, laneNames } from "../../../protocol/lane.ts";
+import type { Limits } from "../../../protocol/limits.ts";
 import type { Publication } from "../../../runtime/inspection.ts";
 import { PublishCheck } from "../../../runtime/session/publish-check.ts";
 import { type Caller, mayAct } from "../access.ts";
@@ -68,7 +69,7 @@ export function publishRoutes(parts: RestParts): void {
       problems: [413, 415, 422, 507],
     },
     async (ask) => {
-      const { records, digest } = await recordsOf(ask, parts);
+      const { records, digest } = await recordsOf(ask, parts.limits());
       const key = keyOf(ask.request.headers, ask.caller);
       const result = await parts.gateway
         .control()
@@ -82,7 +83,7 @@ export function publishRoutes(parts: RestParts): void {
 
 type Read = { readonly records: readonly NewRecord[]; readonly digest: string };
 
-async function recordsOf(ask: PublishAsk, { limits }: RestParts): Promise<Read> {
+async function recordsOf(ask: PublishAsk, limits: Limits): Promise<Read> {
   const { caller, query, request } = ask;
   const type = request.headers.get("content-type") ?? "";
   if (type.startsWith("application/octet-stream")) return bytesOf(ask, limits);
@@ -105,7 +106,7 @@ async function recordsOf(ask: PublishAsk, { limits }: RestParts): Promise<Read> 
   return { records, digest: createHash("sha256").update(JSON.stringify(given)).digest("base64url") };
 }
 
-async function bytesOf({ caller, query, request }: PublishAsk, limits: RestParts["limits"]): Promise<Read> {
+async function bytesOf({ caller, query, request }: PublishAsk, limits: Limits): Promise<Read> {
   const { topic, lane = "normal" } = query;
   if (topic === undefined) throw new ProblemError(400, "badRequest", "A body of bytes needs ?topic=");
   const payload = new Uint8Array(await request.arrayBuffer());
@@ -134,7 +135,7 @@ function toRecord(given: Given, at: string, caller: Caller): NewRecord {
 const laneOf = (name: LaneName): Lane => laneNames.indexOf(name) as Lane;
 
 /** The same rules as for clients: topic, permission, sizes. */
-function mustPublish(caller: Caller, records: readonly NewRecord[], limits: RestParts["limits"]): void {
+function mustPublish(caller: Caller, records: readonly NewRecord[], limits: Limits): void {
   const publish = mayAct(caller, "operator") ? [">"] : caller.publish;
   const check = new PublishCheck({ subject: caller.who, publish, subscribe: [] }, limits);
   for (const [index, record] of records.entries()) {

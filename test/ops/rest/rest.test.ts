@@ -1,0 +1,185 @@
+/** The REST API over a real socket: who may do what, what is answered, what is written down. */
+import { describe, expect, test } from "bun:test";
+import { auditKey } from "../../../src/ops/rest/audit.ts";
+import { RestStage } from "./rest-stage.ts";
+
+describe("access", () => {
+  test("nothing is answered without credentials but health, readiness, metrics and the documents", async () => {
+    await using stage = await RestStage.open();
+    const { body } = await stage.call("GET", "/openapi.json", { as: "nobody" });
+    const { paths } = body as { paths: Record<string, Record<string, { security: unknown[] }>> };
+    const open: string[] = [];
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        const at = path.replaceAll(/\{\w+\}/g, "x");
+        const { status } = await stage.request(method.toUpperCase(), at, { as: "nobody" });
+        if (status !== 401) open.push(`${method} ${path} ${status}`);
+      }
+    }
+    expect(open).toEqual(["get /health 200", "get /ready 200", "get /metrics 200"]);
+    expect((await stage.request("GET", "/docs", { as: "nobody" })).status).toBe(200);
+  });
+
+  test("a role that is too low is refused with the role that is needed, and nothing is done", async () => {
+    await using stage = await RestStage.open();
+    await stage.client();
+    const { body: page } = await stage.call("GET", "/api/v1/sessions", { as: "viewer" });
+    const [session] = (page as { items: { id: string }[] }).items;
+    const refused = await stage.call("POST", `/api/v1/sessions/${session?.id}/expire`, { as: "viewer" });
+    expect([refused.status, refused.body]).toMatchObject([
+      403,
+      { cause: "forbidden", detail: "key vera has the role viewer, operator is needed" },
+    ]);
+    expect(stage.gateway.inspect().session(session?.id ?? "")?.status).toBe("attached");
+    const config = await stage.call("PATCH", "/admin/config", { as: "operator", body: { settings: {} } });
+    expect(config.status).toBe(403);
+  });
+
+  test("a client's token has the role of its claim; a key that is unknown, and a token that does not hold, have none", async () => {
+    await using stage = await RestStage.open();
+    const viewer = await stage.token("vic", { role: "viewer" });
+    expect((await stage.call("GET", "/api/v1/nodes", { token: viewer })).status).toBe(200);
+    const nobody = await stage.token("nick", { subscribe: [">"] });
+    expect((await stage.call("GET", "/api/v1/nodes", { token: nobody })).body).toMatchObject({ status: 403 });
+    for (const token of ["guess", `${viewer}x`, await stage.token("old", { role: "admin" }, "-1h")]) {
+      const { status, body, headers } = await stage.call("GET", "/api/v1/nodes", { token });
+      expect([status, headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="weir"']);
+      expect(body).toMatchObject({ title: "Not authenticated" });
+    }
+    const bad = await stage.token("bad", { role: "root" });
+    expect((await stage.call("GET", "/api/v1/nodes", { token: bad })).body).toMatchObject({
+      detail: "Neither an API key nor a token: Claim weir.role is none of viewer, operator, admin",
+    });
+  });
+
+  test("X-API-Key is as good as a bearer token, a withdrawn key is good for nothing", async () => {
+    await using stage = await RestStage.open();
+    const headers = { "X-API-Key": "key-of-vera" };
+    expect((await stage.call("GET", "/stats", { as: "nobody", headers })).status).toBe(200);
+    stage.keys = stage.keys.filter((key) => !key.startsWith("vera"));
+    expect((await stage.call("GET", "/stats", { as: "nobody", headers })).status).toBe(401);
+  });
+});
+
+describe("answers", () => {
+  test("a wrong parameter, an unknown one and broken JSON are 400 with the place", async () => {
+    await using stage = await RestStage.open();
+    const { status, body, headers } = await stage.call("GET", "/api/v1/sessions?max=0");
+    expect([status, headers.get("content-type")]).toEqual([400, "application/problem+json"]);
+    expect(body).toMatchObject({ type: "about:blank", cause: "badRequest", errors: [{ at: "$.max" }] });
+    expect((await stage.call("GET", "/api/v1/sessions?maxx=3")).status).toBe(400);
+    const headersOf = { "Content-Type": "application/json", Authorization: "Bearer key-of-ada" };
+    const broken = await fetch(`${stage.url}/api/v1/publish`, { method: "POST", headers: headersOf, body: "{" });
+    expect([broken.status, broken.headers.get("content-type")]).toEqual([400, "application/problem+json"]);
+  });
+
+  test("what is not there is a 404 problem", async () => {
+    await using stage = await RestStage.open();
+    expect((await stage.call("GET", "/api/v2/nothing")).body).toMatchObject({ status: 404, cause: "notFound" });
+    expect((await stage.call("GET", "/api/v1/sessions/none")).body).toMatchObject({
+      detail: "No session none is on this node",
+    });
+  });
+
+  test("/docs is one page without scripts or anything from elsewhere, under a policy that allows neither", async () => {
+    await using stage = await RestStage.open();
+    const response = await stage.request("GET", "/docs", { as: "nobody" });
+    const page = await response.text();
+    expect(response.headers.get("content-security-policy")).toMatch(/^default-src 'none'; style-src 'sha256-/);
+    expect(page).toContain("/api/v1/topics/{topic}/records");
+    expect(page).not.toMatch(/<script|https?:\/\/|<link|<img/);
+  });
+
+  test("/openapi.json is OpenAPI 3.1 and names what the mission names", async () => {
+    await using stage = await RestStage.open();
+    const { body } = await stage.call("GET", "/openapi.json", { as: "nobody" });
+    const { openapi, paths } = body as { openapi: string; paths: Record<string, object> };
+    expect(openapi).toBe("3.1.0");
+    const network = [
+      "optimization/status",
+      "optimization/statistics",
+      "optimization/configure",
+      "diagnostics/run",
+      "dashboard/summary",
+    ];
+    const resources = [
+      "sessions",
+      "connections",
+      "subscriptions",
+      "topics",
+      "pools",
+      "nodes",
+      "alerts",
+      "audit",
+      "publish",
+    ];
+    const wanted = [
+      ...network.map((name) => `/api/v1/network/${name}`),
+      ...resources.map((name) => `/api/v1/${name}`),
+      ...["/health", "/ready", "/stats", "/metrics", "/admin/stats", "/admin/config", "/api/v1/topics/{topic}/records"],
+    ];
+    expect(wanted.filter((path) => paths[path] === undefined)).toEqual([]);
+  });
+});
+
+describe("changes", () => {
+  test("expire, disconnect and drain do what they say, and the audit holds who, what, before and after", async () => {
+    await using stage = await RestStage.open();
+    await stage.client();
+    const [connection] = stage.gateway.inspect().connections("", 1).items;
+    const at = encodeURIComponent(connection?.id ?? "");
+    expect(
+      (await stage.call("POST", `/api/v1/connections/${at}/disconnect?cause=test`, { as: "operator" })).body,
+    ).toEqual({ ended: true } as never);
+    const session = connection?.session ?? "";
+    expect((await stage.call("POST", `/api/v1/sessions/${session}/expire`, { as: "operator" })).status).toBe(200);
+    expect((await stage.call("POST", `/api/v1/sessions/${session}/expire`, { as: "operator" })).status).toBe(404);
+    const node = stage.gateway.inspect().node().id;
+    const drained = await stage.call("POST", `/api/v1/nodes/${node}/drain?reason=deploy`, { as: "operator" });
+    expect(drained.body).toEqual({ state: "draining" } as never);
+    expect((await fetch(`${stage.url}/ready`)).status).toBe(503);
+    expect((await stage.call("DELETE", `/api/v1/nodes/${node}/drain`, { as: "operator" })).body).toEqual({
+      state: "running",
+    } as never);
+    expect((await stage.call("POST", "/api/v1/nodes/other/drain", { as: "operator" })).status).toBe(409);
+    const { body } = await stage.call("GET", "/api/v1/audit", { as: "operator" });
+    expect((body as { items: object[] }).items).toMatchObject([
+      { seq: 1, who: "key otto", action: "connection.disconnect", after: { cause: "test" }, node },
+      { who: "key otto", action: "session.expire", target: `session/${session}`, after: "ended" },
+      { action: "session.expire", before: "in the log" },
+      { action: "session.expire", failed: `No session ${session} is on this node` },
+      { action: "node.drain", before: "running", after: "draining: deploy" },
+      { action: "node.undrain", before: "draining", after: "running" },
+    ]);
+    expect((await stage.call("GET", "/api/v1/audit", { as: "viewer" })).status).toBe(403);
+  });
+
+  test("nothing is changed while the log cannot take the audit's entry", async () => {
+    await using stage = await RestStage.open();
+    await stage.client();
+    const { journals } = stage.log;
+    const append = journals.append;
+    Object.assign(journals, {
+      append: (request: { key: { kind: string } }) =>
+        request.key.kind === "audit"
+          ? Promise.resolve({ ok: false, code: "unavailable", message: "away", retryable: true })
+          : append.call(journals, request as never),
+    });
+    const node = stage.gateway.inspect().node().id;
+    const { status, body } = await stage.call("POST", `/api/v1/nodes/${node}/drain`);
+    expect([status, body]).toMatchObject([503, { cause: "auditUnavailable" }]);
+    expect(stage.gateway.inspect().node().state).toBe("running");
+    expect(await journals.lastSeq(auditKey)).toBe(0);
+  });
+
+  test("changes made at the same time are all in the audit, in one order", async () => {
+    await using stage = await RestStage.open();
+    const node = stage.gateway.inspect().node().id;
+    const many = Array.from({ length: 6 }, (_, i) => stage.call("POST", `/api/v1/nodes/${node}/drain?reason=r${i}`));
+    expect((await Promise.all(many)).map(({ status }) => status)).toEqual(Array(6).fill(200));
+    const { body } = await stage.call("GET", "/api/v1/audit?max=4");
+    expect(body).toMatchObject({ items: [{ seq: 1 }, { seq: 2 }, { seq: 3 }, { seq: 4 }], next: "4" });
+    const rest = await stage.call("GET", "/api/v1/audit?max=4&after=4");
+    expect((rest.body as { items: object[] }).items).toHaveLength(2);
+  });
+});
