@@ -165,7 +165,7 @@ describe("jwtAuthenticator()", () => {
     ["Claim sub is not a text of 1 to 1024 characters", { sub: "" }],
     ["Claim exp is out of range: 1e+300", { exp: 1e300 }],
     ["Claim weir is not an object", { weir: [] }],
-    ["Claim weir.publsh is unknown; expected publish or subscribe", { weir: { publsh: [] } }],
+    ["Claim weir.publsh is unknown; expected publish, subscribe or role", { weir: { publsh: [] } }],
     ["Claim weir.publish is not a list of filters", { weir: { publish: "orders" } }],
     ["Claim weir.publish[1]: not a text", { weir: { publish: ["a", 1] } }],
     ['Claim weir.subscribe[0]: Filter "a..b" holds an empty token', { weir: { subscribe: ["a..b"] } }],

@@ -114,7 +114,7 @@ describe("loadConfig() with a bad setting", () => {
       "weir.yaml: websocket.port: must be a whole number from 0 to 65535, got 70000",
     ]);
     expect(problemsOf({ file: "websocket: 3" })).toEqual([
-      "weir.yaml: websocket: Expected a section with host, port, tls, sessionsMax, inflowBytesMax, backpressureBytesMax, limits, got a number",
+      "weir.yaml: websocket: Expected a section with host, port, tls, sessionsMax, inflowBytesMax, backpressureBytesMax, plainRoutes, limits, got a number",
     ]);
   });
 
