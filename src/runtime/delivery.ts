@@ -334,7 +334,9 @@ export class Delivery implements LiveReceiver {
 
   /** Does anything wait for an acknowledgement? */
   get waiting(): boolean {
-    return this.qos > 0 && this.#mode !== "ended" && lanes.some((lane) => this.#laneWaits(lane));
+    if (this.qos === 0 || this.#mode === "ended") return false;
+    for (const lane of lanes) if (this.#laneWaits(lane)) return true;
+    return false;
   }
 
   #laneWaits(lane: Lane): boolean {

@@ -24,8 +24,8 @@ export class AckWatch {
     this.#limits = limits;
   }
 
-  /** Is it time to deliver again? `chance` uniform in [0, 1). */
-  due(delivery: Delivery, now: EpochMs, chance: number): boolean {
+  /** Is it time to deliver again? `chance` answers uniformly in [0, 1). */
+  due(delivery: Delivery, now: EpochMs, chance: () => number): boolean {
     if (!delivery.waiting) {
       this.#progress = -1;
       this.tries = 0;
@@ -45,11 +45,11 @@ export class AckWatch {
     return true;
   }
 
-  #waitMs(chance: number): number {
+  #waitMs(chance: () => number): number {
     const wait = Math.min(
       this.#ackWaitMs * 2 ** Math.min(this.tries, 20),
       Math.max(this.#ackWaitMs, this.#limits.ackWaitBackoffMs),
     );
-    return wait * (1 + (chance * 2 - 1) * jitterRatio);
+    return wait * (1 + (chance() * 2 - 1) * jitterRatio);
   }
 }

@@ -271,10 +271,11 @@ export class Subscriptions {
   /** Delivers again what was not acknowledged in time. Answers how many are behind. */
   sweep(now: EpochMs): number {
     const { random } = this.#context.services.ports;
+    const chance = (): number => random.next();
     let behind = 0;
     for (const { delivery, watch } of this.#open.values()) {
       if (delivery.mode === "behind") behind++;
-      if (!watch.due(delivery, now, random.next())) continue;
+      if (!watch.due(delivery, now, chance)) continue;
       const maxDeliver = this.#context.state.subscriptions.get(delivery.filter)?.maxDeliver ?? 0;
       if (maxDeliver > 0 && watch.tries >= maxDeliver) this.#giveUpFirst(delivery, watch.tries);
       else delivery.rewindToAcknowledged();

@@ -7,7 +7,7 @@ import { DeliveryWorld } from "../delivery-world.ts";
 const ackWaitMs = 1_000;
 const backoffMs = 5_000;
 /** Chance that neither takes nor adds. */
-const even = 0.5;
+const even = () => 0.5;
 
 /** A live receiver to which `count` records were sent, none of them acknowledged. */
 async function stage(count = 3) {
@@ -28,7 +28,11 @@ async function stage(count = 3) {
 }
 
 /** Instants within `forMs` at which it was due, asked every millisecond from 0. */
-function dueAt(watch: AckWatch, delivery: Parameters<AckWatch["due"]>[0], options: { forMs: number; chance: number }) {
+function dueAt(
+  watch: AckWatch,
+  delivery: Parameters<AckWatch["due"]>[0],
+  options: { forMs: number; chance: () => number },
+) {
   const due: number[] = [];
   for (let now = 0; now <= options.forMs; now++) if (watch.due(delivery, now, options.chance)) due.push(now);
   return due;
@@ -58,11 +62,11 @@ test("due() takes and adds at most a tenth by chance", async () => {
   for (const [chance, first] of [
     [0, 900],
     [0.25, 950],
-    [even, 1_000],
+    [even(), 1_000],
     [0.999_999, 1_100],
   ] as const) {
     const { delivery, watch } = await stage();
-    expect(dueAt(watch, delivery, { forMs: 1_500, chance })).toEqual([first]);
+    expect(dueAt(watch, delivery, { forMs: 1_500, chance: () => chance })).toEqual([first]);
   }
 });
 

@@ -9,6 +9,8 @@ import type { Clock } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import { HeaderBlock, headersOf } from "./header-block.ts";
 import { newInbox } from "./publisher.ts";
+import { wireOf } from "./wire.ts";
+import type { Incoming } from "./wire-reader.ts";
 
 /** JetStream refused; `code` is its error code. */
 export class JetStreamError extends Error {
@@ -96,13 +98,9 @@ export class Api {
   }
 
   /** An inbox of its own: what a consumer delivers there bears the subject of its stream. */
-  subscribe(receive: Receive): { readonly reply: string; end(): void } {
+  subscribe(receive: (message: Incoming) => void): { readonly reply: string; end(): void } {
     const reply = newInbox(this.nc);
-    const subscription = this.nc.subscribe(reply, {
-      callback: (error, message) => {
-        if (error === null) receive(message);
-      },
-    });
+    const subscription = wireOf(this.nc).subscribe(reply, receive);
     return { reply, end: () => subscription.unsubscribe() };
   }
 

@@ -7,6 +7,7 @@
  */
 
 import type { Seq } from "../../../protocol/ids.ts";
+import type { Clock } from "../../ports.ts";
 import { appended, closedFailure, planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, LogFailure, ProducerNumbers } from "../event-log.ts";
 import { anonymous } from "./headers.ts";
@@ -27,6 +28,7 @@ export type AppendsParts = {
   readonly steps: Steps;
   readonly ordering: Ordering;
   readonly op: () => string;
+  readonly clock: Clock;
   /** These records are stored; none: the log goes that far. */
   readonly stored: (last: Seq, count: number, bytes: number) => void;
 };
@@ -55,15 +57,17 @@ export class Appends {
     if (isPlain && journal !== undefined && records.length === 0) return this.#journalOnly(request);
     const lane = numbered?.producer ?? once?.producer ?? journal?.key.id ?? plainLane;
     return new Promise((resolve) => {
-      const waiting = this.#waiting.get(lane) ?? [];
-      this.#waiting.set(lane, waiting);
-      waiting.push({ request, resolve });
-      if (waiting.length === 1) void this.#lanes.run(lane, () => this.#drain(lane));
+      const waiting = this.#waiting.get(lane);
+      if (waiting !== undefined) return void waiting.push({ request, resolve });
+      const jobs = [{ request, resolve }];
+      this.#waiting.set(lane, jobs);
+      void this.#lanes.run(lane, () => this.#drain(lane, jobs));
     });
   }
 
   /** In turn with the producer's appends. */
   forget(producer: string): Promise<void> {
+    this.#waiting.delete(producer); // What comes from now on comes after it.
     return this.#lanes.run(producer, async () => {
       await this.#numbered.settled(producer);
       await this.#parts.steps.forget(producer);
@@ -78,9 +82,10 @@ export class Appends {
     await this.#numbered.idle();
   }
 
-  async #drain(lane: string): Promise<void> {
-    const jobs = this.#waiting.get(lane) ?? [];
-    this.#waiting.delete(lane);
+  /** With all that this turn of the loop brings. */
+  async #drain(lane: string, jobs: readonly Job[]): Promise<void> {
+    await new Promise<void>((resolve) => this.#parts.clock.soon(resolve));
+    if (this.#waiting.get(lane) === jobs) this.#waiting.delete(lane);
     for (let i = 0; i < jobs.length; ) {
       const group = numberedGroup(jobs, i);
       i += Math.max(1, group.length);

@@ -7,15 +7,15 @@
  * Owns: `last`; a message is handed over only when it is the next one.
  * @module
  */
-import type { Msg } from "@nats-io/transport-node";
 import { pause } from "../../pause.ts";
 import type { Clock, Timer } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
-import { headersOf } from "./header-block.ts";
+import type { Incoming } from "./wire-reader.ts";
 
 export type FollowOptions = {
   readonly stream: string;
+  /** `[everything]`: the server looks at no filter then, which takes a good part of what a delivery costs it. */
   readonly filters: readonly string[];
   /** The last message that is known already. */
   readonly after: number;
@@ -30,6 +30,9 @@ export type FollowOptions = {
   readonly onHole?: (after: number, before: number) => Promise<boolean>;
   readonly onTrouble: (problem: string) => void;
 };
+
+/** Filter of a whole stream. */
+export const everything = ">";
 
 const pullBatch = 5_000;
 /** Two pulls of it are less than what a server keeps for a connection that does not read (64 MiB) before it cuts it. */
@@ -115,7 +118,7 @@ export class Follower {
       if (!(await this.#passHole())) return await pause(this.#clock, retryMs);
       const from = this.#last + 1;
       const config = {
-        ...(filters.length === 1 ? { filter_subject: filters[0] } : { filter_subjects: filters }),
+        ...filtered(filters),
         ...(lastPerSubject === true
           ? { deliver_policy: "last_per_subject" }
           : { deliver_policy: "by_start_sequence", opt_start_seq: from }),
@@ -183,12 +186,12 @@ export class Follower {
     await pause(this.#clock, retryMs);
   }
 
-  #receive(message: ConsumerMessage | "broken"): void {
+  #receive(message: Stored | "broken"): void {
     if (message === "broken") return void this.#restart("gap");
-    if (message.stored.seq <= this.#last) return;
-    if (this.#meetsHole(message.stored.seq)) return void this.#restart("hole");
-    this.#last = message.stored.seq;
-    this.#gathered.push(message.stored);
+    if (message.seq <= this.#last) return;
+    if (this.#meetsHole(message.seq)) return void this.#restart("hole");
+    this.#last = message.seq;
+    this.#gathered.push(message);
     // What came in one read of the socket is handed over in one call.
     if (this.#gathered.length === 1) queueMicrotask(() => this.#handOver());
   }
@@ -211,11 +214,10 @@ export class Follower {
   }
 }
 
-type ConsumerMessage = { readonly stored: Stored };
 type ConsumerOptions = {
   readonly stream: string;
   readonly name: string;
-  readonly receive: (message: ConsumerMessage | "broken") => void;
+  readonly receive: (message: Stored | "broken") => void;
 };
 
 /** One consumer: pulls ahead, and checks that no number of it is missing. */
@@ -260,18 +262,18 @@ class Consumer {
     this.#api.tell(`$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${this.name}`, body, this.#inbox.reply);
   }
 
-  #receive(message: Msg): void {
+  #receive(message: Incoming): void {
     this.heardAt = this.#clock.now();
-    const headers = headersOf(message);
+    const { headers, bytes, from, to } = message;
     const code = headers?.code ?? 0;
     if (code !== 0) return this.#status(code, headers?.get("Nats-Pending-Messages") ?? "");
-    const place = this.#placeOf(message.reply ?? "");
-    if (place.delivered !== this.#delivered + 1) return this.#options.receive("broken");
-    this.#delivered = place.delivered;
+    const { reply } = message;
+    this.#isLong ??= reply.split(".").length >= longPlaceTokens;
+    const { seq, delivered, timeMs } = placeOf(reply, this.#isLong);
+    if (delivered !== this.#delivered + 1) return this.#options.receive("broken");
+    this.#delivered = delivered;
     this.#pullAhead();
-    const { seq, timeMs } = place;
-    const stored = { seq, subject: message.subject, timeMs, headers, data: message.data.slice() };
-    this.#options.receive({ stored });
+    this.#options.receive({ seq, subject: message.subject, timeMs, headers, data: bytes.slice(from, to) });
   }
 
   /** 100: alive. 408, 409: that pull is over, so much of it did not come. Anything else: the consumer is gone. */
@@ -282,19 +284,37 @@ class Consumer {
     this.#asked = left === "" ? this.#delivered : this.#asked - Number(left);
     this.#pullAhead();
   }
+}
 
-  /** `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<ns>.<pending>`; longer where there are domains. */
-  #placeOf(reply: string): { readonly seq: number; readonly delivered: number; readonly timeMs: number } {
-    this.#isLong ??= reply.split(".").length >= longPlaceTokens;
-    const end = this.#isLong ? reply.lastIndexOf(".") : reply.length;
-    const pendingAt = reply.lastIndexOf(".", end - 1);
-    const timeAt = reply.lastIndexOf(".", pendingAt - 1);
-    const deliveredAt = reply.lastIndexOf(".", timeAt - 1);
-    const seqAt = reply.lastIndexOf(".", deliveredAt - 1);
-    return {
-      seq: Number(reply.slice(seqAt + 1, deliveredAt)),
-      delivered: Number(reply.slice(deliveredAt + 1, timeAt)),
-      timeMs: Math.floor(Number(reply.slice(timeAt + 1, pendingAt)) / 1e6),
-    };
-  }
+function filtered(filters: readonly string[]): object {
+  const [first] = filters;
+  if (first === everything) return {};
+  return filters.length === 1 ? { filter_subject: first } : { filter_subjects: filters };
+}
+
+/** Of nanoseconds that are less than a millisecond. */
+const subMsDigits = 6;
+const zero = 48;
+
+/** `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<consumer seq>.<ns>.<pending>`; longer where there are domains. */
+function placeOf(
+  reply: string,
+  isLong: boolean,
+): { readonly seq: number; readonly delivered: number; readonly timeMs: number } {
+  const end = isLong ? reply.lastIndexOf(".") : reply.length;
+  const pendingAt = reply.lastIndexOf(".", end - 1);
+  const timeAt = reply.lastIndexOf(".", pendingAt - 1);
+  const deliveredAt = reply.lastIndexOf(".", timeAt - 1);
+  const seqAt = reply.lastIndexOf(".", deliveredAt - 1);
+  return {
+    seq: numberIn(reply, seqAt + 1, deliveredAt),
+    delivered: numberIn(reply, deliveredAt + 1, timeAt),
+    timeMs: numberIn(reply, timeAt + 1, pendingAt - subMsDigits),
+  };
+}
+
+function numberIn(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let i = from; i < to; i++) value = value * 10 + text.charCodeAt(i) - zero;
+  return value;
 }

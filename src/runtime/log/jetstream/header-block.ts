@@ -17,7 +17,7 @@ export class HeaderBlock {
   }
 
   get #block(): string {
-    this.#text ??= decoder.decode(this.#bytes);
+    this.#text ??= this.#bytes instanceof Buffer ? this.#bytes.toString() : decoder.decode(this.#bytes);
     return this.#text;
   }
 
@@ -39,6 +39,15 @@ export class HeaderBlock {
     if (at < 0) return "";
     const from = at + lineEnd.length + name.length + 1;
     return block.slice(from, block.indexOf(lineEnd, from)).trim();
+  }
+
+  /** The value, where this is the only header. */
+  only(name: string): string | undefined {
+    const block = this.#block;
+    const at = block.indexOf(lineEnd) + lineEnd.length;
+    if (!block.startsWith(`${name}:`, at)) return undefined;
+    const end = block.indexOf(lineEnd, at);
+    return end === block.length - 2 * lineEnd.length ? block.slice(at + name.length + 1, end).trim() : undefined;
   }
 
   each(visit: (name: string, value: string) => void): void {

@@ -1,10 +1,9 @@
 /**
- * NATS headers as bytes, and what Weir says in them. Encoded once, sent as often as needed.
+ * NATS headers as text, and what Weir says in them.
  *
  * Owns: nothing that a client writes as a header can be taken for a header of NATS or of Weir.
  * @module
  */
-import type { MsgHdrs } from "@nats-io/transport-node";
 import { type Lane, normalLane } from "../../../protocol/lane.ts";
 import type { HeaderBlock } from "./header-block.ts";
 
@@ -37,28 +36,13 @@ export const header = {
   at: "Weir-At",
 } as const;
 
-const firstLine = "NATS/1.0\r\n";
-const encoder = new TextEncoder();
-
 export type Fields = Readonly<Record<string, string | number>>;
 
-/** The library asks headers for nothing but their bytes when it publishes. */
-export class EncodedHeaders {
-  readonly bytes: Uint8Array;
-
-  constructor(fields: Fields) {
-    let block = firstLine;
-    for (const name in fields) block += `${name}: ${fields[name]}\r\n`;
-    this.bytes = encoder.encode(`${block}\r\n`);
-  }
-
-  encode(): Uint8Array {
-    return this.bytes;
-  }
-}
-
-export function headers(fields: Fields): MsgHdrs {
-  return new EncodedHeaders(fields) as unknown as MsgHdrs;
+/** Each with its end. */
+export function headerLines(fields: Fields): string {
+  let lines = "";
+  for (const name in fields) lines += `${name}: ${fields[name]}\r\n`;
+  return lines;
 }
 
 // --- of records ---
@@ -104,6 +88,8 @@ function bare(): Record<string, string | number> {
 /** What a message says about its record: services' own headers are the record's. */
 export function readRecordHeaders(found: HeaderBlock | undefined): RecordHeaders & { readonly id: string | undefined } {
   if (found === undefined) return { lane: normalLane, id: undefined };
+  const messageId = found.only(header.id);
+  if (messageId !== undefined) return { lane: normalLane, id: recordIdOf(messageId) };
   let lane: Lane = normalLane;
   let id: string | undefined;
   const own: [string, string][] = [];
@@ -112,13 +98,19 @@ export function readRecordHeaders(found: HeaderBlock | undefined): RecordHeaders
     if (!reserved.test(name)) own.push([name, value]);
     else if (name === header.lane) lane = laneOf(value);
     else if (name === header.recordId) id = decodeURIComponent(value);
-    else if (name === header.id && !value.startsWith(anonymous)) id ??= value.replace(incarnation, "");
+    else if (name === header.id) id ??= recordIdOf(value);
     else if (name === header.more) {
       own.push(...moreOf(value));
       hasHeaders = true;
     }
   });
   return own.length === 0 && !hasHeaders ? { lane, id } : { lane, id, headers: Object.fromEntries(own) };
+}
+
+/** What a message id says of the record's id. */
+function recordIdOf(messageId: string): string | undefined {
+  if (messageId.startsWith(anonymous)) return undefined;
+  return messageId.includes("~") ? messageId.replace(incarnation, "") : messageId;
 }
 
 export function encodeId(id: string): string {

@@ -22,7 +22,7 @@ import type {
 import type { Api } from "./api.ts";
 import { Appends } from "./appends.ts";
 import { JetStreamBlobs } from "./blobs.ts";
-import { Follower } from "./follower.ts";
+import { everything, Follower } from "./follower.ts";
 import { JetStreamJournals } from "./journals.ts";
 import { JetStreamKeyValue } from "./key-value.ts";
 import type { Ordering } from "./numbered.ts";
@@ -55,7 +55,6 @@ export type JetStreamParts = {
   readonly awaySince: () => EpochMs | undefined;
 };
 
-const everything = ">";
 /** Other nodes and the stream's own limits move its ends too. */
 const refreshMs = 10_000;
 

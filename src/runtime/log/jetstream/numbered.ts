@@ -11,6 +11,7 @@ import type { Seq } from "../../../protocol/ids.ts";
 import { planAppend } from "../append-plan.ts";
 import type { AppendRequest, AppendResult, LogFailure, NewRecord, ProducerNumbers } from "../event-log.ts";
 import { header } from "./headers.ts";
+import { Line } from "./line.ts";
 import type { Producer, Producers } from "./producers.ts";
 import { failureOf, type Message, type Published, type Publisher, refusal } from "./publisher.ts";
 import { numberId, recordMessage } from "./records.ts";
@@ -35,20 +36,16 @@ export type NumberedParts = {
 type Numbered = AppendRequest & { readonly numbered: ProducerNumbers };
 export type NumberedJob = { readonly request: Numbered; readonly resolve: (result: AppendResult) => void };
 type One = { readonly number: number; readonly message: Message };
-/** What a job is answered: at once, or when its records from `from` on are stored. */
-type Planned = { readonly job: NumberedJob; readonly from: number; readonly answer: AppendResult | undefined };
+/** What a job is answered: at once, or when its records from `from` on are stored, and so `end` of all that is sent. */
+type Planned = {
+  readonly job: NumberedJob;
+  readonly from: number;
+  readonly end: number;
+  readonly answer: AppendResult | undefined;
+};
+type Plan = { readonly planned: readonly Planned[]; readonly ones: readonly One[] };
 type Outcome = "known" | "unknown";
 type Refused = Published & { readonly ok: false };
-
-/** Appends of a producer that were sent and are not all answered. */
-type Line = {
-  readonly name: string;
-  /** The mark when all of them are stored. */
-  mark: number | undefined;
-  /** Counts what broke it: what was planned before is not stored without a hole. */
-  breaks: number;
-  tail: Promise<void>;
-};
 
 /** Of the server for a batch; a step's deciding message counts. */
 export const batchMessagesMax = 1_000;
@@ -66,32 +63,30 @@ export class NumberedAppends {
   async append(jobs: readonly NumberedJob[]): Promise<void> {
     const { producers, ordering } = this.#parts;
     const producer = await producers.get((jobs[0] as NumberedJob).request.numbered.producer);
-    const line = this.#line(producer);
+    const line = this.#lines.get(producer.name) ?? this.#newLine(producer.name);
     const { planned, ones } = this.#plan(producer, line.mark ?? producer.mark, jobs);
-    if (ones.length === 0) return this.#afterTail(line, () => answerAll(planned, new Map()));
+    if (ones.length === 0) return this.#send(producer, line, { planned, ones });
     if (!(await producers.begin(producer))) {
       producers.ended(producer, "known");
-      return answerAll(planned, new Map());
+      return answerAll(planned, []);
     }
     if (ordering !== "pipeline") {
-      const stored = new Map<number, Seq>();
+      const stored: Seq[] = [];
       const failed = await this.#inUnits(producer, ones, stored);
       producers.ended(producer, failed?.code === "unavailable" ? "unknown" : "known");
       return answerAll(planned, stored, failed === undefined ? notWhole : failureOf(failed));
     }
     line.mark = (ones[ones.length - 1] as One).number;
-    const results = ones.map((one) => this.#publishOne(producer, one));
-    const { breaks } = line;
-    this.#afterTail(line, () => this.#settle(producer, line, { planned, ones, results, breaks }));
+    this.#send(producer, line, { planned, ones });
   }
 
   /** Resolves when everything that was sent for this producer is answered. */
   async settled(producer: string): Promise<void> {
-    await this.#lines.get(producer)?.tail;
+    await this.#lines.get(producer)?.settled();
   }
 
   async idle(): Promise<void> {
-    await Promise.all([...this.#lines.values()].map(({ tail }) => tail));
+    await Promise.all([...this.#lines.values()].map((line) => line.settled()));
   }
 
   message(
@@ -102,80 +97,84 @@ export class NumberedAppends {
     return before === number - 1 ? message : { ...message, fields: { ...message.fields, [header.after]: before } };
   }
 
-  #line({ name }: Producer): Line {
-    let line = this.#lines.get(name);
-    if (line === undefined) {
-      line = { name, mark: undefined, breaks: 0, tail: Promise.resolve() };
-      this.#lines.set(name, line);
-    }
+  #newLine(name: string): Line {
+    const line: Line = new Line(name, () => {
+      if (this.#lines.get(name) === line) this.#lines.delete(name);
+    });
     return line;
   }
 
-  #afterTail(line: Line, run: () => void | Promise<void>): void {
-    const tail = line.tail.then(run);
-    line.tail = tail;
-    this.#lines.set(line.name, line); // it may have run empty while its next append was being prepared
-    void tail.then(() => {
-      if (line.tail === tail) this.#lines.delete(line.name);
-    });
-  }
-
   /** What each request is: answered already, or so many of its records are to be stored. */
-  #plan(producer: Producer, from: number | undefined, jobs: readonly NumberedJob[]) {
+  #plan(producer: Producer, from: number | undefined, jobs: readonly NumberedJob[]): Plan {
     const planned: Planned[] = [];
     const ones: One[] = [];
     let mark = from;
+    const view = { mark: () => mark, done: () => undefined, journalHead: () => 0 };
     for (const job of jobs) {
       const { request } = job;
-      const plan = planAppend(request, { mark: () => mark, done: () => undefined, journalHead: () => 0 });
-      if (plan.kind === "answer") planned.push({ job, from: 0, answer: plan.result });
-      else {
-        planned.push({ job, from: plan.from, answer: undefined });
-        for (let i = plan.from; i < request.records.length; i++) {
-          const number = request.numbered.numbers[i] as number;
-          const record = request.records[i] as NewRecord;
-          ones.push({ number, message: this.message(producer, { record, number, before: mark ?? 0 }) });
-          mark = number;
-        }
+      const plan = planAppend(request, view);
+      if (plan.kind === "answer") {
+        planned.push({ job, from: 0, end: 0, answer: plan.result });
+        continue;
       }
+      for (let i = plan.from; i < request.records.length; i++) {
+        const number = request.numbered.numbers[i] as number;
+        const record = request.records[i] as NewRecord;
+        ones.push({ number, message: this.message(producer, { record, number, before: mark ?? 0 }) });
+        mark = number;
+      }
+      planned.push({ job, from: plan.from, end: ones.length, answer: undefined });
     }
     return { planned, ones };
   }
 
-  /** In the order in which they were sent. Each append is answered as soon as its own records are stored. */
-  async #settle(
-    producer: Producer,
-    line: Line,
-    sent: {
-      readonly planned: readonly Planned[];
-      readonly ones: readonly One[];
-      readonly results: readonly Promise<Published>[];
-      readonly breaks: number;
-    },
-  ): Promise<void> {
-    const stored = new Map<number, Seq>();
+  /** One after the other without waiting. Each append is answered as soon as its own records are stored. */
+  #send(producer: Producer, line: Line, { planned, ones }: Plan): void {
+    const { producers, publisher } = this.#parts;
+    const stored: Seq[] = [];
+    const { breaks } = line;
     let outcome: Outcome = "known";
     let answered = 0;
     let failure = notWhole;
-    for (const [i, one] of sent.ones.entries()) {
-      const result = await (sent.results[i] as Promise<Published>);
-      if (!result.ok) {
-        if (result.code === "unavailable") outcome = "unknown";
-        if (failure === notWhole) failure = failureOf(result);
-        if (line.breaks !== sent.breaks) continue;
-        line.breaks++;
-        line.mark = undefined;
-      } else if (line.breaks === sent.breaks) {
-        this.#note(producer, one, result, stored);
-        answered = answerUpTo(sent.planned, answered, { mark: one.number, stored });
-      } else if (one.number > (producer.mark ?? 0)) producer.ahead.set(one.number, result.seq);
+    const refused = (result: Refused): void => {
+      if (result.code === "unavailable") outcome = "unknown";
+      if (failure === notWhole) failure = failureOf(result);
+      if (line.breaks !== breaks) return;
+      line.breaks++;
+      line.mark = undefined;
+    };
+    this.#lines.set(line.name, line); // It may have run empty while this append was being prepared.
+    const settled = line.push({
+      count: ones.length,
+      take: (result, i) => {
+        const one = ones[i] as One;
+        if (!result.ok) return refused(result);
+        if (line.breaks === breaks) {
+          this.#note(producer, one, result, stored);
+          while ((planned[answered]?.end ?? Number.POSITIVE_INFINITY) <= stored.length)
+            answerAll([planned[answered++] as Planned], stored);
+        } else if (one.number > (producer.mark ?? 0)) producer.ahead.set(one.number, result.seq);
+      },
+      done: () => {
+        if (ones.length > 0) producers.ended(producer, outcome);
+        answerAll(planned.slice(answered), stored, failure);
+      },
+    });
+    if (producer.ahead.size === 0)
+      return publisher.publishEach(
+        ones.map(({ message }) => message),
+        line.name,
+        settled,
+      );
+    for (const [i, { number, message }] of ones.entries()) {
+      const ahead = producer.ahead.get(number);
+      if (ahead !== undefined) settled({ ok: true, seq: ahead, duplicate: true }, i);
+      else publisher.publishEach([message], line.name, (result) => settled(result, i));
     }
-    this.#parts.producers.ended(producer, outcome);
-    answerAll(sent.planned.slice(answered), stored, failure);
   }
 
   /** Answers the refusal that ended it, if one did. */
-  async #inUnits(producer: Producer, ones: readonly One[], stored: Map<number, Seq>): Promise<Refused | undefined> {
+  async #inUnits(producer: Producer, ones: readonly One[], stored: Seq[]): Promise<Refused | undefined> {
     const messages = ones.map(({ message }) => message);
     for (let from = 0; from < ones.length; ) {
       const size = this.#parts.ordering === "batch" ? unitFrom(messages, from).length : 1;
@@ -205,35 +204,15 @@ export class NumberedAppends {
   #publishOne(producer: Producer, { number, message }: One): Promise<Published> {
     const ahead = producer.ahead.get(number);
     if (ahead !== undefined) return Promise.resolve({ ok: true, seq: ahead, duplicate: true });
-    return this.#parts.publisher.publish([message], this.#parts.ordering === "pipeline" ? producer.name : "");
+    return this.#parts.publisher.publish([message]);
   }
 
-  #note(
-    producer: Producer,
-    { number, message }: One,
-    result: Published & { ok: true },
-    stored: Map<number, Seq>,
-  ): void {
-    stored.set(number, result.seq);
+  #note(producer: Producer, { number, message }: One, result: Published & { ok: true }, stored: Seq[]): void {
+    stored.push(result.seq);
     producer.ahead.delete(number);
     this.#parts.producers.moved(producer, number, result.seq);
     this.#parts.stored(result.seq, result.duplicate ? 0 : 1, result.duplicate ? 0 : sizeOf(message));
   }
-}
-
-/** Answers, in order, those whose records are all stored; how many are answered then. */
-function answerUpTo(
-  planned: readonly Planned[],
-  from: number,
-  { mark, stored }: { readonly mark: number; readonly stored: ReadonlyMap<number, Seq> },
-): number {
-  let at = from;
-  for (; at < planned.length; at++) {
-    const next = planned[at] as Planned;
-    if (next.answer === undefined && (next.job.request.numbered.numbers.at(-1) ?? 0) > mark) break;
-    answerAll([next], stored);
-  }
-  return at;
 }
 
 const notWhole: LogFailure = {
@@ -243,16 +222,16 @@ const notWhole: LogFailure = {
   retryable: true,
 };
 
-function answerAll(planned: readonly Planned[], stored: ReadonlyMap<number, Seq>, failure = notWhole): void {
-  for (const { job, from, answer } of planned) job.resolve(answer ?? answerOf(job.request, from, stored) ?? failure);
-}
-
-/** Absent: not all of it is stored. */
-function answerOf(request: Numbered, from: number, stored: ReadonlyMap<number, Seq>): AppendResult | undefined {
-  const { numbers } = request.numbered;
-  const seqs = numbers.map((number, i) => (i < from ? 0 : stored.get(number)));
-  if (seqs.some((seq) => seq === undefined)) return undefined;
-  return { ok: true, seqs: seqs as Seq[], duplicate: from > 0 && from === numbers.length };
+function answerAll(planned: readonly Planned[], stored: readonly Seq[], failure = notWhole): void {
+  for (const { job, from, end, answer } of planned) {
+    if (answer !== undefined) job.resolve(answer);
+    else if (end > stored.length) job.resolve(failure);
+    else {
+      const unknown = new Array<Seq>(from).fill(0);
+      const seqs = stored.slice(end - (job.request.records.length - from), end);
+      job.resolve({ ok: true, seqs: from === 0 ? seqs : [...unknown, ...seqs], duplicate: false });
+    }
+  }
 }
 
 /** So many from here on as fit in one batch. */

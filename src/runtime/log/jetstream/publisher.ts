@@ -5,11 +5,13 @@
  * under way are bounded. Nothing is sent while the connection is away: the client library would drop it unseen.
  * @module
  */
-import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { createInbox, type NatsConnection } from "@nats-io/transport-node";
 import type { EpochMs } from "../../../protocol/ids.ts";
 import type { Clock, Timer } from "../../ports.ts";
 import type { LogFailure } from "../event-log.ts";
-import { type Fields, header, headers } from "./headers.ts";
+import { type Fields, header, headerLines } from "./headers.ts";
+import { type Wire, wireOf } from "./wire.ts";
+import type { Incoming } from "./wire-reader.ts";
 
 export type Message = { readonly subject: string; readonly fields: Fields; readonly payload: Uint8Array };
 
@@ -60,12 +62,16 @@ export const publisherDefaults: PublisherOptions = {
   deadlineMs: 30_000,
 };
 
+/** What became of one of several messages. */
+export type Settled = (result: Published, index: number) => void;
+
 type Pending = {
   readonly messages: readonly Message[];
   readonly line: string;
   readonly bytes: number;
   readonly deadline: EpochMs;
-  readonly resolve: (result: Published) => void;
+  readonly index: number;
+  readonly settled: Settled;
   sendAt: EpochMs;
   tries: number;
 };
@@ -76,7 +82,7 @@ const retryMsMax = 500;
 const decoder = new TextDecoder();
 
 export class Publisher {
-  readonly #nc: NatsConnection;
+  readonly #wire: Wire;
   readonly #clock: Clock;
   readonly #options: PublisherOptions;
   readonly #inbox: string;
@@ -89,22 +95,18 @@ export class Publisher {
   #bytes = 0;
   #token = 0;
   #batches = 0;
+  #beginning = false;
   #connected = true;
   #closed = false;
   #sweep: Timer | undefined;
 
   constructor(nc: NatsConnection, clock: Clock, options: PublisherOptions) {
-    this.#nc = nc;
+    this.#wire = wireOf(nc);
     this.#clock = clock;
     this.#options = options;
     const prefix = newInbox(nc);
     this.#inbox = `${prefix}.`;
-    nc.subscribe(`${prefix}.*`, {
-      // An exception here would leave the connection open and deaf.
-      callback: (error, message) => {
-        if (error === null) this.#answered(message);
-      },
-    });
+    this.#wire.subscribe(`${prefix}.*`, (message) => this.#answered(message));
   }
 
   get pending(): number {
@@ -116,26 +118,30 @@ export class Publisher {
    * any more once something before it was given up: it would be stored without that.
    */
   publish(messages: readonly [Message, ...Message[]], line = ""): Promise<Published> {
-    if (this.#closed) return Promise.resolve(unavailable("the log is closed"));
-    let bytes = 0;
-    for (const { payload, subject } of messages) bytes += payload.byteLength + subject.length + 128;
-    if (this.#waiting.length >= this.#options.waitingMax)
-      return Promise.resolve(unavailable(`${this.#waiting.length} publishes wait for NATS already`));
     return new Promise((resolve) => {
-      const now = this.#clock.now();
-      const pending = {
-        messages,
-        line,
-        bytes,
-        deadline: now + this.#options.deadlineMs,
-        resolve,
-        sendAt: now,
-        tries: 0,
-      };
-      if (this.#waiting.length > 0 || !this.#fits(pending)) this.#waiting.push(pending);
-      else this.#begin(pending, now);
+      this.#accept({ messages, line, index: 0, settled: resolve }, this.#clock.now());
       this.#sweepSoon();
     });
+  }
+
+  /** As `publish`, each message by itself, one after the other without waiting. `settled` may be called at once. */
+  publishEach(messages: readonly Message[], line: string, settled: Settled): void {
+    const now = this.#clock.now();
+    for (let index = 0; index < messages.length; index++)
+      this.#accept({ messages: [messages[index] as Message], line, index, settled }, now);
+    this.#sweepSoon();
+  }
+
+  #accept({ messages, line, index, settled }: Pick<Pending, "messages" | "line" | "index" | "settled">, now: EpochMs) {
+    if (this.#closed) return settled(unavailable("the log is closed"), index);
+    if (this.#waiting.length >= this.#options.waitingMax)
+      return settled(unavailable(`${this.#waiting.length} publishes wait for NATS already`), index);
+    let bytes = 0;
+    for (const { payload, subject } of messages) bytes += payload.byteLength + subject.length + 128;
+    const deadline = now + this.#options.deadlineMs;
+    const pending = { messages, line, bytes, deadline, index, settled, sendAt: now, tries: 0 };
+    if (this.#waiting.length > 0 || !this.#fits(pending)) this.#waiting.push(pending);
+    else this.#begin(pending, now);
   }
 
   /** One may always be under way, however large. */
@@ -180,14 +186,14 @@ export class Publisher {
     this.#closed = true;
     this.#sweep?.cancel();
     for (const token of [...this.#pending.keys()]) this.#settle(token, unavailable("the log is closed"));
-    for (const { resolve } of this.#waiting.splice(0)) resolve(unavailable("the log is closed"));
+    for (const { settled, index } of this.#waiting.splice(0)) settled(unavailable("the log is closed"), index);
   }
 
   #send(token: number, pending: Pending, now: EpochMs): void {
-    this.#refused.delete(pending);
+    if (this.#refused.size > 0) this.#refused.delete(pending);
     pending.sendAt = now + this.#options.resendMs;
     pending.tries++;
-    const reply = this.#inbox + token.toString(36);
+    const reply = `${this.#inbox}${token}`;
     const [first] = pending.messages;
     try {
       if (pending.messages.length === 1) this.#write(first as Message, reply, undefined);
@@ -205,25 +211,25 @@ export class Publisher {
       const last = i === messages.length - 1;
       const batch: Record<string, string | number> = { [header.batchId]: id, [header.batchSequence]: i + 1 };
       if (last) batch[header.batchCommit] = 1;
-      this.#write(messages[i] as Message, i === 0 || last ? reply : undefined, batch);
+      this.#write(messages[i] as Message, i === 0 || last ? reply : "", batch);
     }
   }
 
-  #write({ subject, fields, payload }: Message, reply: string | undefined, batch: Fields | undefined): void {
-    const hdrs: MsgHdrs = headers(batch === undefined ? fields : { ...fields, ...batch });
-    this.#nc.publish(subject, payload, reply === undefined ? { headers: hdrs } : { reply, headers: hdrs });
+  #write({ subject, fields, payload }: Message, reply: string, batch: Fields | undefined): void {
+    const lines = headerLines(fields);
+    this.#wire.publish({ subject, header: batch === undefined ? lines : lines + headerLines(batch), payload }, reply);
   }
 
-  #answered(message: Msg): void {
-    const token = Number.parseInt(message.subject.slice(this.#inbox.length), 36);
+  #answered(message: Incoming): void {
+    const token = message.numberAfter(this.#inbox.length);
     const pending = this.#pending.get(token);
     if (pending === undefined) return;
-    if (message.data.length === 0) {
+    if (message.from === message.to) {
       // The first message of a batch is answered with nothing when it was taken; 503: no stream listens now.
-      if (message.headers !== undefined && message.headers.code >= 400) this.#again(pending);
+      if ((message.headers?.code ?? 0) >= 400) this.#again(pending);
       return;
     }
-    const result = parseAnswer(message.data);
+    const result = parseAnswer(message);
     if (!result.ok && typeof result.code === "number" && transient.has(result.code)) this.#again(pending);
     else this.#settle(token, result);
   }
@@ -237,11 +243,21 @@ export class Publisher {
     const pending = this.#pending.get(token);
     if (pending === undefined) return;
     this.#pending.delete(token);
-    this.#refused.delete(pending);
+    if (this.#refused.size > 0) this.#refused.delete(pending);
     this.#messages -= pending.messages.length;
     this.#bytes -= pending.bytes;
-    pending.resolve(result);
-    if (this.#waiting.length > 0 && !this.#closed) this.#beginWaiting();
+    pending.settled(result, pending.index);
+    if (this.#waiting.length > 0) this.#beginWaitingSoon();
+  }
+
+  /** After all answers that came together. */
+  #beginWaitingSoon(): void {
+    if (this.#beginning) return;
+    this.#beginning = true;
+    queueMicrotask(() => {
+      this.#beginning = false;
+      if (!this.#closed) this.#beginWaiting();
+    });
   }
 
   #sweepSoon(): void {
@@ -269,13 +285,13 @@ export class Publisher {
       this.#waiting.filter((one) => one.line !== line),
     ];
     this.#waiting = kept;
-    for (const { resolve } of given) resolve(this.#silent());
+    for (const { settled, index } of given) settled(this.#silent(), index);
   }
 
   #giveUpWaiting(now: EpochMs): void {
     let late = 0;
     while (late < this.#waiting.length && now >= (this.#waiting[late] as Pending).deadline) late++;
-    for (const { resolve } of this.#waiting.splice(0, late)) resolve(this.#silent());
+    for (const { settled, index } of this.#waiting.splice(0, late)) settled(this.#silent(), index);
   }
 
   #silent(): Published {
@@ -297,22 +313,25 @@ function unavailable(message: string): Published {
   return { ok: false, code: "unavailable", message };
 }
 
-const quote = 34;
+const letterE = 101;
 const seqKey = new TextEncoder().encode('"seq":');
 
+type Answer = Pick<Incoming, "bytes" | "from" | "to">;
+
 /** `{"stream":"WEIR","seq":5,"duplicate":true}`: the common answer is read without making an object of it. */
-export function parseAnswer(data: Uint8Array): Published {
-  const at = data[2] === quote || data[2] !== 101 /* e of "error" */ ? indexOf(data, seqKey) : -1;
-  if (at < 0) return parseError(data);
+export function parseAnswer(answer: Answer): Published {
+  const { bytes, from, to } = answer;
+  const at = bytes[from + 2] !== letterE /* of "error" */ ? indexOf(answer, seqKey) : -1;
+  if (at < 0) return parseError(bytes.subarray(from, to));
   let seq = 0;
   let i = at + seqKey.length;
-  if (data[i] === 32) i++;
-  for (; i < data.length; i++) {
-    const digit = (data[i] as number) - 48;
+  if (bytes[i] === 32) i++;
+  for (; i < to; i++) {
+    const digit = (bytes[i] as number) - 48;
     if (digit < 0 || digit > 9) break;
     seq = seq * 10 + digit;
   }
-  const duplicate = data.length - i > 8 && decoder.decode(data.subarray(i)).includes('"duplicate":true');
+  const duplicate = to - i > 8 && decoder.decode(bytes.subarray(i, to)).includes('"duplicate":true');
   return { ok: true, seq, duplicate };
 }
 
@@ -328,9 +347,9 @@ function parseError(data: Uint8Array): Published {
   }
 }
 
-function indexOf(data: Uint8Array, what: Uint8Array): number {
-  outer: for (let i = 0; i + what.length <= data.length; i++) {
-    for (let j = 0; j < what.length; j++) if (data[i + j] !== what[j]) continue outer;
+function indexOf({ bytes, from, to }: Answer, what: Uint8Array): number {
+  outer: for (let i = from; i + what.length <= to; i++) {
+    for (let j = 0; j < what.length; j++) if (bytes[i + j] !== what[j]) continue outer;
     return i;
   }
   return -1;

@@ -2,6 +2,7 @@
  * A record as a message, and back. One record is one message on its topic's subject, its payload untouched.
  * @module
  */
+import { normalLane } from "../../../protocol/lane.ts";
 import type { LogRecord, NewRecord } from "../event-log.ts";
 import type { Stored } from "./api.ts";
 import { encodeId, type Fields, header, readRecordHeaders, recordFields } from "./headers.ts";
@@ -14,6 +15,9 @@ export function recordMessage(
   record: NewRecord,
   id: { readonly message: string; readonly idMeant: string } | undefined,
 ): Message {
+  const isPlain = record.lane === normalLane && record.headers === undefined;
+  if (isPlain && record.id === id?.idMeant)
+    return { subject: subjects.topic(record.topic), fields: { [header.id]: id.message }, payload: record.payload };
   const fields: Record<string, string | number> = recordFields(record);
   if (id !== undefined) fields[header.id] = id.message;
   if (record.id !== (id?.idMeant ?? "")) fields[header.recordId] = encodeId(record.id);
