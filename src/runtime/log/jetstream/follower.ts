@@ -192,8 +192,8 @@ export class Follower {
     if (this.#meetsHole(message.seq)) return void this.#restart("hole");
     this.#last = message.seq;
     this.#gathered.push(message);
-    // What came in one read of the socket is handed over in one call.
-    if (this.#gathered.length === 1) queueMicrotask(() => this.#handOver());
+    // What came in one turn of the loop is handed over in one call.
+    if (this.#gathered.length === 1) this.#clock.soon(() => this.#handOver());
   }
 
   #handOver(): void {
@@ -203,6 +203,7 @@ export class Follower {
   }
 
   #drop(): void {
+    this.#handOver(); // Before anything that comes another way.
     this.#consumer?.stop();
     const name = this.#consumer?.name;
     this.#consumer = undefined;
