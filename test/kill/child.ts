@@ -2,7 +2,7 @@
  * A client process that is itself killed: it publishes, and it subscribes at QoS 2 with a file store, keeping its
  * positions beside its data (one line a fact, read again at the next start).
  *
- * `bun child.ts <url> <folder> <name>`
+ * `bun child.ts <url>[,<url>…] <folder> <name>`
  * @module
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
@@ -43,10 +43,13 @@ function ownPositions(facts: readonly ChildFact[]): ProcessedPosition[] {
   return [...positions.values()];
 }
 
-async function main([url = "", folder = "", name = ""]: readonly string[]): Promise<void> {
+async function main([urls = "", folder = "", name = ""]: readonly string[]): Promise<void> {
   const facts = childFacts(folder);
   const write = (fact: ChildFact): void => appendFileSync(join(folder, "facts"), `${JSON.stringify(fact)}\n`);
-  const client = connect(url, { store: fileStore(join(folder, "store")), reconnect: { minMs: 20, maxMs: 500 } });
+  const client = connect(urls.split(","), {
+    store: fileStore(join(folder, "store")),
+    reconnect: { minMs: 20, maxMs: 500 },
+  });
   client.subscribe(childFilter, { qos: 2, start: "all", processed: ownPositions(facts) }, (record) => {
     const { seq, topic, lane, payload, position } = record;
     write({ type: "processed", seq, topic, lane, epoch: position.epoch, key: keyOf(payload) });

@@ -7,7 +7,14 @@ import { connect } from "../../src/client/mod.ts";
 import type { SubscribeOptions } from "../../src/client/options.ts";
 import type { ReceivedRecord } from "../../src/client/record.ts";
 import { laneNames, lanes, normalLane } from "../../src/protocol/lane.ts";
-import { type Evidence, keyOf, payloadFor, type StoredRecord, type SubscriberFact } from "../sim/evidence.ts";
+import {
+  type Evidence,
+  keyOf,
+  type PublishFact,
+  payloadFor,
+  type StoredRecord,
+  type SubscriberFact,
+} from "../sim/evidence.ts";
 
 export type SubscriberSpec = {
   readonly name: string;
@@ -23,6 +30,7 @@ export class Crowd {
   readonly #url: string | readonly string[];
   readonly #clients: Client[] = [];
   readonly #calls = new Set<Promise<unknown>>();
+  #reader: Client | undefined;
   readonly #marks: { readonly fact: SubscriberFact; readonly seq: number }[] = [];
   #running = true;
 
@@ -61,18 +69,7 @@ export class Crowd {
     let count = 0;
     void this.#every(1_000 / perSecond, () => {
       const lane = count % 9 === 0 ? (lanes[count % 4] ?? normalLane) : normalLane;
-      const fact = {
-        key: `${name}-${++count}`,
-        topic: `t.${count % 4}`,
-        lane,
-        outcome: "unknown" as "unknown" | "acknowledged",
-      };
-      this.evidence.publishes.set(fact.key, fact);
-      this.#track(
-        client.publish(fact.topic, payloadFor(fact.key, 100), { priority: laneNames[lane] }).then(() => {
-          fact.outcome = "acknowledged";
-        }),
-      );
+      this.#publish(client, { key: `${name}-${++count}`, topic: `t.${count % 4}`, lane, outcome: "unknown" }, 100);
     });
   }
 
@@ -103,6 +100,28 @@ export class Crowd {
     });
   }
 
+  /** Feeds `input`, and turns each of its records into one of `output`, acknowledged in the same transaction. */
+  async pipeline(name: string, perSecond: number): Promise<void> {
+    const [input, output] = [`${name}.in`, `${name}.out`];
+    this.evidence.pipelines.push({ name, input, output });
+    const client = this.#client(name);
+    const { ready } = client.subscribe(input, { qos: 2, start: "all", autoAck: false }, async (record) => {
+      const key = `out:${keyOf(record.payload)}`;
+      this.evidence.publishes.set(key, { key, topic: output, lane: normalLane, outcome: "unknown" });
+      await client.transaction((tx) => {
+        tx.publish(output, payloadFor(key, 10));
+        tx.ack(record);
+      });
+    });
+    await ready;
+    const feeder = this.#client(`${name}-feeder`);
+    let count = 0;
+    void this.#every(1_000 / perSecond, () => {
+      const fact = { key: `${name}-${++count}`, topic: input, lane: normalLane };
+      this.#publish(feeder, { ...fact, outcome: "unknown" }, 40);
+    });
+  }
+
   /** No more calls; comes back when every call has. */
   async settle(): Promise<void> {
     this.#running = false;
@@ -112,7 +131,8 @@ export class Crowd {
 
   async log(): Promise<StoredRecord[]> {
     const records: StoredRecord[] = [];
-    for await (const page of this.#client("reader").history(">", { from: "all", limit: 1_000 })) {
+    this.#reader ??= this.#client("reader");
+    for await (const page of this.#reader.history(">", { from: "all", limit: 1_000 })) {
       for (const { seq, topic, lane, payload, time } of page.records)
         records.push({ seq, topic, lane, key: keyOf(payload), time });
     }
@@ -147,6 +167,15 @@ export class Crowd {
     }
     const finish = (): void => void fact.processed.push({ seq, topic, lane, key: keyOf(payload) });
     return takesMs === undefined ? finish() : Bun.sleep(takesMs).then(finish);
+  }
+
+  #publish(client: Client, fact: PublishFact, fillerBytes: number): void {
+    this.evidence.publishes.set(fact.key, fact);
+    const priority = laneNames[fact.lane];
+    const call = client.publish(fact.topic, payloadFor(fact.key, fillerBytes), { priority }).then(() => {
+      fact.outcome = "acknowledged";
+    });
+    this.#track(call);
   }
 
   #track(call: Promise<unknown>): void {

@@ -7,16 +7,14 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { normalLane } from "../../src/protocol/lane.ts";
 import { checkEvidence } from "../sim/checkers.ts";
-import { type Evidence, newEvidence, type Violation } from "../sim/evidence.ts";
-import { childFacts, childFilter, childTopic } from "./child.ts";
+import { newEvidence, type Violation } from "../sim/evidence.ts";
+import { ChildProcess } from "./child-process.ts";
 import { Crowd } from "./crowd.ts";
 import { GatewayProcess } from "./gateway-process.ts";
 
 const kills = 22;
 const upMs = { min: 300, max: 1_600 };
-const childName = "child";
 const convergeMs = 45_000;
 const testMs = 150_000;
 
@@ -27,61 +25,11 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-class Child {
-  readonly folder: string;
-  readonly #url: string;
-  #process: Bun.Subprocess;
-
-  constructor(url: string, folder: string) {
-    this.#url = url;
-    this.folder = folder;
-    this.#process = this.#spawn();
-  }
-  async killAndRestart(): Promise<void> {
-    await this.kill();
-    this.#process = this.#spawn();
-  }
-  stopPublishing(): void {
-    this.#process.kill("SIGTERM");
-  }
-  async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
-    await this.#process.exited;
-  }
-  #spawn(): Bun.Subprocess {
-    const args = [join(import.meta.dir, "child.ts"), this.#url, this.folder, childName];
-    return Bun.spawn([process.execPath, ...args], { stdout: "ignore", stderr: "inherit" });
-  }
-}
-
-/** The child's facts in place of those of an earlier look. */
-function withChild(evidence: Evidence, folder: string): Evidence {
-  const facts = childFacts(folder);
-  const publishes = new Map(evidence.publishes);
-  for (const { type, key } of facts) {
-    if (type === "called") publishes.set(key, { key, topic: childTopic, lane: normalLane, outcome: "unknown" });
-    const known = publishes.get(key);
-    if (type === "acknowledged" && known !== undefined) known.outcome = "acknowledged";
-  }
-  const processed = facts.flatMap((fact) => (fact.type === "processed" ? [fact] : []));
-  const fact = {
-    name: childName,
-    filter: childFilter,
-    qos: 2,
-    startsAtLast: false,
-    after: 0,
-    processed,
-    refused: new Set<number>(),
-    deadLettered: new Set<number>(),
-  } as const;
-  return { ...evidence, publishes, subscribers: [...evidence.subscribers, fact] };
-}
-
-async function untilKept(crowd: Crowd, child: Child): Promise<readonly Violation[]> {
+async function untilKept(crowd: Crowd, child: ChildProcess): Promise<readonly Violation[]> {
   const endMs = Date.now() + convergeMs;
   for (;;) {
     crowd.evidence.log = await crowd.log();
-    const violations = checkEvidence(withChild(crowd.evidence, child.folder));
+    const violations = checkEvidence(child.addTo(crowd.evidence));
     if (violations.length === 0 || Date.now() > endMs) return violations;
     await Bun.sleep(500);
   }
@@ -109,7 +57,7 @@ test(
     ]);
     for (const name of ["publisher-1", "publisher-2", "publisher-3"]) crowd.publisher(name, 80);
     crowd.transactionWriter("writer", 20);
-    const child = new Child(gateway.url, folder);
+    await using child = new ChildProcess([gateway.url], "child");
     let late: Promise<void> | undefined;
     while (gateway.kills < kills) {
       await Bun.sleep(upMs.min + Math.random() * (upMs.max - upMs.min));
@@ -125,7 +73,6 @@ test(
     const violations = await untilKept(crowd, child);
     const stored = crowd.evidence.log.length;
     await crowd.close();
-    await child.kill();
     await gateway.stop();
     rmSync(folder, { recursive: true, force: true });
     expect(violations).toEqual([]);
