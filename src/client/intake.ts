@@ -95,9 +95,9 @@ export class Intake {
     };
   }
 
-  /** For HELLO: at QoS 2 what the client has processed is what counts. */
+  /** For HELLO: at QoS 2 what the client has processed is what counts; at QoS 1 it shows a log that lost its end. */
   heldPositions(epoch: LogEpoch): readonly HeldPosition[] {
-    if (this.qos !== 2) return [];
+    if (this.qos === 0) return [];
     return this.chains
       .filter((chain) => chain.known && chain.epoch === epoch)
       .map(({ lane, processed }) => ({ filter: this.filter, lane, seq: processed }));

@@ -43,6 +43,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
     {
       client: node === undefined ? "weir" : `weir ${node}`,
       provision: loaded.config.profile !== "production",
+      onLost: endAtOnce,
     },
   );
   const settings = await RunningConfig.open({ sources, loaded, log, clock, logger });
@@ -86,6 +87,12 @@ function followSources(settings: RunningConfig, sources: ConfigSources): () => v
     stop();
     process.off("SIGHUP", onHangUp);
   };
+}
+
+/** Whoever starts it again gets a gateway that knows where the log ends now. Clients come back and are told. */
+function endAtOnce(why: string): void {
+  console.error(`weir: ${why}. The gateway ends, start it again: clients are told what is missing`);
+  process.exit(exitCodes.failed);
 }
 
 /** A log that is away takes nothing any more. What was acknowledged is in it; sessions are found at the next start. */

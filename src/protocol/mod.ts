@@ -20,7 +20,7 @@ export type { Lane, LaneName } from "./lane.ts";
 export { isLane, laneCount, laneNames, lanes, normalLane } from "./lane.ts";
 export type { Limits } from "./limits.ts";
 export { assertLimits, limits } from "./limits.ts";
-export type { LogBounds, Position, ResumeAnswer, ResumeKind } from "./position.ts";
+export type { EarlierEpoch, LogBounds, Position, ResumeAnswer, ResumeKind } from "./position.ts";
 export { planResume, resumeAfter, resumeKinds } from "./position.ts";
 export type { ChosenSubprotocol, Subprotocol } from "./subprotocol.ts";
 export { chooseSubprotocol, subprotocolOf, subprotocols } from "./subprotocol.ts";

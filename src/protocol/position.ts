@@ -25,8 +25,17 @@ export function receive(last: Seq, interval: Interval): "seen" | "accept" | "hol
   return interval.prev <= last ? "accept" : "hole";
 }
 
+/** An epoch that ended because the log lost its end. Up to `last` its seqs mean the same records still. */
+export type EarlierEpoch = { readonly epoch: LogEpoch; readonly last: Seq };
+
 /** What a log still holds. `firstSeq` is lastSeq + 1 when it holds nothing. */
-export type LogBounds = { readonly epoch: LogEpoch; readonly firstSeq: Seq; readonly lastSeq: Seq };
+export type LogBounds = {
+  readonly epoch: LogEpoch;
+  readonly firstSeq: Seq;
+  readonly lastSeq: Seq;
+  /** In their order. */
+  readonly earlier?: readonly EarlierEpoch[];
+};
 
 /** The closed set of answers to "go on from here". Never a silent restart. */
 export type ResumeAnswer =
@@ -51,11 +60,23 @@ export const resumeKinds = [
 
 /** Answers a holder of `held` (everything up to and including `held.seq`). */
 export function planResume(held: Position, log: LogBounds): ResumeAnswer {
-  if (held.epoch !== log.epoch) return { kind: "epochChanged", first: log.firstSeq };
+  const last = lastTrue(held.epoch, log);
+  if (last === undefined) return { kind: "epochChanged", first: log.firstSeq };
+  if (held.seq > last) return { kind: "ahead", last };
   if (held.seq > log.lastSeq) return { kind: "ahead", last: log.lastSeq };
   if (held.seq < log.firstSeq - 1) return { kind: "trimmed", first: log.firstSeq };
   if (held.seq === log.lastSeq) return { kind: "upToDate" };
   return { kind: "replay", from: (held.seq + 1) as Seq };
+}
+
+/** How far seqs of an epoch mean what they mean now; undefined: they mean nothing. */
+export function lastTrue(
+  epoch: LogEpoch,
+  { epoch: now, earlier = [] }: Pick<LogBounds, "epoch" | "earlier">,
+): Seq | undefined {
+  if (epoch === now) return Number.POSITIVE_INFINITY;
+  const at = earlier.findIndex((each) => each.epoch === epoch);
+  return at === -1 ? undefined : Math.min(...earlier.slice(at).map(({ last }) => last));
 }
 
 /** The seq after which delivery goes on, given the answer. */

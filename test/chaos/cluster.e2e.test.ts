@@ -40,7 +40,7 @@ async function startCast({ urls, cluster }: Stage, stack: AsyncDisposableStack):
     crowd.subscriber({ name: "live-1", filter: "t.*", options: { qos: 1 } }),
     crowd.subscriber({ name: "live-0", filter: "t.0", options: { qos: 0 } }),
     crowd.subscriber({ name: "wildcard", filter: ">", options: { qos: 2, start: "all" } }),
-    crowd.subscriber({ name: "behind", filter: "t.1", options: { qos: 2, start: "all", ...slow }, takesMs: 30 }),
+    crowd.subscriber({ name: "behind", filter: "t.1", options: { qos: 2, start: "all", ...slow }, takesMs: 10 }),
     crowd.subscriber({ name: "refusing", filter: "t.2", options: { qos: 1, start: "all" }, refusesEvery: 23 }),
     crowd.pipeline("pipeline", 10),
   ]);

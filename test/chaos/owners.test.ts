@@ -9,10 +9,11 @@ const detached = (cause: string): SessionEvent => ({ type: "Detached", at, cause
 const published: SessionEvent = { type: "PublishedUpTo", at, n: 1 };
 const committed: SessionEvent = { type: "TransactionCommitted", at, tx: 1, records: 1, filters: [] };
 
-function written(...entries: readonly (readonly [writer: string, event: SessionEvent])[]): Written[] {
+type Entry = readonly [writer: string, event: SessionEvent];
+function written(...entries: readonly Entry[]): Written[] {
   return entries.map(([writer, event]) => ({ session: "s", writer, event }));
 }
-function messages(...entries: Parameters<typeof written>): string[] {
+function messages(...entries: readonly Entry[]): string[] {
   return checkOwners(written(...entries)).violations.map(({ message }) => message);
 }
 

@@ -43,6 +43,11 @@ export class GatewayProcess {
     throw new Error(`The gateway was not ready within ${readyMs} ms`);
   }
 
+  /** Comes back when it has ended by itself, with its exit code. */
+  async ended(): Promise<number | undefined> {
+    return await this.#process?.exited;
+  }
+
   /** SIGKILL: nothing is flushed, nobody is told. */
   async kill(): Promise<void> {
     this.kills++;

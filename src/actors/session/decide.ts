@@ -43,6 +43,8 @@ export type SessionCommand = { readonly at: EpochMs } /** A new session begins a
     }
   | ({ readonly type: "Subscribe" } & Omit<SubscriptionState, "naks">)
   | { readonly type: "Unsubscribe"; readonly filter: string; readonly cause: string }
+  /** The log does not go as far any more, or is another one: the subscription goes on from here, which may be earlier. */
+  | { readonly type: "Reposition"; readonly filter: string; readonly positions: LanePositions }
   | { readonly type: "Acknowledge"; readonly positions: readonly FilterPositions[]; readonly publishedUpTo: number }
   | { readonly type: "RefusePublishes"; readonly refused: readonly RefusedNumber[] }
   | { readonly type: "SettleRefusals"; readonly upTo: number }
@@ -111,6 +113,8 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
       if (state.subscriptions.has(command.filter)) return refuse("alreadySubscribed");
       if (state.subscriptions.size >= limits.subscriptionsPerSessionMax) return refuse("tooManySubscriptions");
       return record({ ...command, type: "Subscribed" });
+    case "Reposition":
+      return reposition(state, command);
     case "Unsubscribe":
       if (!state.subscriptions.has(command.filter)) return refuse("notSubscribed");
       return record({ type: "Unsubscribed", at, filter: command.filter, cause: command.cause });
@@ -203,6 +207,18 @@ function decideNak(state: SessionState, command: Of<"Nak" | "SettleNak" | "DeadL
   if (!held.naks.has(seq) && pendingNaks(state) >= limits.naksPerSessionMax) return refuse("tooManyNaks");
   const { lane, attempts, reason } = command;
   return record({ type: "Nacked", at, filter, lane, seq, attempts, dueAt: at + command.delayMs, reason });
+}
+
+/** Subscribed anew: positions that only move forward could not go back. What waits behind the new ones waits no more. */
+function reposition(state: SessionState, { at, filter, positions }: Of<"Reposition">): Decision {
+  const held = state.subscriptions.get(filter);
+  if (held === undefined) return refuse("notSubscribed");
+  const { naks, ...subscription } = held;
+  const kept = [...naks.values()].filter(({ lane, seq }) => seq <= positions[lane]);
+  return record(
+    { ...subscription, type: "Subscribed", at, positions },
+    ...kept.map((nak) => ({ ...nak, type: "Nacked", at, filter }) as const),
+  );
 }
 
 function pendingNaks(state: SessionState): number {

@@ -17,6 +17,8 @@ export type Opening = {
   readonly client: string;
   /** Streams that are missing are made. */
   readonly provision: boolean;
+  /** What was known of the log counts no more: the process has to begin anew. */
+  readonly onLost?: (why: string) => void;
 };
 
 const epochBytes = 12;
@@ -31,6 +33,7 @@ export async function openLog(store: LogStore, ports: OpeningPorts, opening: Ope
       return await openJetStreamLog({
         ...natsOptions(store, opening.client),
         ...ports,
+        ...(opening.onLost === undefined ? {} : { onLost: opening.onLost }),
         ...(opening.provision ? { provision: {} } : {}),
       });
   }

@@ -9,6 +9,7 @@
 
 import type { DeliveredRecord } from "../../protocol/frame.ts";
 import type { EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
+import type { EarlierEpoch } from "../../protocol/position.ts";
 
 /** What an acknowledged append survives. none: nothing · disk: power loss of this machine · r1, r3, r3-sync: docs/guarantees.md. */
 export type DurabilityTier = "none" | "disk" | "r1" | "r3" | "r3-sync";
@@ -71,6 +72,8 @@ export type AppendResult = Appended | LogFailure;
 
 export type LogInfo = {
   readonly epoch: LogEpoch;
+  /** Epochs before this one, each of which ended because the log lost its end. */
+  readonly earlier?: readonly EarlierEpoch[];
   readonly tier: DurabilityTier;
   /** First seq still held; lastSeq + 1 when empty. */
   readonly firstSeq: Seq;

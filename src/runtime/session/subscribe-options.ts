@@ -19,7 +19,8 @@ export type Start = {
 
 /** `head`: where the hub stands; nothing beyond it is promised. */
 export async function startOf(start: StartAt, log: EventLog, head: Seq): Promise<Start> {
-  const { epoch, firstSeq } = log.info();
+  const info = log.info();
+  const { firstSeq } = info;
   switch (start.kind) {
     case "new":
       return from(head, { kind: "upToDate" });
@@ -32,7 +33,7 @@ export async function startOf(start: StartAt, log: EventLog, head: Seq): Promise
       return from(first - 1, first > head ? { kind: "upToDate" } : { kind: "replay", from: first });
     }
     case "position": {
-      const bounds = { epoch, firstSeq, lastSeq: Math.max(head, firstSeq - 1) };
+      const bounds = { ...info, lastSeq: Math.max(head, firstSeq - 1) };
       const answer = planResume({ epoch: start.epoch, seq: start.seq }, bounds);
       return from(answer.kind === "trimmed" ? start.seq : resumeAfter(start.seq, answer), answer);
     }

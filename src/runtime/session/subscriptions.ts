@@ -18,9 +18,9 @@ import type {
   Unsubscribe,
   Window,
 } from "../../protocol/frame.ts";
-import type { ChainId, EpochMs, Seq } from "../../protocol/ids.ts";
+import type { ChainId, EpochMs, LogEpoch, Seq } from "../../protocol/ids.ts";
 import { type Lane, lanes } from "../../protocol/lane.ts";
-import { planResume, type ResumeAnswer, resumeAfter } from "../../protocol/position.ts";
+import { lastTrue, planResume, type ResumeAnswer, resumeAfter } from "../../protocol/position.ts";
 import { covers, filterProblem } from "../../protocol/topic.ts";
 import { feedOfChain, laneOfChain } from "../chain-id.ts";
 import { Delivery } from "../delivery.ts";
@@ -100,7 +100,8 @@ export class Subscriptions {
   /** After a resume: every subscription that the journal holds goes on from the higher of both positions. */
   restore(peer: Peer, hello: Hello): void {
     const { log } = this.#context.services.ports;
-    const epoch = log.info().epoch;
+    const info = log.info();
+    const epoch = hello.epoch ?? info.epoch;
     for (const held of this.#context.state.subscriptions.values()) {
       if (!this.allowed(held.filter)) {
         void this.#context.record({
@@ -112,21 +113,42 @@ export class Subscriptions {
         peer.send({ type: "unsubscribed", ref: 0, filter: held.filter, cause: "permissionChanged" });
         continue;
       }
-      const told = hello.epoch === undefined || hello.epoch === epoch ? positionsOf(hello, held.filter) : undefined;
+      const told = lastTrue(epoch, info) === undefined ? undefined : positionsOf(hello, held.filter);
       const from = held.qos === 2 && told !== undefined ? furthest(held.positions, told) : held.positions;
-      const start = this.#resumeAt(held, from);
+      const seen = Math.max(...held.positions, ...(told ?? []));
+      const start = this.#resumeAt(held, { epoch, from, seen });
       if (start.answer.kind === "trimmed") this.#noteTrimmed(held.filter, from, start.answer.first);
-      this.#begin(peer, held, start, 0);
+      const { kind } = start.answer;
+      if (kind === "ahead" || kind === "epochChanged")
+        void this.#context.record({
+          type: "Reposition",
+          at: this.#now(),
+          filter: held.filter,
+          positions: start.positions,
+        });
+      this.#begin(peer, this.#context.state.subscriptions.get(held.filter) ?? held, start, 0);
     }
   }
 
-  #resumeAt(held: SubscriptionState, from: LanePositions): Start {
+  /** `seen`: the furthest that the journal or the client knows of, in that epoch. */
+  #resumeAt(
+    held: SubscriptionState,
+    { epoch, from, seen }: { readonly epoch: LogEpoch; readonly from: LanePositions; readonly seen: Seq },
+  ): Start {
     const { ports, hub } = this.#context.services;
     const head = hub.position;
     if (held.qos === 0) return { positions: [head, head, head, head], lastOnlyUpTo: 0, answer: { kind: "upToDate" } };
-    const { epoch, firstSeq } = ports.log.info();
+    const info = ports.log.info();
+    const { firstSeq } = info;
+    const bounds = { ...info, lastSeq: Math.max(head, firstSeq - 1) };
     const lowest = Math.min(...from);
-    const answer = planResume({ epoch, seq: lowest }, { epoch, firstSeq, lastSeq: Math.max(head, firstSeq - 1) });
+    // Has to be told, wherever other lanes are.
+    const ahead = planResume({ epoch, seq: seen }, bounds);
+    if (ahead.kind === "ahead") {
+      const positions = from.map((seq) => Math.max(Math.min(seq, ahead.last), firstSeq - 1));
+      return { positions: positions as unknown as LanePositions, lastOnlyUpTo: held.lastOnlyUpTo, answer: ahead };
+    }
+    const answer = planResume({ epoch, seq: lowest }, bounds);
     const low = answer.kind === "trimmed" ? lowest : resumeAfter(lowest, answer);
     const positions = from.map((seq) => Math.min(Math.max(seq, low), Math.max(head, low)));
     return { positions: positions as unknown as LanePositions, lastOnlyUpTo: held.lastOnlyUpTo, answer };

@@ -161,6 +161,21 @@ describe("decide(Nak)", () => {
   });
 });
 
+describe("decide(Reposition)", () => {
+  const positions = [2, 2, 7, 2] as const;
+  test("subscribes anew at positions that may be earlier, and keeps what is to be delivered again up to there", () => {
+    const behind: SessionEvent = { ...nacked, seq: 8 };
+    given(opened, subscribed("news.>"), nacked, behind)
+      .when({ type: "Reposition", at, filter: "news.>", positions })
+      .decides({ ok: true, events: [{ ...subscribed("news.>"), at, positions } as SessionEvent, nacked] });
+  });
+  test("refuses a filter that is not subscribed", () => {
+    given(opened)
+      .when({ type: "Reposition", at, filter: "news.>", positions })
+      .decides({ ok: false, rejection: "notSubscribed" });
+  });
+});
+
 describe("decide(RefusePublishes)", () => {
   const refused = { n: 3, code: 302, cause: "reservedTopic", message: "no" };
   test("keeps each refused number until the client has seen it", () => {

@@ -299,8 +299,10 @@ function directMessage(stream: SimStream, to: string, sent: { readonly message: 
 }
 
 function messageOf(stream: SimStream, { seq = 1, next_by_subj, last_by_subj }: MessageRequest): unknown {
-  const message =
+  const found =
     last_by_subj === undefined ? stream.from(seq, [next_by_subj ?? ">"]).next().value : stream.newest(last_by_subj);
+  const isExact = next_by_subj === undefined && last_by_subj === undefined;
+  const message = isExact && found?.seq !== seq ? undefined : found;
   if (!message) return { error: refuse(10_037, "no message found", 404) };
   const { fields, data, subject } = message;
   const hdrs = fields.size === 0 ? {} : { hdrs: Buffer.from(headerBlock(fields)).toString("base64") };

@@ -136,6 +136,19 @@ export class Api {
     return this.#leader(stream, { seq: from, next_by_subj: subject });
   }
 
+  /** The message with this seq, as the leader has it. */
+  async at(stream: string, seq: number): Promise<Stored | undefined> {
+    return this.#leader(stream, { seq });
+  }
+
+  /** Of all messages that the stream ever had, as the leader knows. */
+  async lastSeq(stream: string): Promise<number> {
+    const { state } = await this.ask<{ readonly state: { readonly last_seq: number } }>(
+      `$JS.API.STREAM.INFO.${stream}`,
+    );
+    return state.last_seq;
+  }
+
   async #leader(stream: string, request: object): Promise<Stored | undefined> {
     try {
       const { message } = await this.ask<{ message: LeaderMessage }>(`$JS.API.STREAM.MSG.GET.${stream}`, request);

@@ -22,6 +22,8 @@ export type FollowOptions = {
   readonly headersOnly?: boolean;
   /** Only the newest message of each subject, from the beginning. */
   readonly lastPerSubject?: boolean;
+  /** Resolves when the stream holds up to `after` what it held; asked before each beginning. */
+  readonly certain?: () => Promise<void>;
   readonly onMessages: (messages: readonly Stored[]) => void;
   /**
    * Asked when messages between two are missing: is none of them held any more? The follower goes on then. Absent: they
@@ -113,7 +115,12 @@ export class Follower {
   }
 
   async #tryStart(): Promise<void> {
-    const { stream, filters, headersOnly, lastPerSubject } = this.#options;
+    const { stream, filters, headersOnly, lastPerSubject, certain } = this.#options;
+    try {
+      await certain?.();
+    } catch {
+      return pause(this.#clock, retryMs);
+    }
     try {
       if (!(await this.#passHole())) return await pause(this.#clock, retryMs);
       const from = this.#last + 1;

@@ -5,7 +5,7 @@
  * @module
  */
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { EpochMs, LogEpoch, Seq } from "../../../protocol/ids.ts";
+import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import type { Clock, Logger, Timer } from "../../ports.ts";
 import type {
   AppendRequest,
@@ -13,6 +13,7 @@ import type {
   DurabilityTier,
   EventLog,
   Follow,
+  LogFailure,
   LogInfo,
   LogRecord,
   OnRecords,
@@ -34,6 +35,7 @@ import { toRecord } from "./records.ts";
 import { Scan } from "./scan.ts";
 import { Steps } from "./steps.ts";
 import { type Names, Subjects } from "./subjects.ts";
+import { type Epochs, epochNow, Tail } from "./tail.ts";
 import { trimRecords } from "./trim.ts";
 
 export type JetStreamParts = {
@@ -44,13 +46,15 @@ export type JetStreamParts = {
   readonly names: Names;
   /** Unique for this process. */
   readonly writer: string;
-  readonly epoch: LogEpoch;
+  readonly epochs: Epochs;
   readonly tier: DurabilityTier;
   readonly atomic: boolean;
   readonly ordering: Ordering;
   readonly publisher: PublisherOptions;
   /** For so long the server knows the message ids of records. */
   readonly windowMs: number;
+  /** Called once, when it is found that the log lost its end: it answers nothing any more. */
+  readonly onLost: (why: string) => void;
   /** Since when nobody answers, if that is so. */
   readonly awaySince: () => EpochMs | undefined;
 };
@@ -77,7 +81,9 @@ export class JetStreamLog implements EventLog {
     records: 0,
     bytes: 0,
   };
+  readonly #tail: Tail;
   #timer: Timer | undefined;
+  #lost: LogFailure | undefined;
   #ops = 0;
   #closed = false;
 
@@ -115,6 +121,11 @@ export class JetStreamLog implements EventLog {
     });
     this.keyValue = new JetStreamKeyValue(common);
     this.blobs = new JetStreamBlobs(nc, names);
+    this.#tail = new Tail({
+      ...{ ...common, keyValue: this.keyValue, epochs: parts.epochs, lastSeq },
+      seqAtTime: (time) => this.#reads.seqAtTime(time),
+      lost: (why) => this.#loseEnd(why),
+    });
     void this.#watchConnection();
   }
 
@@ -123,6 +134,7 @@ export class JetStreamLog implements EventLog {
     const { api, names } = this.#parts;
     const [bounds, stream] = await Promise.all([this.#reads.bounds(), findStream(api, names.records)]);
     const isEmpty = bounds.records === 0;
+    if (!isEmpty) this.#tail.saw(bounds.lastSeq, bounds.lastTime);
     const lastSeq = Math.max(bounds.lastSeq, this.#info.lastSeq, isEmpty ? (stream?.state.last_seq ?? 0) : 0);
     this.#info = {
       firstSeq: isEmpty ? lastSeq + 1 : bounds.firstSeq,
@@ -135,7 +147,9 @@ export class JetStreamLog implements EventLog {
   /** Refreshes now and then, for as long as the log is open. */
   keepFresh(): void {
     this.#timer = this.#parts.clock.after(refreshMs, () => {
-      this.refresh()
+      this.#tail
+        .check()
+        .then(() => this.refresh())
         .catch((error: unknown) => this.#parts.logger.log("warn", "log not reached", { error: String(error) }))
         .finally(() => {
           if (!this.#closed) this.keepFresh();
@@ -144,9 +158,10 @@ export class JetStreamLog implements EventLog {
   }
 
   info(): LogInfo {
-    const { epoch, tier, atomic } = this.#parts;
+    const { epochs, tier, atomic } = this.#parts;
     const awaySince = this.#parts.awaySince();
-    const known = { epoch, tier, transactions: atomic, shared: true, ...this.#info };
+    const { earlier } = epochs;
+    const known = { epoch: epochNow(epochs), earlier, tier, transactions: atomic, shared: true, ...this.#info };
     return awaySince === undefined ? known : { ...known, awaySince };
   }
 
@@ -156,7 +171,7 @@ export class JetStreamLog implements EventLog {
   }
 
   append(request: AppendRequest): Promise<AppendResult> {
-    return this.#appends.append(request);
+    return this.#lost === undefined ? this.#appends.append(request) : Promise.resolve(this.#lost);
   }
   read(request: Parameters<EventLog["read"]>[0]): ReturnType<EventLog["read"]> {
     return this.#reads.read(request);
@@ -170,6 +185,7 @@ export class JetStreamLog implements EventLog {
       // Also what is no record: a number that does not come is something that is gone.
       filters: [everything],
       after,
+      certain: () => this.#tail.certain(),
       onMessages: (messages) => {
         const records = messages
           .filter(({ subject }) => subjects.isTopic(subject))
@@ -223,6 +239,7 @@ export class JetStreamLog implements EventLog {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
+    this.#tail.stop();
     await this.#appends.close();
     for (const follower of this.#followers) follower.stop();
     await this.#producers.close();
@@ -240,14 +257,24 @@ export class JetStreamLog implements EventLog {
   }
 
   #followed(records: readonly LogRecord[]): void {
-    const last = records[records.length - 1]?.seq ?? 0;
-    if (last > this.#info.lastSeq) this.#info.lastSeq = last;
+    const last = records[records.length - 1];
+    if (last === undefined) return;
+    this.#tail.saw(last.seq, last.time);
+    if (last.seq > this.#info.lastSeq) this.#info.lastSeq = last.seq;
+  }
+
+  #loseEnd(why: string): void {
+    this.#parts.logger.log("error", "the log lost its end", { stream: this.#parts.names.records, why });
+    this.#lost = { ok: false, code: "unavailable", message: why, retryable: true };
+    for (const follower of this.#followers) follower.stop();
+    this.#parts.onLost(why);
   }
 
   async #watchConnection(): Promise<void> {
     for await (const status of this.#parts.nc.status()) {
       if (status.type === "disconnect") {
         this.#publisher.disconnected();
+        this.#tail.doubt();
         this.#parts.logger.log("warn", "NATS is away", { server: this.#parts.nc.getServer() });
       }
       if (status.type !== "reconnect") continue;
@@ -256,6 +283,8 @@ export class JetStreamLog implements EventLog {
       this.#parts.api.reconnected();
       for (const follower of this.#followers) follower.reconnected();
       this.keyValue.reconnected();
+      // While NATS is away again, the next refresh looks.
+      this.#tail.check().catch(() => undefined);
     }
   }
 }

@@ -19,7 +19,8 @@ import {
 } from "./provision.ts";
 import { type PublisherOptions, publisherDefaults } from "./publisher.ts";
 import { Reach } from "./reach.ts";
-import { type Names, namesOf } from "./subjects.ts";
+import { type Names, namesOf, Subjects } from "./subjects.ts";
+import { epochsKey, epochsOf } from "./tail.ts";
 import { type Tier, tierOf } from "./tier.ts";
 
 export type JetStreamOptions = ConnectOptions & {
@@ -30,6 +31,11 @@ export type JetStreamOptions = ConnectOptions & {
   /** Where servers tell how often they flush, `http://10.0.0.1:8222`. */
   readonly monitoring?: readonly string[];
   readonly publisher?: Partial<PublisherOptions>;
+  /**
+   * Called once, when it is found that the log lost its end. It takes nothing more: open it anew, and let everybody who
+   * had a position in it ask again.
+   */
+  readonly onLost?: (why: string) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -66,7 +72,8 @@ async function openLog(options: JetStreamOptions, connected: Connected, names: N
   const log = new JetStreamLog({
     ...{ nc, api, clock, logger, names, atomic },
     writer: random.token(9),
-    epoch: epochOf(records),
+    epochs: epochsOf(epochOf(records), (await api.last(names.keyValue, new Subjects(names).key(epochsKey)))?.data),
+    onLost: options.onLost ?? (() => undefined),
     tier: found.tier,
     ordering: replicas === 1 ? "pipeline" : atomic ? "batch" : "single",
     publisher: { ...publisherDefaults, ...options.publisher },

@@ -209,7 +209,12 @@ export class Reads {
   }
 
   /** What the stream holds of records. */
-  async bounds(): Promise<{ readonly firstSeq: Seq; readonly lastSeq: Seq; readonly records: number }> {
+  async bounds(): Promise<{
+    readonly firstSeq: Seq;
+    readonly lastSeq: Seq;
+    readonly lastTime: EpochMs;
+    readonly records: number;
+  }> {
     const { api, names, subjects } = this.#parts;
     const last = await api.last(names.records, subjects.allTopics);
     const { messages, pending } = await api.batch(names.records, {
@@ -220,8 +225,8 @@ export class Reads {
     // A server that is behind may have nothing yet.
     const first =
       messages[0] ?? (last === undefined ? undefined : await api.next(names.records, subjects.allTopics, 1));
-    const lastSeq = last?.seq ?? 0;
-    if (first === undefined) return { firstSeq: lastSeq + 1, lastSeq, records: 0 };
-    return { firstSeq: first.seq, lastSeq: Math.max(lastSeq, first.seq), records: pending + 1 };
+    const { seq: lastSeq = 0, timeMs: lastTime = 0 } = last ?? {};
+    if (first === undefined) return { firstSeq: lastSeq + 1, lastSeq, lastTime, records: 0 };
+    return { firstSeq: first.seq, lastSeq: Math.max(lastSeq, first.seq), lastTime, records: pending + 1 };
   }
 }
