@@ -24,17 +24,27 @@ export type RecordEventsParts = {
 export function recordEvents({ tail, clock, epoch, holds, ended }: RecordEventsParts): ReadableStream<Uint8Array> {
   let next: Promise<IteratorResult<TailStep, void>> | undefined;
   let over = false;
+  let began = false;
   const end = (): void => {
     if (over) return;
     over = true;
     ended();
   };
-  const silence = (): Promise<undefined> => new Promise((wake) => clock.after(commentMs, () => wake(undefined)));
+  /** What comes next; undefined: nothing for a while. */
+  const nextOrSilence = (): Promise<IteratorResult<TailStep, void> | undefined> =>
+    new Promise((resolve, reject) => {
+      const timer = clock.after(commentMs, () => resolve(undefined));
+      next ??= tail.next();
+      next.then(resolve, reject).finally(() => timer.cancel());
+    });
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        next ??= tail.next();
-        const step = await Promise.race([next, silence()]);
+        if (!began) {
+          began = true;
+          return controller.enqueue(encoder.encode(": what comes\n\n"));
+        }
+        const step = await nextOrSilence();
         if (over) return;
         if (!holds() || step?.done === true) {
           end();

@@ -15,7 +15,7 @@ import { createGateway, type Gateway, type GatewayConfig } from "../../../src/ru
 import type { EventLog } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
 import { plainRoutes, plainRoutesDefault } from "../../../src/runtime/plain/route.ts";
-import type { Clock, LogLevel } from "../../../src/runtime/ports.ts";
+import type { Clock, Logger, LogLevel } from "../../../src/runtime/ports.ts";
 import type { Role } from "../../../src/runtime/role.ts";
 import { sha256, systemClock, systemProcess, systemRandom } from "../../../src/runtime/system.ts";
 import { bunTransport } from "../../../src/runtime/transport/bun.ts";
@@ -29,7 +29,7 @@ const secret = "a secret of at least thirty-two characters";
 
 export type RestStageOptions = {
   readonly config?: GatewayConfig;
-  readonly settings?: LiveConfig;
+  readonly settings?: (log: EventLog, logger: Logger) => Promise<LiveConfig>;
   readonly history?: MetricsHistory;
   readonly clock?: Clock;
   /** Only who has a token may connect. @default everybody */
@@ -72,6 +72,7 @@ export class RestStage {
       log: (_: LogLevel, event: string, fields: Readonly<Record<string, unknown>>) =>
         void this.lines.push({ event, fields }),
     };
+    const live = await settings?.(log, logger);
     const authenticates = authenticator({
       jwt: jwtAuthenticator({ algorithms: ["HS256"], key: { kind: "secret", secret } }, { clock }),
       ...(anonymous ? { anonymous: anonymousAuthenticator({ publish: [">"], subscribe: [">"] }) } : {}),
@@ -100,7 +101,7 @@ export class RestStage {
           logger,
           ...access,
           limits: () => limits,
-          config: settings,
+          config: live,
           history,
           address,
         });
