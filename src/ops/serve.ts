@@ -6,7 +6,8 @@
 import { pino } from "pino";
 import { createGateway } from "../runtime/gateway.ts";
 import { pinoLogger } from "../runtime/logger.ts";
-import { sha256, systemClock, systemProcess, systemRandom } from "../runtime/system.ts";
+import { systemProcess } from "../runtime/process-probe.ts";
+import { sha256, systemClock, systemRandom } from "../runtime/system.ts";
 import { hostTransport } from "../runtime/transport/host.ts";
 import type { Transport } from "../runtime/transport/transport.ts";
 import { authenticatorOf, CurrentAuthenticator } from "./authenticators.ts";

@@ -115,6 +115,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   send(frame: Frame): SendResult {
     if (this.#closed) return "dropped";
+    if (frame.type === "error") this.#services.counters.noteError(frame.cause);
     if (frame.type !== "deliver") return this.#sendOwed(this.#codec.encode(frame));
     // Behind the frames that are owed; its reader sends again what was dropped.
     const result = this.#owed.empty ? this.#write(this.#codec.encode(frame)) : "dropped";
@@ -196,6 +197,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   /** Of the socket: it is gone, however it ended. */
   close(code: number): void {
+    if (!this.#closed) this.#services.counters.noteClosed("lost");
     this.#closed = true;
     this.#expiry?.cancel();
     const cause = `socketClosed ${code}`;
@@ -374,6 +376,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     const { code, advice } = closeCodes[reason];
     const retry = this.#retryAfterMs === undefined ? {} : { retryAfterMs: this.#retryAfterMs };
     const result = this.#socket.send(this.#codec.encode({ type: "goaway", code, cause, message: advice, ...retry }));
+    this.#services.counters.noteClosed(reason);
     this.#closed = true;
     this.#early = undefined;
     this.#expiry?.cancel();

@@ -6,7 +6,7 @@
  */
 import type { LanePositions } from "../actors/session/state.ts";
 import type { CodecName } from "../protocol/codec.ts";
-import type { Frame, Qos, Window } from "../protocol/frame.ts";
+import type { DeliveredRecord, Frame, Qos, Window } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
 import type { Hub } from "./hub.ts";
 import type { EventLog } from "./log/event-log.ts";
@@ -42,6 +42,8 @@ export type DeliveryOptions = {
   readonly trimmedTo: Seq;
   /** Up to this seq only the newest record of each topic is delivered. */
   readonly lastOnlyUpTo: Seq;
+  /** Records that came into being while the receiver was here were sent. */
+  readonly delivered: (records: readonly DeliveredRecord[]) => void;
   /** Retention took what had not been sent: the receiver is to be told. */
   readonly trimmed: () => void;
   /** The log failed while a reader read: the connection cannot go on. */

@@ -36,6 +36,8 @@ export class Delivery implements LiveReceiver {
   readonly #newest: Seq[] = [0, 0, 0, 0];
   #window: Window;
   #mode: "live" | "behind" | "ended" = "behind";
+  /** What is older was missed, and is no measure of how fast records arrive. */
+  readonly #since: Seq;
   #liveSince: Seq = 0;
   /** Its socket was full when it fell behind: once it has drained, everything unacknowledged goes again. */
   #mayHaveMissed = false;
@@ -49,6 +51,7 @@ export class Delivery implements LiveReceiver {
     this.conflates = options.qos === 0 && options.congestion === "conflate";
     this.#window = options.window;
     this.feed = options.hub.use(options.filter);
+    this.#since = options.hub.position;
     this.#acked = [...options.positions];
     this.#trimmedTo = options.trimmedTo;
     this.#told = options.positions.map((seq) => Math.max(seq, options.trimmedTo));
@@ -134,6 +137,7 @@ export class Delivery implements LiveReceiver {
     if (result === "dropped") return result;
     this.#told[lane] = upTo;
     if (last !== undefined) this.#newest[lane] = last;
+    if ((records[0]?.seq ?? 0) > this.#since) this.#options.delivered(records);
     if (last !== undefined && this.qos > 0) this.#inFlight.push(lane, pieceOf(records, last));
     return result;
   }

@@ -15,6 +15,8 @@ export type ExpositionSources = {
   readonly process: ProcessProbe;
   readonly version: string;
   log(): LogInfo;
+  /** Sessions in memory. */
+  sessions(): number;
 };
 export type Exposition = { readonly contentType: string; text(): Promise<string> };
 
@@ -32,17 +34,6 @@ export function exposition(sources: ExpositionSources): Exposition {
     };
     const counter: Counter = new Counter({ name, help, registers: [registry], collect });
   }
-  const delay: Gauge = new Gauge({
-    name: "weir_event_loop_delay_seconds",
-    help: "How late the event loop ran since this was last read; quantile 1 is the longest",
-    labelNames: ["quantile"],
-    registers: [registry],
-    collect() {
-      const { p99, max } = sources.process.loopDelayMs();
-      delay.set({ quantile: "0.99" }, p99 / 1_000);
-      delay.set({ quantile: "1" }, max / 1_000);
-    },
-  });
   const info = new Gauge({
     name: "weir_info",
     help: "Version of this gateway",
@@ -50,13 +41,21 @@ export function exposition(sources: ExpositionSources): Exposition {
     registers: [registry],
   });
   info.set({ version: sources.version }, 1);
-  registry.registerMetric(histogram("weir_append_seconds", sources.counters.appendLatency));
+  for (const [name, help, label, read] of byName(sources.counters)) {
+    const collect = (): void => {
+      counter.reset();
+      for (const [value, count] of read()) counter.inc({ [label]: value }, count);
+    };
+    const counter: Counter = new Counter({ name, help, labelNames: [label], registers: [registry], collect });
+  }
+  for (const [name, help, source] of histograms(sources)) registry.registerMetric(histogram({ name, help }, source));
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
-function gauges({ counters, log, process }: ExpositionSources): readonly Reading[] {
+function gauges({ counters, log, process, sessions }: ExpositionSources): readonly Reading[] {
   return [
-    ["weir_connections", "Open connections", () => counters.connections],
+    ["websocket_connections", "Open connections", () => counters.connections],
+    ["weir_sessions", "Sessions in memory, attached or waiting to be resumed", sessions],
     ["weir_sessions_attached", "Sessions attached to a connection", () => counters.sessionsAttached],
     ["weir_subscriptions_behind", "Subscriptions fed by a reader of their own", () => counters.subscriptionsBehind],
     ["weir_log_records", "Records that the log holds", () => log().records],
@@ -64,6 +63,8 @@ function gauges({ counters, log, process }: ExpositionSources): readonly Reading
     ["weir_log_first_seq", "First seq that the log still holds", () => log().firstSeq],
     ["weir_log_last_seq", "Newest seq of the log", () => log().lastSeq],
     ["process_resident_memory_bytes", "Resident memory", () => process.residentBytes()],
+    ["weir_heap_used_bytes", "Live objects of the program", () => process.heap().usedBytes],
+    ["weir_heap_external_bytes", "What they hold outside of the heap", () => process.heap().externalBytes],
   ];
 }
 
@@ -87,8 +88,36 @@ function totals({ counters, process }: ExpositionSources): readonly Reading[] {
   ];
 }
 
-/** prom-client's own histogram would have to be told of every append when it happens. */
-function histogram(name: string, source: LatencyHistogram): Metric {
+type Named = readonly [name: string, help: string, label: string, read: () => ReadonlyMap<string, number>];
+
+/** Their labels have as many values as there are codes in the protocol. */
+function byName({ closed, errors }: Counters): readonly Named[] {
+  return [
+    ["weir_connections_closed_total", "Connections ended, by why; lost: without a goodbye", "reason", () => closed],
+    ["weir_errors_total", "ERROR frames sent", "error", () => errors],
+  ];
+}
+
+type Histogram = readonly [name: string, help: string, source: LatencyHistogram];
+
+function histograms({ counters, process }: ExpositionSources): readonly Histogram[] {
+  const { loopDelay, gcPauses } = process;
+  return [
+    [
+      "websocket_message_latency",
+      "Seconds from the log's acceptance of a record to its hand-over to a socket, each receiver counted",
+      counters.messageLatency,
+    ],
+    ["weir_append_seconds", "From the call of append to its answer", counters.appendLatency],
+    ["weir_event_loop_delay_seconds", "How late the event loop came to a timer, 50 times a second", loopDelay],
+    ...(gcPauses === undefined ? [] : [["weir_gc_pause_seconds", "Pauses for garbage collection", gcPauses] as const]),
+  ];
+}
+
+type Head = { readonly name: string; readonly help: string };
+
+/** prom-client's own histogram would have to be told of every value when it happens. */
+function histogram({ name, help }: Head, source: LatencyHistogram): Metric {
   const get = async (): Promise<object> => {
     let below = 0;
     const buckets = source.boundsMs.map((boundMs, index) => {
@@ -101,7 +130,7 @@ function histogram(name: string, source: LatencyHistogram): Metric {
       { metricName: `${name}_sum`, labels: {}, value: source.sumMs / 1_000 },
       { metricName: `${name}_count`, labels: {}, value: source.count },
     ];
-    return { name, help: "From the call of append to its answer", type: "histogram", aggregator: "sum", values };
+    return { name, help, type: "histogram", aggregator: "sum", values };
   };
   return { name, get } as unknown as Metric;
 }

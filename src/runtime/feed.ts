@@ -33,8 +33,8 @@ export type LiveReceiver = {
 export type FeedOutput = {
   readonly codecs: Readonly<Record<CodecName, Codec>>;
   publish(channel: string, data: Uint8Array | string): void;
-  /** A frame of so many records and encoded bytes went to so many receivers. */
-  sent(records: number, bytes: number, receivers: number): void;
+  /** A frame of these records and so many encoded bytes went to so many receivers. */
+  sent(records: readonly LogRecord[], bytes: number, receivers: number): void;
 };
 
 export type FrameBounds = { readonly deliverRecordsMax: number; readonly deliverBytesMax: number };
@@ -149,7 +149,7 @@ export class Feed {
       if (receivers === 0) continue;
       const data = this.#output.codecs[codec].encode(frame);
       this.#output.publish(this.channel(codec), data);
-      this.#output.sent(records.length, data.length, receivers);
+      this.#output.sent(records, data.length, receivers);
     }
     this.#prev[lane] = last;
     this.records += records.length;

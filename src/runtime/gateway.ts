@@ -23,7 +23,8 @@ import { Inflow } from "./inflow.ts";
 import type { Control, Inspector, Publication, PublicationResult } from "./inspection.ts";
 import { NodeInspector } from "./inspector.ts";
 import { changedLimits } from "./live-limits.ts";
-import { Counters } from "./metrics.ts";
+import type { LogRecord } from "./log/event-log.ts";
+import { Counters, observeAges } from "./metrics.ts";
 import { originAllowed } from "./origin.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
@@ -82,20 +83,16 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     assertLimits(limits);
     this.#startedAt = ports.clock.now();
     const counters = new Counters();
+    const delivered = (records: readonly LogRecord[], receivers: number): void =>
+      observeAges(counters.messageLatency, records, { now: ports.clock.now(), receivers });
     const hub = new Hub(ports.log, {
       clock: ports.clock,
       output: {
         codecs,
         publish: (channel, data) => this.#listener?.publish(channel, data),
         sent: (records, bytes, receivers) => {
-          counters.framesOut += receivers;
-          counters.bytesOut += bytes * receivers;
-          counters.recordsDelivered += records * receivers;
-          counters.fanOutFrames++;
-          counters.fanOutRecords += records;
-          counters.fanOutBytes += bytes;
-          counters.fanOutFramesSent += receivers;
-          counters.fanOutBytesSent += bytes * receivers;
+          counters.fanOut(records.length, bytes, receivers);
+          delivered(records, receivers);
         },
       },
       frame: limits,
@@ -103,7 +100,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     const inflow = new Inflow(this.#config.inflowBytesMax);
     const node = config.node ?? `node-${ports.random.token(6)}`;
-    this.#services = { ports, limits, node, hub, inflow, counters };
+    this.#services = { ports, limits, node, hub, inflow, counters, delivered };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
     this.#inspector = new NodeInspector({
@@ -362,6 +359,13 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   #exposition() {
     const { log, probe } = this.#ports;
-    return exposition({ counters: this.#services.counters, process: probe, version, log: () => log.info() });
+    const { counters } = this.#services;
+    return exposition({
+      counters,
+      process: probe,
+      version,
+      log: () => log.info(),
+      sessions: () => this.#sessions.size,
+    });
   }
 }

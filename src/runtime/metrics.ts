@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { CloseName } from "../protocol/close-code.ts";
+
 /** Upper bounds of the buckets; from a flushed commit on a good disk to a log in trouble. */
 const latencyBoundsMs = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000] as const;
 
@@ -16,14 +18,31 @@ export class LatencyHistogram {
   count = 0;
   sumMs = 0;
 
-  observe(ms: number): void {
-    this.count += 1;
-    this.sumMs += ms;
+  /** `times`: so often the same value. */
+  observe(ms: number, times = 1): void {
+    this.count += times;
+    this.sumMs += ms * times;
     for (let index = 0; index < latencyBoundsMs.length; index += 1) {
       if (ms > (latencyBoundsMs[index] as number)) continue;
-      this.buckets[index] = (this.buckets[index] as number) + 1;
+      this.buckets[index] = (this.buckets[index] as number) + times;
       return;
     }
+  }
+}
+
+/** How old records were at `now`, each receiver counted. Those of one group commit bear the same time, and cost one look. */
+export function observeAges(
+  histogram: LatencyHistogram,
+  records: readonly { readonly time: number }[],
+  { now, receivers }: { readonly now: number; readonly receivers: number },
+): void {
+  let from = 0;
+  for (let at = 1; at <= records.length; at++) {
+    const { time } = records[from] as { readonly time: number };
+    if (at < records.length && records[at]?.time === time) continue;
+    // Where several machines write, their clocks need not agree.
+    histogram.observe(Math.max(0, now - time), (at - from) * receivers);
+    from = at;
   }
 }
 
@@ -52,6 +71,33 @@ export class Counters {
   fanOutBytes = 0;
   fanOutFramesSent = 0;
   fanOutBytesSent = 0;
+
   /** From the call of append to its answer. */
   readonly appendLatency = new LatencyHistogram();
+  /** From the log's acceptance of a record to its hand-over to a socket, while the receiver was there. */
+  readonly messageLatency = new LatencyHistogram();
+  /** Connections that ended, by why; `lost`: nobody said goodbye. As many as there are close codes. */
+  readonly closed = new Map<CloseName | "lost", number>();
+  /** ERROR frames, by name. As many as there are error codes. */
+  readonly errors = new Map<string, number>();
+
+  noteClosed(why: CloseName | "lost"): void {
+    this.closed.set(why, (this.closed.get(why) ?? 0) + 1);
+  }
+
+  noteError(name: string): void {
+    this.errors.set(name, (this.errors.get(name) ?? 0) + 1);
+  }
+
+  /** A frame went by native fan-out. */
+  fanOut(records: number, bytes: number, receivers: number): void {
+    this.framesOut += receivers;
+    this.bytesOut += bytes * receivers;
+    this.recordsDelivered += records * receivers;
+    this.fanOutFrames++;
+    this.fanOutRecords += records;
+    this.fanOutBytes += bytes;
+    this.fanOutFramesSent += receivers;
+    this.fanOutBytesSent += bytes * receivers;
+  }
 }

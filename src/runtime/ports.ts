@@ -5,6 +5,7 @@
  */
 import type { EpochMs } from "../protocol/ids.ts";
 import type { EventLog } from "./log/event-log.ts";
+import type { LatencyHistogram } from "./metrics.ts";
 import type { Role } from "./role.ts";
 import type { Transport } from "./transport/transport.ts";
 
@@ -32,8 +33,12 @@ export type Digest = (secret: string) => string;
 export type ProcessProbe = {
   residentBytes(): number;
   cpuSeconds(): number;
-  /** How late the event loop ran since this was last asked. */
-  loopDelayMs(): { readonly p99: number; readonly max: number };
+  /** How late the event loop came to a timer, 50 times a second since the start. */
+  readonly loopDelay: LatencyHistogram;
+  /** Live objects of the program itself, and what they hold outside of the heap. */
+  heap(): { readonly usedBytes: number; readonly externalBytes: number };
+  /** How long the collector stopped the program. Absent where the runtime does not tell (Bun, Deno). */
+  readonly gcPauses?: LatencyHistogram;
 };
 
 export type LogLevel = "debug" | "info" | "warn" | "error";

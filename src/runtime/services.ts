@@ -5,6 +5,7 @@
 import type { Limits } from "../protocol/limits.ts";
 import type { Hub } from "./hub.ts";
 import type { Inflow } from "./inflow.ts";
+import type { LogRecord } from "./log/event-log.ts";
 import type { Counters } from "./metrics.ts";
 import type { Ports } from "./ports.ts";
 
@@ -16,4 +17,6 @@ export type Services = {
   readonly hub: Hub;
   readonly inflow: Inflow;
   readonly counters: Counters;
+  /** Records were handed to the sockets of so many receivers, soon after they came into being. */
+  readonly delivered: (records: readonly LogRecord[], receivers: number) => void;
 };

@@ -3,9 +3,8 @@
  * @module
  */
 import { createHash, randomBytes } from "node:crypto";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { EpochMs } from "../protocol/ids.ts";
-import type { Clock, Digest, ProcessProbe, Random, Timer } from "./ports.ts";
+import type { Clock, Digest, Random, Timer } from "./ports.ts";
 
 /** What one `setTimeout` can wait; a longer delay would fire at once. */
 const timeoutMsMax = 2 ** 31 - 1;
@@ -45,22 +44,3 @@ export function systemRandom(): Random {
 }
 
 export const sha256: Digest = (secret) => createHash("sha256").update(secret).digest("base64url");
-
-/** Stop it, or its measuring keeps running. */
-export function systemProcess(): ProcessProbe & { stop(): void } {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
-  delay.enable();
-  return {
-    cpuSeconds() {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    },
-    residentBytes: () => process.memoryUsage.rss(),
-    loopDelayMs() {
-      const measured = { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 };
-      delay.reset();
-      return measured;
-    },
-    stop: () => void delay.disable(),
-  };
-}

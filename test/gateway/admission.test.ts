@@ -30,7 +30,7 @@ test("sockets that never say HELLO are closed at the handshake's deadline, all o
   await using stage = await Stage.open({ clock, config: { limits: { handshakesMax: 20, handshakeMs: 1_000 } } });
   const world = stage.world();
   const silent = await Promise.all(Array.from({ length: 20 }, () => world.dial()));
-  await until(async () => (await stage.metric("weir_connections")) === 20, "all sockets are open");
+  await until(async () => (await stage.metric("websocket_connections")) === 20, "all sockets are open");
   clock.advance(1_000);
   await Promise.all(silent.map((peer) => peer.ended("handshakeTimeout")));
   expect((await world.open()).welcome.outcome).toBe("opened");
@@ -52,6 +52,6 @@ test("a half-open peer is found by the heartbeat and its session can be resumed;
   expect(await stage.metric("weir_sessions_attached")).toBe(1);
   gone.socket.unstall();
   expect(await gone.closed).toBe(closeCodes.heartbeatTimeout.code);
-  await until(async () => (await stage.metric("weir_connections")) === 1, "the half-open socket is gone");
+  await until(async () => (await stage.metric("websocket_connections")) === 1, "the half-open socket is gone");
   await healthy.peer.fence();
 });

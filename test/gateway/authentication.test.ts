@@ -205,5 +205,5 @@ test("a gateway without an origin policy lets in its own pages and clients that 
     expect([origin, (await socket.answer).status]).toEqual([origin, status]);
     if (status === 101) socket.close(1000, "");
   }
-  await until(async () => (await stage.metric("weir_connections")) === 0, "no connection is left");
+  await until(async () => (await stage.metric("websocket_connections")) === 0, "no connection is left");
 });

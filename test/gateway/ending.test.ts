@@ -14,7 +14,7 @@ async function leave(stage: Stage, client: Client): Promise<void> {
   const before = await written();
   client.peer.close();
   await until(async () => (await written()) > before, "the journal says that it is detached");
-  await stage.metric("weir_connections"); // one turn of the gateway later
+  await stage.metric("websocket_connections"); // one turn of the gateway later
 }
 
 describe("graceful stop", () => {

@@ -8,7 +8,8 @@ import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
 import { createGateway, type Gateway } from "../../src/runtime/gateway.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { openJetStreamLog } from "../../src/runtime/log/jetstream/open.ts";
-import { sha256, systemClock, systemProcess, systemRandom } from "../../src/runtime/system.ts";
+import { systemProcess } from "../../src/runtime/process-probe.ts";
+import { sha256, systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { bunTransport } from "../../src/runtime/transport/bun.ts";
 import { World } from "../conformance/world.ts";
 

@@ -13,7 +13,8 @@ import { createGateway, type Gateway, type GatewayConfig, type LiveGatewayConfig
 import { openEmbeddedLog } from "../../src/runtime/log/embedded/mod.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import type { Authenticator, Clock, LogLevel } from "../../src/runtime/ports.ts";
-import { sha256, systemClock, systemProcess, systemRandom } from "../../src/runtime/system.ts";
+import { systemProcess } from "../../src/runtime/process-probe.ts";
+import { sha256, systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { bunTransport } from "../../src/runtime/transport/bun.ts";
 import { World } from "../conformance/world.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { emptySections, settings } from "../../src/ops/config/describe.ts";
 import { withSettingsTable } from "../../src/ops/config/settings-table.ts";
 import { exposition } from "../../src/runtime/exposition.ts";
-import { Counters } from "../../src/runtime/metrics.ts";
+import { Counters, LatencyHistogram } from "../../src/runtime/metrics.ts";
+import { stillProcess } from "../support/still-process.ts";
 
 const text = readFileSync(join(import.meta.dir, "../../docs/operations.md"), "utf8");
 
@@ -40,12 +41,13 @@ describe("docs/operations.md", () => {
       transactions: true,
       shared: false,
     } as const;
-    const process = { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) };
+    const process = stillProcess({ gcPauses: new LatencyHistogram() });
     const shown = await exposition({
       counters: new Counters(),
       process,
       version: "0",
       log: () => info as never,
+      sessions: () => 0,
     }).text();
     const names = [...shown.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
     const cells = [...section("Metrics").matchAll(/^\| (.+?) \|/gm)].flatMap(([, cell]) => [

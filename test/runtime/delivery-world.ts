@@ -131,6 +131,7 @@ export class Receiver {
       positions: [0, 0, 0, 0],
       trimmedTo: 0,
       lastOnlyUpTo: 0,
+      delivered: () => undefined,
       trimmed: () => expect.unreachable("nothing is trimmed here"),
       readFailed: (error) => {
         throw error;

@@ -29,7 +29,8 @@ function stage(bounds: Partial<FrameBounds> = {}) {
       if (!decoded.ok) throw new Error(decoded.message);
       published.push({ channel, frame: decoded.frame as Deliver });
     },
-    sent: (records: number, bytes: number, receivers: number) => void sent.push({ records, bytes, receivers }),
+    sent: (records: readonly LogRecord[], bytes: number, receivers: number) =>
+      void sent.push({ records: records.length, bytes, receivers }),
   };
   const feed = new Feed("t.>", 7, output, { deliverRecordsMax: 512, deliverBytesMax: 262_144, ...bounds });
   return { feed, published, sent, encoded };

@@ -11,7 +11,7 @@ const health = {
 } as const;
 
 function handler(reasons: string[] = []) {
-  const metrics = { contentType: "text/plain; version=0.0.4", text: async () => "weir_connections 3\n" };
+  const metrics = { contentType: "text/plain; version=0.0.4", text: async () => "websocket_connections 3\n" };
   return httpHandler({ health: () => health, ready: () => ({ reasons }), metrics });
 }
 const ask = (path: string, init?: RequestInit, reasons?: string[]): Promise<Response> =>
@@ -36,7 +36,7 @@ describe("httpHandler()", () => {
   test("/metrics answers the exposition with its content type", async () => {
     const response = await ask("/metrics");
     expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4");
-    expect(await response.text()).toBe("weir_connections 3\n");
+    expect(await response.text()).toBe("websocket_connections 3\n");
   });
 
   test("/ names the subprotocols", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { exposition } from "../../src/runtime/exposition.ts";
-import { Counters, LatencyHistogram } from "../../src/runtime/metrics.ts";
-import { systemProcess } from "../../src/runtime/system.ts";
+import { Counters, LatencyHistogram, observeAges } from "../../src/runtime/metrics.ts";
+import { systemProcess } from "../../src/runtime/process-probe.ts";
+import { stillProcess } from "../support/still-process.ts";
 
 const info = {
   epoch: "e",
@@ -13,15 +14,17 @@ const info = {
   transactions: true,
   shared: false,
 } as const;
-const still = {
-  cpuSeconds: () => 1.5,
-  residentBytes: () => 2_048,
-  loopDelayMs: () => ({ p99: 20, max: 250 }),
-};
+const still = stillProcess({ cpuSeconds: () => 1.5, residentBytes: () => 2_048 });
 
 /** Samples by name and labels. */
 async function scrape(counters: Counters): Promise<Map<string, number>> {
-  const text = await exposition({ counters, process: still, version: "1.2.3", log: () => info }).text();
+  const text = await exposition({
+    counters,
+    process: still,
+    version: "1.2.3",
+    log: () => info,
+    sessions: () => 4,
+  }).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
     samples.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]),
@@ -40,24 +43,23 @@ describe("LatencyHistogram", () => {
 describe("exposition()", () => {
   test("tells what the counters hold when it is read, also after they changed", async () => {
     const counters = new Counters();
-    const metrics = exposition({ counters, process: still, version: "1.2.3", log: () => info });
+    const metrics = exposition({ counters, process: still, version: "1.2.3", log: () => info, sessions: () => 4 });
     counters.connections = 3;
     counters.recordsDelivered += 1_000;
-    expect(await metrics.text()).toContain("\nweir_connections 3\n");
+    expect(await metrics.text()).toContain("\nwebsocket_connections 3\n");
     counters.connections = 2;
     counters.recordsDelivered += 1;
     const text = await metrics.text();
-    expect(text).toContain("\nweir_connections 2\n");
+    expect(text).toContain("\nwebsocket_connections 2\n");
     expect(text).toContain("\nweir_records_delivered_total 1001\n");
     expect(metrics.contentType).toBe("text/plain; version=0.0.4; charset=utf-8");
   });
 
   test("has a sample for every counter", async () => {
     const counters = new Counters();
-    const numbers = Object.keys(counters).filter((name) => name !== "appendLatency") as Exclude<
-      keyof Counters,
-      "appendLatency"
-    >[];
+    const numbers = Object.keys(counters).filter(
+      (name) => typeof counters[name as "connections"] === "number",
+    ) as "connections"[];
     for (const [index, name] of numbers.entries()) counters[name] = 7_000_001 + index;
     const values = [...(await scrape(counters)).values()];
     expect(values).toEqual(expect.arrayContaining(numbers.map((_, index) => 7_000_001 + index)));
@@ -72,8 +74,7 @@ describe("exposition()", () => {
       weir_log_last_seq: 9,
       process_cpu_seconds_total: 1.5,
       process_resident_memory_bytes: 2_048,
-      'weir_event_loop_delay_seconds{quantile="0.99"}': 0.02,
-      'weir_event_loop_delay_seconds{quantile="1"}': 0.25,
+      weir_sessions: 4,
       'weir_info{version="1.2.3"}': 1,
     });
   });
@@ -92,8 +93,38 @@ describe("exposition()", () => {
   });
 });
 
+describe("observeAges()", () => {
+  test("counts each record for each receiver by its own age, none below zero", () => {
+    const histogram = new LatencyHistogram();
+    const records = [{ time: 100 }, { time: 100 }, { time: 95 }, { time: 130 }];
+    observeAges(histogram, records, { now: 102, receivers: 10 });
+    expect([histogram.count, histogram.sumMs]).toEqual([40, 2 * 10 * 2 + 7 * 10]);
+    expect(histogram.buckets.slice(0, 5)).toEqual([10, 0, 20, 0, 10]);
+  });
+});
+
+describe("exposition() of what has names", () => {
+  test("has one sample for each reason and error that occurred", async () => {
+    const counters = new Counters();
+    counters.noteClosed("lost");
+    counters.noteClosed("lost");
+    counters.noteClosed("slowConsumer");
+    counters.noteError("badTopic");
+    const samples = await scrape(counters);
+    expect(Object.fromEntries(samples)).toMatchObject({
+      'weir_connections_closed_total{reason="lost"}': 2,
+      'weir_connections_closed_total{reason="slowConsumer"}': 1,
+      'weir_errors_total{error="badTopic"}': 1,
+    });
+  });
+
+  test("has no pauses of a collector that the runtime does not tell of", async () => {
+    expect([...(await scrape(new Counters())).keys()].filter((name) => name.startsWith("weir_gc"))).toEqual([]);
+  });
+});
+
 describe("systemProcess()", () => {
-  test("tells real CPU time and memory, and a blocked event loop once", async () => {
+  test("tells real CPU time and memory, and a blocked event loop", async () => {
     const probe = systemProcess();
     const before = probe.cpuSeconds();
     const usedUs = process.cpuUsage().user;
@@ -103,10 +134,13 @@ describe("systemProcess()", () => {
       setTimeout(turned.resolve, 60);
     }, 60);
     await turned.promise;
-    expect(probe.loopDelayMs().max).toBeGreaterThan(75);
-    expect(probe.loopDelayMs()).toEqual({ p99: 0, max: 0 });
+    const { boundsMs, buckets, count, sumMs } = probe.loopDelay;
+    expect(buckets.slice(boundsMs.indexOf(100)).some((times) => times > 0)).toBe(true);
+    expect([count > 2, sumMs > 75]).toEqual([true, true]);
     expect(probe.cpuSeconds() - before).toBeGreaterThanOrEqual(0.15);
     expect(probe.residentBytes()).toBeGreaterThan(10_000_000);
+    expect(probe.heap().usedBytes).toBeGreaterThan(1_000_000);
+    expect(probe.gcPauses).toBeUndefined();
     probe.stop();
   });
 });

@@ -7,6 +7,7 @@ import { limits } from "../../src/protocol/limits.ts";
 import { createGateway } from "../../src/runtime/gateway.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { sha256 } from "../../src/runtime/system.ts";
+import { stillProcess } from "../support/still-process.ts";
 import { portsClock, type SimProcess } from "./clock.ts";
 import type { World } from "./world.ts";
 
@@ -30,7 +31,7 @@ export function startGateway(world: World, process: SimProcess, log: EventLog): 
       log,
       transport: world.network.transport(process),
       authenticator: { authenticate: async () => ({ ok: true, identity: anonymous }) },
-      probe: { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) },
+      probe: stillProcess(),
       logger: { log: (level, event, fields) => process.alive && world.gatewayReported(level, event, fields) },
     },
     { limits: { ...limits, publishCreditRecords: world.creditRecords } },

@@ -169,6 +169,7 @@ export class Subscriptions {
       positions: start.positions,
       trimmedTo: start.answer.kind === "trimmed" ? start.answer.first - 1 : 0,
       lastOnlyUpTo: start.lastOnlyUpTo,
+      delivered: (records) => services.delivered(records, 1),
       trimmed: () => this.#trimmed(peer, held, delivery),
       readFailed: (error) => peer.end("logUnavailable", error instanceof Error ? error.message : "readFailed"),
     });

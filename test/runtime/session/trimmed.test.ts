@@ -7,7 +7,8 @@ import { anonymousAuthenticator } from "../../../src/runtime/auth.ts";
 import { createGateway } from "../../../src/runtime/gateway.ts";
 import type { EventLog, Follow, LogRecord } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
-import { sha256, systemClock, systemProcess, systemRandom } from "../../../src/runtime/system.ts";
+import { systemProcess } from "../../../src/runtime/process-probe.ts";
+import { sha256, systemClock, systemRandom } from "../../../src/runtime/system.ts";
 import { bunTransport } from "../../../src/runtime/transport/bun.ts";
 import { Stage } from "../../gateway/stage.ts";
 
