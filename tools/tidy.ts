@@ -24,7 +24,7 @@ const emptyNames = new Set(["utils.ts", "util.ts", "helpers.ts", "helper.ts", "c
 
 /** Where the outside world may be touched: the implementers of runtime/ports.ts and client/ports.ts. */
 const implementers = [
-  /^src\/runtime\/(system|logger)\.ts$/,
+  /^src\/runtime\/(system|process-probe|logger)\.ts$/,
   /^src\/runtime\/(transport|log)\//,
   /^src\/client\/(platform[a-z-]*|file-store)\.ts$/,
 ];

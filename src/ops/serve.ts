@@ -20,6 +20,7 @@ import { watchFiles } from "./config/watch-files.ts";
 import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLog } from "./log/open-log.ts";
 import { ServedRest } from "./rest/served-rest.ts";
+import { GatewayHistory } from "./telemetry/gateway-history.ts";
 
 const stopTimeoutMs = 10_000;
 /** For journals and what else the log has to take, after the connections are gone. */
@@ -64,10 +65,15 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
     throw listenError(error, config);
   }
   settings.start(prepare);
+  const history = config.monitoring.history
+    ? new GatewayHistory({ inspector: gateway.inspect(), probe, clock })
+    : undefined;
+  history?.start();
   const stopFollowing = followSources(settings, sources);
   const signal = await firstSignal();
   stopFollowing();
   rest.stop();
+  history?.stop();
   settings.stop();
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway

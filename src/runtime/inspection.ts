@@ -146,13 +146,17 @@ export type Totals = {
   /** Pages that readers took from the ring of recent records, and from the log. */
   readonly pagesFromRing: number;
   readonly pagesFromLog: number;
-  readonly appends: {
-    readonly count: number;
-    readonly sumMs: number;
-    /** Upper bounds, and how many were at or below each but above the one before. */
-    readonly boundsMs: readonly number[];
-    readonly buckets: readonly number[];
-  };
+  readonly appends: HistogramView;
+  /** From the log's acceptance of a record to its hand-over to a socket. */
+  readonly messages: HistogramView;
+};
+
+export type HistogramView = {
+  readonly count: number;
+  readonly sumMs: number;
+  /** Upper bounds, and how many were at or below each but above the one before. */
+  readonly boundsMs: readonly number[];
+  readonly buckets: readonly number[];
 };
 
 export type Inspector = {

@@ -55,7 +55,7 @@ export class NodeInspector implements Inspector {
 
   totals(): Totals {
     const { counters, hub } = this.#sources.services;
-    const { appendLatency } = counters;
+    const { appendLatency, messageLatency } = counters;
     return {
       connectionsOpened: counters.connectionsOpened,
       handshakesFailed: counters.handshakesFailed,
@@ -73,12 +73,8 @@ export class NodeInspector implements Inspector {
       fanOutBytesSent: counters.fanOutBytesSent,
       pagesFromRing: hub.pages.ring,
       pagesFromLog: hub.pages.log,
-      appends: {
-        count: appendLatency.count,
-        sumMs: appendLatency.sumMs,
-        boundsMs: [...appendLatency.boundsMs],
-        buckets: [...appendLatency.buckets],
-      },
+      appends: appendLatency.view(),
+      messages: messageLatency.view(),
     };
   }
 

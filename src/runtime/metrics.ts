@@ -7,6 +7,7 @@
  */
 
 import type { CloseName } from "../protocol/close-code.ts";
+import type { HistogramView } from "./inspection.ts";
 
 /** Upper bounds of the buckets; from a flushed commit on a good disk to a log in trouble. */
 const latencyBoundsMs = [0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000] as const;
@@ -27,6 +28,11 @@ export class LatencyHistogram {
       this.buckets[index] = (this.buckets[index] as number) + times;
       return;
     }
+  }
+
+  view(): HistogramView {
+    const { count, sumMs, boundsMs, buckets } = this;
+    return { count, sumMs, boundsMs: [...boundsMs], buckets: [...buckets] };
   }
 }
 
