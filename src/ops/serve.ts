@@ -52,7 +52,8 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const config = settings.current();
   const probe = systemProcess();
   const ports = { clock, random, digest: sha256, log, transport, authenticator, logger, probe };
-  const rest = new ServedRest({ settings, log, clock, random, logger, authenticator });
+  const history = config.monitoring.history ? new GatewayHistory({ probe, clock }) : undefined;
+  const rest = new ServedRest({ settings, log, clock, random, logger, authenticator, history });
   const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http });
   const prepare = prepareLive({ gateway, logger, authenticator, clock });
   try {
@@ -65,10 +66,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
     throw listenError(error, config);
   }
   settings.start(prepare);
-  const history = config.monitoring.history
-    ? new GatewayHistory({ inspector: gateway.inspect(), probe, clock })
-    : undefined;
-  history?.start();
+  history?.start(gateway.inspect());
   const stopFollowing = followSources(settings, sources);
   const signal = await firstSignal();
   stopFollowing();

@@ -16,7 +16,7 @@ export const historyBytesMax = 4_194_304;
 const sampleMs = 1_000;
 const dayMs = 86_400_000;
 
-export type HistoryParts = { readonly inspector: Inspector; readonly probe: ProcessProbe; readonly clock: Clock };
+export type HistoryParts = { readonly probe: ProcessProbe; readonly clock: Clock };
 
 /** One look at everything that is measured. */
 type Look = { readonly node: NodeView; readonly totals: Totals; readonly at: EpochMs };
@@ -40,9 +40,9 @@ export class GatewayHistory implements MetricsHistory {
   }
 
   /** Looks at every full second from now on. */
-  start(): void {
-    this.#look();
-    this.#arm();
+  start(inspector: Inspector): void {
+    this.#look(inspector);
+    this.#arm(inspector);
   }
 
   stop(): void {
@@ -64,16 +64,16 @@ export class GatewayHistory implements MetricsHistory {
     return { metric, unit: measure.unit, ...read };
   }
 
-  #arm(): void {
+  #arm(inspector: Inspector): void {
     const { clock } = this.#parts;
     this.#timer = clock.after(sampleMs - (clock.now() % sampleMs), () => {
-      this.#look();
-      this.#arm();
+      this.#look(inspector);
+      this.#arm(inspector);
     });
   }
 
-  #look(): void {
-    const { inspector, clock } = this.#parts;
+  #look(inspector: Inspector): void {
+    const { clock } = this.#parts;
     const now: Look = { node: inspector.node(), totals: inspector.totals(), at: clock.now() };
     const before = this.#before;
     this.#before = now;

@@ -23,8 +23,8 @@ function station(gcPauses?: LatencyHistogram) {
       messages: counters.messageLatency.view(),
     }),
   } as unknown as Inspector;
-  const history = new GatewayHistory({ inspector, probe, clock });
-  history.start();
+  const history = new GatewayHistory({ probe, clock });
+  history.start(inspector);
   return { clock, counters, history, probe, node };
 }
 
