@@ -10,6 +10,7 @@ import { authenticatorOf, type CurrentAuthenticator } from "./authenticators.ts"
 import type { Config } from "./config/profile.ts";
 import type { Prepare } from "./config/running-config.ts";
 import { readText } from "./read-text.ts";
+import type { Tracing } from "./telemetry/tracing.ts";
 
 export function gatewayConfigOf(config: Config): GatewayConfig {
   const { websocket, discovery, cache } = config;
@@ -42,16 +43,18 @@ export type LiveParts = {
   readonly logger: PinoLogger;
   readonly authenticator: CurrentAuthenticator;
   readonly clock: Clock;
+  readonly tracing?: Tracing | undefined;
 };
 
 /** Puts a changed configuration in force. A key that cannot be read is known before anything has changed. */
-export function prepareLive({ gateway, logger, authenticator, clock }: LiveParts): Prepare {
+export function prepareLive({ gateway, logger, authenticator, clock, tracing }: LiveParts): Prepare {
   return (config) => {
     const next = authenticatorOf(config, clock);
     return () => {
       gateway.configure(liveGatewayConfigOf(config));
       authenticator.use(next);
       logger.setLevel(config.logging.level);
+      tracing?.setRatio(config.monitoring.tracing?.ratio ?? 0);
     };
   };
 }

@@ -10,6 +10,7 @@ import { systemProcess } from "../runtime/process-probe.ts";
 import { sha256, systemClock, systemRandom } from "../runtime/system.ts";
 import { hostTransport } from "../runtime/transport/host.ts";
 import type { Transport } from "../runtime/transport/transport.ts";
+import { version } from "../runtime/version.ts";
 import { authenticatorOf, CurrentAuthenticator } from "./authenticators.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
 import { welcomeText } from "./cli/welcome.ts";
@@ -21,6 +22,7 @@ import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLog } from "./log/open-log.ts";
 import { ServedRest } from "./rest/served-rest.ts";
 import { GatewayHistory } from "./telemetry/gateway-history.ts";
+import type { Tracing, TracingPorts } from "./telemetry/tracing.ts";
 
 const stopTimeoutMs = 10_000;
 /** For journals and what else the log has to take, after the connections are gone. */
@@ -51,11 +53,15 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const settings = await RunningConfig.open({ sources, loaded, log, clock, logger });
   const config = settings.current();
   const probe = systemProcess();
-  const ports = { clock, random, digest: sha256, log, transport, authenticator, logger, probe };
+  const tracing = await tracingOf(config, { clock, random, logger });
+  const ports = {
+    ...{ clock, random, digest: sha256, log, transport, authenticator, logger, probe },
+    ...(tracing === undefined ? {} : { tracer: tracing.tracer }),
+  };
   const history = config.monitoring.history ? new GatewayHistory({ probe, clock }) : undefined;
   const rest = new ServedRest({ settings, log, clock, random, logger, authenticator, history });
   const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http });
-  const prepare = prepareLive({ gateway, logger, authenticator, clock });
+  const prepare = prepareLive({ gateway, logger, authenticator, clock, tracing });
   try {
     prepare(config)();
     const listening = await gateway.start();
@@ -76,7 +82,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway
     .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
-    .then(() => log.close());
+    .then(() => Promise.all([log.close(), tracing?.close()]));
   await inTime(stopping);
   probe.stop();
   return exitCodes.done;
@@ -101,7 +107,7 @@ function endAtOnce(why: string): void {
 }
 
 /** A log that is away takes nothing any more. What was acknowledged is in it; sessions are found at the next start. */
-async function inTime(stopping: Promise<void>): Promise<void> {
+async function inTime(stopping: Promise<unknown>): Promise<void> {
   const withinMs = stopTimeoutMs + flushTimeoutMs;
   const late = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`it gave no answer for ${withinMs / 1_000} s`)), withinMs).unref();
@@ -112,6 +118,17 @@ async function inTime(stopping: Promise<void>): Promise<void> {
     console.error(`weir: Stopped without the last writes, the log did not take them: ${(error as Error).message}`);
     process.exit(exitCodes.failed); // What waits for the log would keep the process.
   }
+}
+
+/** Its libraries are loaded here, and only where it is on. */
+async function tracingOf(config: Config, ports: TracingPorts): Promise<Tracing | undefined> {
+  const { tracing } = config.monitoring;
+  if (tracing === undefined) return undefined;
+  const { openTracing } = await import("./telemetry/tracing.ts");
+  return await openTracing(tracing, ports, {
+    "service.version": version,
+    ...(config.discovery.node === undefined ? {} : { "service.instance.id": config.discovery.node }),
+  });
 }
 
 async function transportOfHost(): Promise<Transport> {

@@ -83,8 +83,10 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     assertLimits(limits);
     this.#startedAt = ports.clock.now();
     const counters = new Counters();
-    const delivered = (records: readonly LogRecord[], receivers: number): void =>
+    const delivered = (records: readonly LogRecord[], receivers: number): void => {
       observeAges(counters.messageLatency, records, { now: ports.clock.now(), receivers });
+      ports.tracer?.delivered(records, receivers);
+    };
     const hub = new Hub(ports.log, {
       clock: ports.clock,
       output: {

@@ -3,8 +3,8 @@
  * sockets, files or processes; `transport/`, `log/` and `system.ts` implement these.
  * @module
  */
-import type { EpochMs } from "../protocol/ids.ts";
-import type { EventLog } from "./log/event-log.ts";
+import type { EpochMs, Seq } from "../protocol/ids.ts";
+import type { EventLog, LogRecord, NewRecord } from "./log/event-log.ts";
 import type { LatencyHistogram } from "./metrics.ts";
 import type { Role } from "./role.ts";
 import type { Transport } from "./transport/transport.ts";
@@ -64,6 +64,25 @@ export type Authentication =
 /** Rejects when it cannot tell now (signing keys out of reach): the token may be good, the client comes again. */
 export type Authenticator = { authenticate(token: string | undefined): Promise<Authentication> };
 
+/** Where a publish was on its way into the log. */
+export type PublishSpan = {
+  readonly traceId: string;
+  /** Stored with the record. */
+  readonly traceparent: string;
+  end(outcome: { readonly seq: Seq } | { readonly failure: string }): void;
+};
+
+/** Spans of the records that are in a sampled trace. */
+export type Tracer = {
+  /** Undefined: it is in none. */
+  publish(
+    record: Pick<NewRecord, "topic" | "headers">,
+    about: { readonly session: string; readonly connection: string | undefined },
+  ): PublishSpan | undefined;
+  /** They were handed to the sockets of so many receivers. */
+  delivered(records: readonly LogRecord[], receivers: number): void;
+};
+
 export type Ports = {
   readonly clock: Clock;
   readonly random: Random;
@@ -73,4 +92,6 @@ export type Ports = {
   readonly authenticator: Authenticator;
   readonly logger: Logger;
   readonly probe: ProcessProbe;
+  /** Absent: tracing is off, and nothing is done for it. */
+  readonly tracer?: Tracer;
 };

@@ -38,7 +38,7 @@ function defaultCell({ name, default: standard }: SettingDescription): string {
 }
 
 function rangeCell({ range, kind, unit }: SettingDescription): string {
-  if (kind !== "number") return range;
+  if (kind !== "number") return range.includes("<") ? `\`${range}\`` : range;
   const numbers = range.replace(/^a (whole )?number( of \w+)?(,| from)? ?/, "").replace(" to ", "–");
   return unit === undefined ? numbers : `${numbers} ${unit}`;
 }

@@ -17,7 +17,7 @@ export type Percentiles = {
   readonly p99Ms: number;
   readonly count: number;
 };
-type Counted = Exclude<keyof Totals, "appends">;
+type Counted = Exclude<keyof Totals, "appends" | "messages">;
 
 const everyMs = 1_000;
 const keptMax = 61;

@@ -21,6 +21,7 @@ import { normalLane } from "../../protocol/lane.ts";
 import type { LogFailure, NewRecord } from "../log/event-log.ts";
 import { errorFrame, type SessionContext } from "./context.ts";
 import type { PublishCheck } from "./publish-check.ts";
+import { beginSpans, endSpans, type TracedRecord } from "./traced.ts";
 
 type Batch = {
   readonly first: number;
@@ -29,6 +30,8 @@ type Batch = {
   readonly numbers: readonly number[];
   readonly refused: readonly RefusedPublish[];
   readonly bytes: number;
+  /** Absent: none is traced. */
+  readonly traced: readonly TracedRecord[] | undefined;
   runs: readonly PublishedRun[];
   done: boolean;
 };
@@ -129,7 +132,10 @@ export class Publishing {
       numbers.push(n);
       records.push(newRecord(record, `${this.#context.id}/${n}`));
     }
-    return { first, last: first + incoming.length - 1, records, numbers, refused, bytes, runs: [], done: false };
+    const { tracer } = this.#context.services.ports;
+    const traced = tracer === undefined ? undefined : beginSpans(tracer, records, this.#context);
+    const last = first + incoming.length - 1;
+    return { first, last, records, numbers, refused, bytes, traced, runs: [], done: false };
   }
 
   #take(batch: Batch): void {
@@ -174,6 +180,7 @@ export class Publishing {
     void log.append({ records: batch.records, numbered }).then((result) => {
       const { counters } = this.#context.services;
       counters.appendLatency.observe(this.#now() - since);
+      if (batch.traced !== undefined) endSpans(batch.traced, result);
       if (result.ok) {
         if (result.duplicate) counters.recordsDuplicate += batch.records.length;
         else counters.recordsPublished += batch.records.length;
@@ -215,7 +222,16 @@ export class Publishing {
     this.#stalledFrom = batch.first;
     this.#received = batch.first - 1;
     this.#appended = after;
-    const peer = this.#context.peer;
+    const { id: session, peer } = this.#context;
+    const trace = batch.traced?.[0]?.span.traceId;
+    this.#context.services.ports.logger.log("debug", "publish not stored", {
+      connection: peer?.id,
+      session,
+      ...(trace === undefined ? {} : { trace }),
+      n: batch.first,
+      code: failure.code,
+      message: failure.message,
+    });
     if (!failure.retryable || failure.code === "outOfOrder") {
       peer?.end("internal", failure.code);
       return;

@@ -18,6 +18,7 @@ import { errorFrame, type SessionContext } from "./context.ts";
 import type { PublishCheck, PublishProblem } from "./publish-check.ts";
 import { newRecord, type Publishing, type Violation } from "./publishing.ts";
 import type { Subscriptions } from "./subscriptions.ts";
+import { beginSpans, endSpans } from "./traced.ts";
 
 type Transaction = {
   readonly records: NewRecord[];
@@ -143,8 +144,11 @@ export class Transactions {
       positions,
       settled,
     } as const;
+    const { tracer } = this.#context.services.ports;
+    const traced = tracer === undefined ? undefined : beginSpans(tracer, transaction.records, this.#context);
     const once = { producer: id, key: `${id}/tx/${tx}` };
     const result = await this.#context.recordWith(command, { records: transaction.records, once });
+    if (traced !== undefined) endSpans(traced, result);
     this.#publishing.release(transaction.records.length, transaction.bytes);
     if (!result.ok) {
       const failure = "code" in result ? result.message : result.rejection;

@@ -16,8 +16,9 @@ import type { EventLog } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
 import { plainRoutes, plainRoutesDefault } from "../../../src/runtime/plain/route.ts";
 import type { Clock, Logger, LogLevel } from "../../../src/runtime/ports.ts";
+import { systemProcess } from "../../../src/runtime/process-probe.ts";
 import type { Role } from "../../../src/runtime/role.ts";
-import { sha256, systemClock, systemProcess, systemRandom } from "../../../src/runtime/system.ts";
+import { sha256, systemClock, systemRandom } from "../../../src/runtime/system.ts";
 import { bunTransport } from "../../../src/runtime/transport/bun.ts";
 
 export const keys = { viewer: "key-of-vera", operator: "key-of-otto", admin: "key-of-ada" } as const satisfies Record<
