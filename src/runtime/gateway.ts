@@ -231,7 +231,11 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     this.#opened(connection);
     const input = { id: connection.id, deadlines: connection.limits };
-    connection.actor = this.#supervisor.spawn(this.#machine, { id: actorOf(connection), input, owner: connection });
+    const owner = {
+      crashed: () => connection.crashed(),
+      ids: () => ({ connection: connection.id, session: connection.session?.id }),
+    };
+    connection.actor = this.#supervisor.spawn(this.#machine, { id: actorOf(connection), input, owner });
     return connection;
   }
 

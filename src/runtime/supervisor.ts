@@ -21,7 +21,11 @@ type Signal = { readonly type: string; readonly error?: unknown };
 const watcher = fromCallback<Signal, (signal: Signal) => void>(({ receive, input }) => receive(input));
 
 /** What an actor works for; told once, when it threw. */
-export type Supervised = { crashed(verdict: Verdict): void };
+export type Supervised = {
+  crashed(verdict: Verdict): void;
+  /** For log lines: whose it is. */
+  ids?(): { readonly connection: string | undefined; readonly session: string | undefined };
+};
 type ChildParts<Logic extends AnyStateMachine> = {
   readonly id: string;
   readonly input: InputFrom<Logic>;
@@ -114,7 +118,7 @@ export class Supervisor {
     const { state, verdict } = supervise(this.#state, crash);
     this.#state = state;
     const stack = error instanceof Error ? error.stack : undefined;
-    this.#logger.log("error", "actor crashed", { actor, cause, verdict: verdict.kind, stack });
+    this.#logger.log("error", "actor crashed", { actor, ...owner.ids?.(), cause, verdict: verdict.kind, stack });
     owner.crashed(verdict);
   }
 }

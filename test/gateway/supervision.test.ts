@@ -42,6 +42,10 @@ describe("a session that throws", () => {
       `session:${client.welcome.session}`,
       "Poisoned read",
     ]);
+    expect(line?.fields).toMatchObject({
+      session: client.welcome.session,
+      connection: expect.stringMatching(/^node-.+\/c\d+$/),
+    });
     await neighbour.publishOne("t", "undisturbed");
     expect(texts(await reception.take(1))).toEqual(["undisturbed"]);
     expect(neighbour.welcome.owner).toBe(1);

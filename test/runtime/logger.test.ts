@@ -33,6 +33,28 @@ describe("pinoLogger()", () => {
     expect(fields.token).toBe("s3cret");
   });
 
+  test("masks what looks like a secret in any text, an error's too", () => {
+    const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ2ZXJhIn0.c2lnbmF0dXJl";
+    const error = new Error(`Refused Authorization: Bearer abc.def-123 at nats://me:hunter2@a:4222 with ${jwt}`);
+    const [line] = logged("info", (logger) =>
+      logger.log("warn", "x", { error, url: "wss://me:hunter2@a.example/x", deep: { er: { still: [jwt] } } }),
+    );
+    const text = JSON.stringify(line);
+    for (const secret of ["hunter2", "abc.def-123", "c2lnbmF0dXJl", "eyJzdWIi"]) expect(text).not.toContain(secret);
+    expect(line).toMatchObject({ url: "wss://[masked]@a.example/x", deep: { er: { still: ["[masked]"] } } });
+  });
+
+  test("takes another level while it runs", () => {
+    const events = logged("info", (logger) => {
+      logger.log("debug", "before", {});
+      logger.setLevel("debug");
+      logger.log("debug", "after", {});
+      logger.setLevel("silent");
+      logger.log("error", "never", {});
+    }).map(({ event }) => event);
+    expect(events).toEqual(["after"]);
+  });
+
   test("writes an error with its message and stack", () => {
     const [line] = logged("info", (logger) => logger.log("error", "x", { error: new RangeError("too far") }));
     expect(line).toMatchObject({

@@ -18,6 +18,7 @@ import { type Journal, JournalLost } from "../journal.ts";
 import type { AppendRequest, AppendResult } from "../log/event-log.ts";
 import type { Identity, Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
+import type { Supervised } from "../supervisor.ts";
 import { errorFrame, nobody, type Peer, type Recorded, type SessionContext } from "./context.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { readHistory } from "./history.ts";
@@ -353,3 +354,8 @@ function newWork(session: Session, numbers: PublishNumbers): Work {
 }
 
 type Refused = { readonly ok: false; readonly rejection: "superseded" } | Extract<Decision, { ok: false }>;
+
+/** What the supervisor knows of it. */
+export function supervised(session: Session, crashed: Supervised["crashed"]): Supervised {
+  return { crashed, ids: () => ({ connection: session.peer?.id, session: session.id }) };
+}

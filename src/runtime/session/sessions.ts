@@ -16,13 +16,13 @@ import { Journal } from "../journal.ts";
 import { UnavailableError } from "../log/event-log.ts";
 import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
-import type { Child, Supervised, Supervisor } from "../supervisor.ts";
+import type { Child, Supervisor } from "../supervisor.ts";
 import { type Attached, logAway, overloaded } from "./attached.ts";
 import { caughtUp, furthestOf } from "./catch-up.ts";
 import type { Peer } from "./context.ts";
 import { EndedJournals } from "./ended-journals.ts";
 import { eachSession, journalKeyOf, loadState } from "./load-state.ts";
-import { Session } from "./session.ts";
+import { Session, supervised } from "./session.ts";
 
 export type SessionsOptions = {
   readonly sessionsMax: number;
@@ -285,7 +285,7 @@ export class Sessions {
 
   #hold(session: Session, detachedForMs: number): Held {
     const input = { id: session.id, resumeWindowMs: session.state.resumeWindowMs, detachedForMs };
-    const owner: Supervised = { crashed: (verdict) => this.#crashed(session, verdict.kind === "give up") };
+    const owner = supervised(session, (verdict) => this.#crashed(session, verdict.kind === "give up"));
     const actor = this.#supervisor.spawn(this.#machine, { id: actorOf(session.id), input, owner });
     const held: Held = { session, actor, number: ++this.#numbers };
     this.#held.set(session.id, held);
