@@ -9,6 +9,7 @@ import { statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogFailure } from "../event-log.ts";
+import { Reserve } from "./reserve.ts";
 
 const tables = [
   "meta",
@@ -44,6 +45,7 @@ export class Store {
   readonly foreign: boolean;
   readonly #env: RootDatabase<Uint8Array, Key>;
   readonly #tables: Record<Table, Lmdb>;
+  readonly #reserve: Reserve | undefined;
 
   constructor(file: string, readOnly: boolean) {
     this.file = file;
@@ -61,6 +63,7 @@ export class Store {
     this.foreign = names.some((name) => !(tables as readonly string[]).includes(name));
     const opened = tables.map((name) => [name, this.#env.openDB<Uint8Array, Key>({ ...binary, name })]);
     this.#tables = Object.fromEntries(opened) as Record<Table, Lmdb>;
+    this.#reserve = readOnly ? undefined : new Reserve(file);
   }
 
   get(table: Table, key: Key): Uint8Array | undefined {
@@ -100,6 +103,7 @@ export class Store {
       });
       await done;
       this.#env.resetReadTxn();
+      this.#reserve?.committed(bytesOf(puts));
       return undefined;
     } catch (cause) {
       return this.#failure(puts, cause);
@@ -112,7 +116,7 @@ export class Store {
     // The binding rejects it in the same turn of the loop; should it ever not, the answer must still come.
     const nothing = new Promise<undefined>((resolve) => setImmediate(() => resolve(undefined)));
     const cause = (await Promise.race([told, nothing])) ?? thrown;
-    const needed = puts.reduce((bytes, put) => bytes + (put.value?.byteLength ?? 0), freeBytesMin);
+    const needed = bytesOf(puts) + freeBytesMin;
     const { bavail, bsize } = statfsSync(dirname(this.file));
     const why = cause instanceof Error ? cause.message : String(cause);
     if (bavail * bsize < needed || /ENOSPC|MAP_FULL|mapsize/i.test(why)) {
@@ -125,7 +129,14 @@ export class Store {
 
   async close(): Promise<void> {
     await this.#env.close();
+    this.#reserve?.close();
   }
+}
+
+function bytesOf(puts: readonly Put[]): number {
+  let bytes = 0;
+  for (const { value } of puts) bytes += value?.byteLength ?? 0;
+  return bytes;
 }
 
 export function assertKey(...parts: readonly string[]): void {
