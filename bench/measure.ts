@@ -37,7 +37,7 @@ export async function measure(scenario: Scenario, subject: Subject, seconds: num
         dialect: target.dialect,
         port: server.port,
         serverPid: server.process.pid,
-        ...(server.store === undefined ? {} : { storePid: server.store.pid }),
+        ...(server.store === undefined ? {} : { storePids: server.store.processes.map(({ pid }) => pid) }),
         seconds,
         qos: target.qos ?? scenario.qos,
         numbers: { ...scenario.numbers, ...target.numbers },

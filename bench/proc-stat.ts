@@ -49,7 +49,7 @@ export function kernelMemory(): KernelMemory {
 export type Cpu = {
   readonly seconds: number;
   readonly serverUs: number;
-  /** Of the process that stores for the server; 0 when there is none. */
+  /** Of the processes that store for the server; 0 when there are none. */
   readonly storeUs: number;
   readonly serverBusyPercent: number;
   readonly loadBusyPercent: number;
@@ -58,13 +58,13 @@ export type Cpu = {
 /** CPU of a server, of what stores for it, and of this process between two moments. */
 export class CpuWindow {
   readonly #server: number;
-  readonly #store: number | undefined;
+  readonly #stores: readonly number[];
   #before = { server: 0, store: 0, own: 0 };
   #at = 0;
 
-  constructor({ serverPid, storePid }: { readonly serverPid: number; readonly storePid?: number }) {
+  constructor({ serverPid, storePids = [] }: { readonly serverPid: number; readonly storePids?: readonly number[] }) {
     this.#server = serverPid;
-    this.#store = storePid;
+    this.#stores = storePids;
     this.open();
   }
 
@@ -90,7 +90,7 @@ export class CpuWindow {
   #now() {
     return {
       server: cpuUs(this.#server),
-      store: this.#store === undefined ? 0 : cpuUs(this.#store),
+      store: this.#stores.reduce((sum, pid) => sum + cpuUs(pid), 0),
       own: cpuUs(process.pid),
     };
   }

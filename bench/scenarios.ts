@@ -19,7 +19,16 @@ export type Scenario = {
   readonly ratio?: { readonly cost: string; readonly to: readonly TargetName[] };
 };
 
-const everybody: readonly TargetName[] = ["weir", "weir-sdk", "weir-nats", "bun", "ws", "socketio", "mosquitto"];
+const everybody: readonly TargetName[] = [
+  "weir",
+  "weir-sdk",
+  "weir-nats",
+  "weir-nats-3",
+  "bun",
+  "ws",
+  "socketio",
+  "mosquitto",
+];
 const throughputColumns: Scenario["columns"] = [
   ["perSecond", "records/s"],
   ["serverUsPerRecord", "server µs CPU/record"],

@@ -22,7 +22,7 @@ async function stream(nc: NatsConnection, name: string): Promise<void> {
 
 /** Keeps so many under way for so long; `publish` resolves when one is stored. */
 async function rate(stage: JetStreamStage, seconds: number, publish: (n: number) => Promise<unknown>): Promise<Rate> {
-  const cpu = new CpuWindow({ serverPid: process.pid, storePid: stage.store.process.pid });
+  const cpu = new CpuWindow({ serverPid: process.pid, storePids: stage.pids });
   const endAt = performance.now() + seconds * 1_000;
   let [sent, done] = [0, 0];
   const one = async (): Promise<void> => {

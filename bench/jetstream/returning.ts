@@ -48,7 +48,7 @@ export async function returning(stage: JetStreamStage, load: Returning) {
   for (const { peer } of sessions) peer?.drop();
   await Bun.sleep(awayMs);
   await followed(port, await publish(stage, load));
-  const cpu = new CpuWindow({ serverPid: process.pid, storePid: stage.store.process.pid });
+  const cpu = new CpuWindow({ serverPid: process.pid, storePids: stage.pids });
   const missedEach = (load.missed / load.topics) * load.topicsEach;
   const startedAt = performance.now();
   for (const [i, session] of sessions.entries()) {

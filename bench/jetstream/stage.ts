@@ -28,6 +28,10 @@ export class JetStreamStage implements AsyncDisposable {
     return new JetStreamStage(await startNats(dir, more), dir);
   }
 
+  get pids(): readonly number[] {
+    return this.store.processes.map(({ pid }) => pid);
+  }
+
   async gateway(): Promise<GatewayOnNats> {
     const port = freePort();
     const process = startPinned(0, await weirOnNatsCommand(port, this.#dir, "bun", this.store.url));
@@ -39,7 +43,7 @@ export class JetStreamStage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { process } of this.#gateways) await process.stop("SIGKILL");
-    await this.store.process.stop();
+    await this.store.stop();
     await rm(this.#dir, { recursive: true, force: true });
   }
 }

@@ -18,7 +18,7 @@ export async function topicsCost(stage: JetStreamStage, topics: number) {
   const name = `T${topics}`;
   await (await jetstreamManager(nc)).streams.add({ name, subjects: [`${name}.>`], allow_direct: true });
   const publisher = new Publisher(nc, systemClock(), publisherDefaults);
-  const before = memory(stage.store.process.pid).rssBytes;
+  const before = memory(stage.pids[0] as number).rssBytes;
   const startedAt = performance.now();
   let sent = 0;
   const one = async (): Promise<void> => {
@@ -30,7 +30,7 @@ export async function topicsCost(stage: JetStreamStage, topics: number) {
   };
   await Promise.all(Array.from({ length: inFlight }, one));
   const perSecond = (records * 1_000) / (performance.now() - startedAt);
-  const grownMb = (memory(stage.store.process.pid).rssBytes - before) / 1_048_576;
+  const grownMb = (memory(stage.pids[0] as number).rssBytes - before) / 1_048_576;
   publisher.close();
   await nc.close();
   return { topics, perSecond, grownMb };

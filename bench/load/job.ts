@@ -12,8 +12,8 @@ export type LoadJob = {
   readonly dialect: DialectName;
   readonly port: number;
   readonly serverPid: number;
-  /** Of the process that stores for the server, where that is another one. */
-  readonly storePid?: number;
+  /** Of the processes that store for the server, where those are others. */
+  readonly storePids?: readonly number[];
   readonly seconds: number;
   readonly qos: 0 | 1 | 2;
   /** Of the load: batch, subscribers … */

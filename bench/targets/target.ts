@@ -5,7 +5,7 @@
 import type { DialectName } from "../dialects/dialect.ts";
 import { freePort, type PinnedProcess, startPinned, whenListening } from "../process.ts";
 import { mosquittoCommand } from "./mosquitto.ts";
-import { type Store, startNats } from "./nats.ts";
+import { type Store, startNats, startNatsCluster } from "./nats.ts";
 import { type RuntimeName, weirCommand, weirOnNatsCommand } from "./weir.ts";
 
 export const targetNames = [
@@ -14,6 +14,7 @@ export const targetNames = [
   "weir-qos0",
   "weir-memory",
   "weir-nats",
+  "weir-nats-3",
   "bun",
   "bun-one-a-tick",
   "ws",
@@ -70,6 +71,13 @@ export const targets: Readonly<Record<TargetName, Target>> = {
     store: (dir) => startNats(dir),
     command: weirOnNatsCommand,
   },
+  "weir-nats-3": {
+    title: "Weir, log on three servers",
+    dialect: "weir",
+    anyRuntime: true,
+    store: (dir) => startNatsCluster(dir),
+    command: weirOnNatsCommand,
+  },
   bun: { title: "raw Bun.serve", dialect: "relay", command: bunRelay },
   "bun-one-a-tick": {
     title: "raw Bun.serve, one record a tick",
@@ -93,7 +101,7 @@ export const targets: Readonly<Record<TargetName, Target>> = {
 export type RunningServer = {
   readonly port: number;
   readonly process: PinnedProcess;
-  readonly store: PinnedProcess | undefined;
+  readonly store: Store | undefined;
   stop(): Promise<void>;
 };
 
@@ -103,7 +111,7 @@ export async function startTarget(target: Target, dir: string, runtime: RuntimeN
   const server = startPinned(0, await target.command(port, dir, runtime, store?.url));
   const stop = async (): Promise<void> => {
     await server.stop();
-    await store?.process.stop();
+    await store?.stop();
   };
   try {
     await whenListening(port, server);
@@ -111,5 +119,5 @@ export async function startTarget(target: Target, dir: string, runtime: RuntimeN
     await stop();
     throw error;
   }
-  return { port, process: server, store: store?.process, stop };
+  return { port, process: server, store, stop };
 }
