@@ -179,6 +179,7 @@ export class Appends {
     return appended(request, plan.from, result.first);
   }
 
+  /** The gateway asks for none; the port promises that whatever a request holds is one step. */
   async #numberedStep(producer: Producer, step: Step, { numbers }: ProducerNumbers): Promise<StepResult> {
     const { producers, steps } = this.#parts;
     let outcome: "known" | "unknown" = "known";
