@@ -13,10 +13,11 @@ import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
 import { type Auth, type ClientFrame, clientFrames, type Frame, type Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
+import { ConnectionFacts } from "./connection-facts.ts";
 import type { ConnectionView } from "./inspection.ts";
 import { Liveness } from "./liveness.ts";
 import { OwedFrames } from "./owed-frames.ts";
-import type { Authentication, Identity, Timer } from "./ports.ts";
+import type { Authentication, Identity } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
 import { errorFrame, nobody, type Peer } from "./session/context.ts";
@@ -24,6 +25,7 @@ import type { Session, SessionFrame } from "./session/session.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
+import { checkToken, TokenExpiry } from "./token-check.ts";
 import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
 
 export type ConnectionParts = {
@@ -61,18 +63,15 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #hello = false;
   #closed = false;
   #paused = false;
-  #congested = false;
   readonly #owed: OwedFrames;
   /** Frames that came while the session was being attached. */
   #early: SessionFrame[] | undefined = [];
   #errors = 0;
   readonly #liveness: Liveness;
-  readonly #openedAt: EpochMs;
-  #framesIn = 0;
-  #framesOut = 0;
+  readonly facts: ConnectionFacts;
   /** For GOAWAY. */
   #retryAfterMs: number | undefined;
-  #expiry: Timer | undefined;
+  readonly #expiry: TokenExpiry;
 
   constructor(parts: ConnectionParts) {
     this.id = parts.id;
@@ -80,9 +79,13 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.#socket = parts.socket;
     this.#codec = parts.codec;
     this.#services = parts.services;
-    this.limits = parts.services.limits;
-    this.#openedAt = this.#now();
-    this.#liveness = new Liveness(this.limits, this.#openedAt);
+    const { services, socket } = parts;
+    this.limits = services.limits;
+    const openedAt = this.#now();
+    const of = { id: parts.id, node: services.node, remoteAddress: socket.remoteAddress, codec: this.codec };
+    this.facts = new ConnectionFacts({ ...of, openedAt });
+    this.#liveness = new Liveness(this.limits, openedAt);
+    this.#expiry = new TokenExpiry(services.ports.clock, () => this.end("tokenExpired", "tokenExpired"));
     this.#owed = new OwedFrames(this.limits.owedBytesMax);
   }
 
@@ -94,21 +97,9 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
   /** For operators. */
   view(): ConnectionView {
+    const [session, state] = [this.#session?.id, this.actor?.state ?? "closed"];
     const { roundTripMs } = this.#liveness;
-    return {
-      id: this.id,
-      node: this.#services.node,
-      ...(this.#session === undefined ? {} : { session: this.#session.id }),
-      subject: this.#identity.subject,
-      remoteAddress: this.#socket.remoteAddress,
-      codec: this.codec,
-      openedAt: this.#openedAt,
-      state: this.actor?.state ?? "closed",
-      bufferedBytes: this.bufferedBytes(),
-      ...(roundTripMs === undefined ? {} : { roundTripMs }),
-      framesIn: this.#framesIn,
-      framesOut: this.#framesOut,
-    };
+    return this.facts.view({ session, state, roundTripMs, bufferedBytes: this.bufferedBytes() });
   }
 
   // --- out ---
@@ -134,7 +125,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #write(data: Uint8Array | string): SendResult {
     const result = this.#socket.send(data);
     if (result === "dropped") return result;
-    this.#framesOut++;
+    this.facts.framesOut++;
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += data.length;
     if (result === "congested") this.#congest();
@@ -171,7 +162,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   message(data: Uint8Array | string): void {
     if (this.#closed) return;
     this.#liveness.heard(this.#now());
-    this.#framesIn++;
+    this.facts.framesIn++;
     this.#services.counters.framesIn++;
     this.#services.counters.bytesIn += data.length;
     const decoded = this.#codec.decode(data, this.limits);
@@ -182,25 +173,26 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
 
   #congest(): void {
-    if (this.#congested) return;
-    this.#congested = true;
+    if (this.facts.congestedAt !== undefined) return;
+    this.facts.congestedAt = this.#now();
     this.actor?.send({ type: "socket.congested" });
   }
 
   drain(): void {
     this.#owed.flush((data) => this.#write(data));
     if (!this.#owed.empty) return;
-    if (this.#congested) this.actor?.send({ type: "socket.drained" });
-    this.#congested = false;
+    if (this.facts.congestedAt !== undefined) this.actor?.send({ type: "socket.drained" });
+    this.facts.congestedAt = undefined;
     this.#session?.drained();
   }
 
   /** Of the socket: it is gone, however it ended. */
   close(code: number): void {
     if (!this.#closed) this.#services.counters.noteClosed("lost");
-    this.#closed = true;
-    this.#expiry?.cancel();
     const cause = `socketClosed ${code}`;
+    this.#ends(cause, code);
+    this.#closed = true;
+    this.#expiry.cancel();
     this.actor?.send({ type: "socket.lost", cause });
     // A socket may end inside the very call that closes it: the statechart is still busy then, and would release too late.
     this.#release(cause);
@@ -210,6 +202,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   /** Its actor threw: nothing can be trusted to it any more. */
   crashed(): void {
     this.#sayGoodbye("internal", "actorCrashed");
+    this.#ends("actorCrashed", 0);
     this.#release("actorCrashed");
   }
 
@@ -271,6 +264,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   async #greet(hello: Hello): Promise<void> {
     this.actor?.send({ type: "hello.received" });
+    this.facts.agent = hello.agent ?? "";
     const authentication = await this.#authenticate(hello.token);
     if (authentication === undefined || this.#closed) return;
     if (!authentication.ok) {
@@ -279,6 +273,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
       return this.end(code === "tokenExpired" ? code : "unauthenticated", code);
     }
     this.#identity = authentication.identity;
+    this.facts.subject = this.#identity.subject;
     const attached = await this.#parts.sessions.attach(this, hello, this.id);
     if (!attached.ok) {
       this.#retryAfterMs = attached.retryAfterMs;
@@ -290,23 +285,20 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   /** Undefined: nobody can say now whether the token holds; the client comes again. */
   async #authenticate(token: string | undefined): Promise<Authentication | undefined> {
-    const { authenticator, logger } = this.#services.ports;
-    try {
-      return await authenticator.authenticate(token);
-    } catch (error) {
-      logger.log("error", "authentication unavailable", { connection: this.id, error: String(error) });
-      this.#retryAfterMs = authenticationRetryMs;
-      this.end("overloaded", "authenticationUnavailable");
-      return undefined;
-    }
+    const authentication = await checkToken(this.#services, this.id, token);
+    if (authentication !== undefined) return authentication;
+    this.#retryAfterMs = authenticationRetryMs;
+    this.end("overloaded", "authenticationUnavailable");
+    return undefined;
   }
 
   #welcome(attached: Extract<Attached, { ok: true }>, hello: Hello): void {
     const { session } = attached;
     this.#session = session;
+    this.facts.session = session.id;
     this.#parts.host.greeted(this);
     this.actor?.send({ type: "session.attached" });
-    this.#watchExpiry();
+    this.#expiry.watch(this.#identity);
     this.#socket.cork(() => {
       this.send(welcomeFrame(attached, this, this.#services));
       session.begin(this, hello);
@@ -328,20 +320,11 @@ export class Connection implements Peer, SocketHandler, Supervised {
     if (identity.subject !== session.state.subject) return this.end("forbidden", "subjectChanged");
     this.#identity = identity;
     session.reauthenticate(identity);
-    this.#watchExpiry();
+    this.#expiry.watch(this.#identity);
     this.send({
       type: "authenticated",
       ...(identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt }),
     });
-  }
-
-  #watchExpiry(): void {
-    this.#expiry?.cancel();
-    const { expiresAt } = this.#identity;
-    if (expiresAt === undefined) return;
-    this.#expiry = this.#services.ports.clock.after(Math.max(0, expiresAt - this.#now()), () =>
-      this.end("tokenExpired", "tokenExpired"),
-    );
   }
 
   // --- effects of the statechart ---
@@ -374,17 +357,31 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #sayGoodbye(reason: CloseName, cause: string): void {
     if (this.#closed) return;
     const { code, advice } = closeCodes[reason];
+    this.#ends(cause, code);
     const retry = this.#retryAfterMs === undefined ? {} : { retryAfterMs: this.#retryAfterMs };
     const result = this.#socket.send(this.#codec.encode({ type: "goaway", code, cause, message: advice, ...retry }));
     this.#services.counters.noteClosed(reason);
     this.#closed = true;
     this.#early = undefined;
-    this.#expiry?.cancel();
+    this.#expiry.cancel();
     if (result === "dropped") this.#socket.terminate();
     else this.#socket.close(code, closeReason(cause, advice));
   }
 
-  #release(cause: string): void {
+  /** It is over: how it stands is looked at while it is there. */
+  #ends(cause: string, closeCode: number): void {
+    const unacknowledged = this.#session?.unacknowledged() ?? { records: 0, bytes: 0 };
+    const { heardAt } = this.#liveness;
+    this.facts.ends(cause, closeCode, {
+      now: this.#now(),
+      heardAt,
+      bufferedBytes: this.bufferedBytes(),
+      unacknowledged,
+    });
+  }
+
+  #release(asked: string): void {
+    const cause = this.facts.causeOr(asked);
     this.#closed = true;
     const session = this.#session;
     this.#session = undefined;

@@ -25,6 +25,7 @@ import { NodeInspector } from "./inspector.ts";
 import { changedLimits } from "./live-limits.ts";
 import type { LogRecord } from "./log/event-log.ts";
 import { Counters, observeAges } from "./metrics.ts";
+import { type InForce, NodeJournal } from "./node-journal.ts";
 import { originAllowed } from "./origin.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
@@ -59,6 +60,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #sessions: Sessions;
   readonly #connections = new Map<string, Connection | PlainConnection>();
   readonly #inspector: Inspector;
+  readonly #journal: NodeJournal;
   readonly #machine = connectionMachine.provide({
     actions: {
       "perform effect": ({ context }, effect: ConnectionEffect) => {
@@ -105,6 +107,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#services = { ports, limits, node, hub, inflow, counters, delivered };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
+    this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node });
     this.#inspector = new NodeInspector({
       services: this.#services,
       sessions: this.#sessions,
@@ -128,6 +131,11 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#sessions.configure(this.#config);
     this.#services.inflow.bytesMax = this.#config.inflowBytesMax;
     if (!trims && this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
+    this.#journal.configured(this.#inForce());
+  }
+
+  #inForce(): InForce {
+    return { limits: this.#limits, retention: this.#config.retention ?? { ageMs: 0, bytes: 0, records: 0 } };
   }
 
   async start() {
@@ -161,6 +169,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#every(endedSweepMs, () => this.#sweepEnded());
     if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
     this.#sessions.restore();
+    this.#journal.started(this.#inForce());
     const { hostname: at, port: on, secure } = this.#listener;
     logger.log("info", "gateway listens", {
       hostname: at,
@@ -186,6 +195,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     for (const timer of this.#timers) timer.cancel();
     await this.#listener?.stop({ terminate: true });
     await this.#sessions.stop();
+    await this.#journal.stopped(reason);
     this.#services.hub.stop();
     this.#supervisor.stop();
   }
@@ -264,8 +274,11 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   gone(connection: Connection | PlainConnection): void {
     this.#connections.delete(connection.id);
     if (this.#handshaking.delete(connection)) this.#services.counters.handshakesFailed++;
-    if (connection instanceof Connection) this.#supervisor.forget(actorOf(connection));
     this.#services.counters.connections--;
+    if (!(connection instanceof Connection)) return;
+    this.#supervisor.forget(actorOf(connection));
+    const ended = connection.facts.ended(this.#ports.clock.now());
+    if (ended !== undefined) this.#journal.ended(ended);
   }
 
   // --- time ---
@@ -287,6 +300,9 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   #sweepEnded(): void {
     this.#sessions.sweepEnded();
+    this.#journal.sweep(this.#ports.clock.now(), this.#config.journalKeepMs).catch((error: unknown) => {
+      this.#ports.logger.log("warn", "old connections not forgotten", { error: String(error) });
+    });
     sweepPublications(this.#services).catch((error: unknown) => {
       this.#ports.logger.log("warn", "old idempotency keys not forgotten", { error: String(error) });
     });

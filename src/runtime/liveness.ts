@@ -21,6 +21,11 @@ export class Liveness {
     this.#heardAt = now;
   }
 
+  /** When the last frame came. */
+  get heardAt(): EpochMs {
+    return this.#heardAt;
+  }
+
   heard(now: EpochMs): void {
     this.#heardAt = now;
   }

@@ -34,11 +34,8 @@ export type NodeJournalParts = {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly node: string;
-  readonly limits: Limits;
-  readonly retention: RetentionInForce;
-  /** How long it is kept. */
-  readonly keepMs: number;
 };
+export type InForce = { readonly limits: Limits; readonly retention: RetentionInForce };
 
 export class NodeJournal {
   readonly #parts: NodeJournalParts;
@@ -56,10 +53,18 @@ export class NodeJournal {
     this.#parts = parts;
   }
 
-  started(): void {
-    const { clock, retention, limits } = this.#parts;
-    const own = Object.entries(limits).filter(([name, value]) => defaults[name as keyof Limits] !== value);
-    this.#facts.push({ type: "Started", at: clock.now(), version, limits: Object.fromEntries(own), retention });
+  started({ limits, retention }: InForce): void {
+    const at = this.#parts.clock.now();
+    this.#tell({ type: "Started", at, version, limits: unusual(limits), retention });
+  }
+
+  /** What holds for whatever begins from now on. */
+  configured({ limits, retention }: InForce): void {
+    this.#tell({ type: "Configured", at: this.#parts.clock.now(), limits: unusual(limits), retention });
+  }
+
+  #tell(event: NodeEvent): void {
+    this.#facts.push(event);
     this.#soon(0);
   }
 
@@ -79,8 +84,8 @@ export class NodeJournal {
   }
 
   /** Removes what is older than it is to be kept, of every node. */
-  async sweep(now: EpochMs): Promise<void> {
-    const { log, keepMs, node } = this.#parts;
+  async sweep(now: EpochMs, keepMs: number): Promise<void> {
+    const { log, node } = this.#parts;
     const { journals } = log;
     for await (const id of idsOf(log, connectionsKind))
       if (hourOf(id) + hourMs + keepMs < now) await journals.delete({ kind: connectionsKind, id });
@@ -151,6 +156,11 @@ export class NodeJournal {
     }
     return false;
   }
+}
+
+/** Limits that are not the defaults. */
+function unusual(limits: Limits): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(limits).filter(([name, value]) => defaults[name as keyof Limits] !== value));
 }
 
 async function* idsOf(log: EventLog, kind: string): AsyncGenerator<string> {

@@ -36,6 +36,13 @@ export type NodeEvent =
       readonly limits: Readonly<Record<string, number>>;
       readonly retention: RetentionInForce;
     }
+  /** They changed while it ran. */
+  | {
+      readonly type: "Configured";
+      readonly at: EpochMs;
+      readonly limits: Readonly<Record<string, number>>;
+      readonly retention: RetentionInForce;
+    }
   | { readonly type: "Stopped"; readonly at: EpochMs; readonly reason: string }
   | {
       readonly type: "ConnectionsEnded";

@@ -7,6 +7,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { unreachable } from "../../protocol/assert.ts";
 import {
+  type NodeConfigured,
   NodeEventSchema,
   type NodeEvent as Stored,
   type ConnectionEnded as StoredConnection,
@@ -14,6 +15,7 @@ import {
 import { lossFrom, lossValue } from "../session/persist.ts";
 import type { ConnectionEnded, NodeEvent } from "./events.ts";
 
+type StoredConfigured = Pick<NodeConfigured, "limits" | "retentionAgeMs" | "retentionBytes" | "retentionRecords">;
 type StoredEvent = NonNullable<MessageInitShape<typeof NodeEventSchema>["event"]>;
 
 export function encodeNodeEvent(event: NodeEvent): Uint8Array {
@@ -27,19 +29,10 @@ export function decodeNodeEvent(data: Uint8Array): NodeEvent {
 
 function toStored(event: NodeEvent): StoredEvent {
   switch (event.type) {
-    case "Started": {
-      const { version, limits, retention } = event;
-      return {
-        case: "started",
-        value: {
-          version,
-          limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, BigInt(value)])),
-          retentionAgeMs: BigInt(retention.ageMs),
-          retentionBytes: BigInt(retention.bytes),
-          retentionRecords: BigInt(retention.records),
-        },
-      };
-    }
+    case "Started":
+      return { case: "started", value: { version: event.version, ...inForceValue(event) } };
+    case "Configured":
+      return { case: "configured", value: inForceValue(event) };
     case "Stopped":
       return { case: "stopped", value: { reason: event.reason } };
     case "ConnectionsEnded": {
@@ -54,26 +47,39 @@ function toStored(event: NodeEvent): StoredEvent {
   }
 }
 
+type InForce = Pick<Extract<NodeEvent, { type: "Configured" }>, "limits" | "retention">;
+
+function inForceValue({ limits, retention }: InForce) {
+  return {
+    limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, BigInt(value)])),
+    retentionAgeMs: BigInt(retention.ageMs),
+    retentionBytes: BigInt(retention.bytes),
+    retentionRecords: BigInt(retention.records),
+  };
+}
+
+function inForceFrom(stored: StoredConfigured): InForce {
+  const { limits, retentionAgeMs, retentionBytes, retentionRecords } = stored;
+  return {
+    limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, Number(value)])),
+    retention: {
+      ageMs: Number(retentionAgeMs),
+      bytes: Number(retentionBytes),
+      records: Number(retentionRecords),
+    },
+  };
+}
+
 function connectionValue({ openedAt, closedAt, details, ...rest }: ConnectionEnded) {
   return { ...rest, openedAtMs: BigInt(openedAt), closedAtMs: BigInt(closedAt), ...lossValue(details) };
 }
 
 function fromStored(event: Stored["event"], at: number): NodeEvent {
   switch (event.case) {
-    case "started": {
-      const { version, limits, retentionAgeMs, retentionBytes, retentionRecords } = event.value;
-      return {
-        type: "Started",
-        at,
-        version,
-        limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, Number(value)])),
-        retention: {
-          ageMs: Number(retentionAgeMs),
-          bytes: Number(retentionBytes),
-          records: Number(retentionRecords),
-        },
-      };
-    }
+    case "started":
+      return { type: "Started", at, version: event.value.version, ...inForceFrom(event.value) };
+    case "configured":
+      return { type: "Configured", at, ...inForceFrom(event.value) };
     case "stopped":
       return { type: "Stopped", at, reason: event.value.reason };
     case "connectionsEnded": {

@@ -45,6 +45,8 @@ export function evolveNode(state: NodeState, event: NodeEvent): NodeState {
         starts: state.starts + 1,
       };
     }
+    case "Configured":
+      return { ...state, limits: event.limits, retention: event.retention };
     case "Stopped":
       return { ...state, status: "stopped", stoppedAt: event.at, stoppedBecause: event.reason };
     case "ConnectionsEnded":

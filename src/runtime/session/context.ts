@@ -3,7 +3,7 @@
  * @module
  */
 import type { Rejection, SessionCommand } from "../../actors/session/decide.ts";
-import type { SessionEvent } from "../../actors/session/events.ts";
+import type { LossDetails, SessionEvent } from "../../actors/session/events.ts";
 import type { SessionState } from "../../actors/session/state.ts";
 import type { CloseName } from "../../protocol/close-code.ts";
 import type { CodecName } from "../../protocol/codec.ts";
@@ -34,6 +34,8 @@ export type Peer = {
   /** The socket is closed, or about to be. */
   readonly gone: boolean;
   bufferedBytes(): number;
+  /** How it stood with the connection when it ended. */
+  readonly facts: { readonly details: LossDetails | undefined };
   pause(): void;
   resume(): void;
   end(reason: CloseName, cause: string): void;

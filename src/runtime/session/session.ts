@@ -290,8 +290,12 @@ export class Session implements SessionContext {
   async detach(cause: string): Promise<void> {
     if (this.#peer === undefined) return;
     const reached = this.#reached();
+    const { details } = this.#peer.facts;
     this.#letGo();
-    await this.record({ type: "Detach", at: this.#now(), owner: this.#state.owner, cause, ...reached });
+    await this.record({
+      ...{ type: "Detach", at: this.#now(), owner: this.#state.owner, cause, ...reached },
+      ...(details === undefined ? {} : { details }),
+    });
   }
 
   /** Sent, and not acknowledged. */

@@ -20,7 +20,7 @@ const lossOfRecords = ["acknowledged is stored", "committed is stored", "process
 
 export const natsBugs: Readonly<Record<string, Bug>> = {
   "in-process-is-success": {
-    caughtBy: [...lossOfRecords, "stored in order"],
+    caughtBy: [...lossOfRecords, "stored in order", "no uncaught error"],
     faults: often("natsStall", "natsLeaderLoss", "natsLossy"),
     nats: { hears: answers(10_158) },
   },
@@ -81,7 +81,7 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     nats: { deadConsumersBeat: true },
   },
   "replica-believed-to-be-the-leader": {
-    caughtBy: ["processed all"],
+    caughtBy: ["processed all", "trimmed is true"],
     faults: often("natsReplicaFrozen", "gatewayCrash", "reset"),
     activeMs: 30_000,
     breaks: replaces(Api.prototype, "next", async () => undefined),

@@ -47,6 +47,12 @@ export declare type NodeEvent = Message<"weir.v1.NodeEvent"> & {
      */
     value: NodeConnectionsEnded;
     case: "connectionsEnded";
+  } | {
+    /**
+     * @generated from field: weir.v1.NodeConfigured configured = 5;
+     */
+    value: NodeConfigured;
+    case: "configured";
   } | { case: undefined; value?: undefined };
 };
 
@@ -95,6 +101,39 @@ export declare type NodeStarted = Message<"weir.v1.NodeStarted"> & {
  * Use `create(NodeStartedSchema)` to create a new message.
  */
 export declare const NodeStartedSchema: GenMessage<NodeStarted>;
+
+/**
+ * What holds for whatever begins from now on.
+ *
+ * @generated from message weir.v1.NodeConfigured
+ */
+export declare type NodeConfigured = Message<"weir.v1.NodeConfigured"> & {
+  /**
+   * @generated from field: map<string, uint64> limits = 1;
+   */
+  limits: { [key: string]: bigint };
+
+  /**
+   * @generated from field: uint64 retention_age_ms = 2;
+   */
+  retentionAgeMs: bigint;
+
+  /**
+   * @generated from field: uint64 retention_bytes = 3;
+   */
+  retentionBytes: bigint;
+
+  /**
+   * @generated from field: uint64 retention_records = 4;
+   */
+  retentionRecords: bigint;
+};
+
+/**
+ * Describes the message weir.v1.NodeConfigured.
+ * Use `create(NodeConfiguredSchema)` to create a new message.
+ */
+export declare const NodeConfiguredSchema: GenMessage<NodeConfigured>;
 
 /**
  * @generated from message weir.v1.NodeStopped

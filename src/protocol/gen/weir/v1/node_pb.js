@@ -11,7 +11,7 @@ import { file_weir_v1_session } from "./session_pb.js";
  * Describes the file weir/v1/node.proto.
  */
 export const file_weir_v1_node = /*@__PURE__*/
-  fileDesc("ChJ3ZWlyL3YxL25vZGUucHJvdG8SB3dlaXIudjEisQEKCU5vZGVFdmVudBINCgVhdF9tcxgBIAEoBBInCgdzdGFydGVkGAIgASgLMhQud2Vpci52MS5Ob2RlU3RhcnRlZEgAEicKB3N0b3BwZWQYAyABKAsyFC53ZWlyLnYxLk5vZGVTdG9wcGVkSAASOgoRY29ubmVjdGlvbnNfZW5kZWQYBCABKAsyHS53ZWlyLnYxLk5vZGVDb25uZWN0aW9uc0VuZGVkSABCBwoFZXZlbnQizQEKC05vZGVTdGFydGVkEg8KB3ZlcnNpb24YASABKAkSMAoGbGltaXRzGAIgAygLMiAud2Vpci52MS5Ob2RlU3RhcnRlZC5MaW1pdHNFbnRyeRIYChByZXRlbnRpb25fYWdlX21zGAMgASgEEhcKD3JldGVudGlvbl9ieXRlcxgEIAEoBBIZChFyZXRlbnRpb25fcmVjb3JkcxgFIAEoBBotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIh0KC05vZGVTdG9wcGVkEg4KBnJlYXNvbhgBIAEoCSJWChROb2RlQ29ubmVjdGlvbnNFbmRlZBItCgtjb25uZWN0aW9ucxgBIAMoCzIYLndlaXIudjEuQ29ubmVjdGlvbkVuZGVkEg8KB29taXR0ZWQYAiABKAQi1wEKD0Nvbm5lY3Rpb25FbmRlZBIKCgJpZBgBIAEoCRIPCgdzZXNzaW9uGAIgASgJEg8KB3N1YmplY3QYAyABKAkSFgoOcmVtb3RlX2FkZHJlc3MYBCABKAkSDQoFY29kZWMYBSABKAkSFAoMb3BlbmVkX2F0X21zGAYgASgEEhQKDGNsb3NlZF9hdF9tcxgHIAEoBBINCgVjYXVzZRgIIAEoCRINCgVhZ2VudBgJIAEoCRIlCgdkZXRhaWxzGAogASgLMhQud2Vpci52MS5Mb3NzRGV0YWlsc2IGcHJvdG8z", [file_weir_v1_session]);
+  fileDesc("ChJ3ZWlyL3YxL25vZGUucHJvdG8SB3dlaXIudjEi4AEKCU5vZGVFdmVudBINCgVhdF9tcxgBIAEoBBInCgdzdGFydGVkGAIgASgLMhQud2Vpci52MS5Ob2RlU3RhcnRlZEgAEicKB3N0b3BwZWQYAyABKAsyFC53ZWlyLnYxLk5vZGVTdG9wcGVkSAASOgoRY29ubmVjdGlvbnNfZW5kZWQYBCABKAsyHS53ZWlyLnYxLk5vZGVDb25uZWN0aW9uc0VuZGVkSAASLQoKY29uZmlndXJlZBgFIAEoCzIXLndlaXIudjEuTm9kZUNvbmZpZ3VyZWRIAEIHCgVldmVudCLNAQoLTm9kZVN0YXJ0ZWQSDwoHdmVyc2lvbhgBIAEoCRIwCgZsaW1pdHMYAiADKAsyIC53ZWlyLnYxLk5vZGVTdGFydGVkLkxpbWl0c0VudHJ5EhgKEHJldGVudGlvbl9hZ2VfbXMYAyABKAQSFwoPcmV0ZW50aW9uX2J5dGVzGAQgASgEEhkKEXJldGVudGlvbl9yZWNvcmRzGAUgASgEGi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiwgEKDk5vZGVDb25maWd1cmVkEjMKBmxpbWl0cxgBIAMoCzIjLndlaXIudjEuTm9kZUNvbmZpZ3VyZWQuTGltaXRzRW50cnkSGAoQcmV0ZW50aW9uX2FnZV9tcxgCIAEoBBIXCg9yZXRlbnRpb25fYnl0ZXMYAyABKAQSGQoRcmV0ZW50aW9uX3JlY29yZHMYBCABKAQaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIdCgtOb2RlU3RvcHBlZBIOCgZyZWFzb24YASABKAkiVgoUTm9kZUNvbm5lY3Rpb25zRW5kZWQSLQoLY29ubmVjdGlvbnMYASADKAsyGC53ZWlyLnYxLkNvbm5lY3Rpb25FbmRlZBIPCgdvbWl0dGVkGAIgASgEItcBCg9Db25uZWN0aW9uRW5kZWQSCgoCaWQYASABKAkSDwoHc2Vzc2lvbhgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAQgASgJEg0KBWNvZGVjGAUgASgJEhQKDG9wZW5lZF9hdF9tcxgGIAEoBBIUCgxjbG9zZWRfYXRfbXMYByABKAQSDQoFY2F1c2UYCCABKAkSDQoFYWdlbnQYCSABKAkSJQoHZGV0YWlscxgKIAEoCzIULndlaXIudjEuTG9zc0RldGFpbHNiBnByb3RvMw", [file_weir_v1_session]);
 
 /**
  * Describes the message weir.v1.NodeEvent.
@@ -28,23 +28,30 @@ export const NodeStartedSchema = /*@__PURE__*/
   messageDesc(file_weir_v1_node, 1);
 
 /**
+ * Describes the message weir.v1.NodeConfigured.
+ * Use `create(NodeConfiguredSchema)` to create a new message.
+ */
+export const NodeConfiguredSchema = /*@__PURE__*/
+  messageDesc(file_weir_v1_node, 2);
+
+/**
  * Describes the message weir.v1.NodeStopped.
  * Use `create(NodeStoppedSchema)` to create a new message.
  */
 export const NodeStoppedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_node, 2);
+  messageDesc(file_weir_v1_node, 3);
 
 /**
  * Describes the message weir.v1.NodeConnectionsEnded.
  * Use `create(NodeConnectionsEndedSchema)` to create a new message.
  */
 export const NodeConnectionsEndedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_node, 3);
+  messageDesc(file_weir_v1_node, 4);
 
 /**
  * Describes the message weir.v1.ConnectionEnded.
  * Use `create(ConnectionEndedSchema)` to create a new message.
  */
 export const ConnectionEndedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_node, 4);
+  messageDesc(file_weir_v1_node, 5);
 
