@@ -38,6 +38,8 @@ function summary(event: NodeEvent): string {
   switch (event.type) {
     case "Started":
       return `Started, version ${event.version}${settingsText(event)}`;
+    case "Configured":
+      return `Configured${settingsText(event)}`;
     case "Stopped":
       return `Stopped: ${event.reason}`;
     case "ConnectionsEnded":
@@ -45,7 +47,7 @@ function summary(event: NodeEvent): string {
   }
 }
 
-function settingsText({ limits, retention }: Extract<NodeEvent, { type: "Started" }>): string {
+function settingsText({ limits, retention }: Extract<NodeEvent, { type: "Configured" | "Started" }>): string {
   const kept = Object.entries(retention).filter(([, bound]) => bound > 0);
   const set = [
     ...Object.entries(limits).map(([name, value]) => `limits.${name} ${value}`),

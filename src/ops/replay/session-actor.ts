@@ -12,7 +12,7 @@ import { laneNames } from "../../protocol/lane.ts";
 import { decodeSnapshot } from "../../runtime/session/snapshot.ts";
 import type { JsonObject } from "./actor.ts";
 import type { Fold } from "./journal-actor.ts";
-import { milliseconds } from "./text.ts";
+import { milliseconds, tries } from "./text.ts";
 
 export const sessionFold: Fold<SessionState, SessionEvent> = {
   kind: "session",
@@ -88,7 +88,7 @@ function summary(event: SessionEvent): string {
     case "Detached":
       return `Detached: ${event.cause}${event.details === undefined ? "" : lossText(event.details)}`;
     case "Subscribed":
-      return `Subscribed ${event.filter} with QoS ${event.qos} from ${positionsText(event.positions)}, at most ${event.maxDeliver} deliveries`;
+      return `Subscribed ${event.filter} with QoS ${event.qos} from ${positionsText(event.positions)}, ${event.maxDeliver === 0 ? "tries without end" : `at most ${tries(event.maxDeliver)}`}`;
     case "Unsubscribed":
       return `Unsubscribed ${event.filter}: ${event.cause}`;
     case "Acknowledged":
@@ -114,11 +114,11 @@ type Later = Extract<
 function laterSummary(event: Later): string {
   switch (event.type) {
     case "Nacked":
-      return `Record ${event.seq} of ${event.filter} given back after ${event.attempts} deliveries (${event.reason}), again at ${new Date(event.dueAt).toISOString()}`;
+      return `Record ${event.seq} of ${event.filter} given back after ${tries(event.attempts)} (${event.reason}), again at ${new Date(event.dueAt).toISOString()}`;
     case "NakSettled":
       return `Record ${event.seq} of ${event.filter} processed after it had been given back`;
     case "DeadLettered":
-      return `Record ${event.seq} of ${event.filter} given up after ${event.attempts} deliveries: ${event.cause}`;
+      return `Record ${event.seq} of ${event.filter} given up after ${tries(event.attempts)}: ${event.cause}`;
     case "Trimmed":
       return `Retention took records of ${event.filter} that it had not acknowledged: it was at ${positionsText(event.positions)}, the log begins at ${event.first}`;
     case "Expired":

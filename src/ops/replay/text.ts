@@ -19,6 +19,11 @@ export function milliseconds(ms: number): string {
   return `${Math.round(ms)} ms`;
 }
 
+/** `1 try`, `3 tries`. */
+export function tries(count: number): string {
+  return count === 1 ? "1 try" : `${count} tries`;
+}
+
 export function instant(time: EpochMs): string {
   return new Date(time).toISOString();
 }

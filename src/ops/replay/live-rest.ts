@@ -1,0 +1,37 @@
+/**
+ * Asks a running gateway what is in its memory, over its REST API.
+ * @module
+ */
+import type { ConnectionView, SessionView } from "../../runtime/inspection.ts";
+import type { LiveState } from "./live.ts";
+
+const answerWithinMs = 10_000;
+
+export class LiveError extends Error {
+  override readonly name = "LiveError";
+}
+
+/** `url`: of the gateway. `token`: API key or JWT. */
+export function liveOver(url: string, token: string | undefined): LiveState {
+  const ask = async <T>(path: string): Promise<T | undefined> => {
+    const response = await answer(new URL(path, url), token);
+    if (response.status === 404) return undefined;
+    if (!response.ok) throw new LiveError(`${url} answers ${response.status} for ${path}: ${await response.text()}`);
+    return (await response.json()) as T;
+  };
+  return {
+    session: (id) => ask<SessionView>(`/api/v1/sessions/${encodeURIComponent(id)}`),
+    connection: (id) => ask<ConnectionView>(`/api/v1/connections/${encodeURIComponent(id)}`),
+  };
+}
+
+async function answer(url: URL, token: string | undefined): Promise<Response> {
+  try {
+    return await fetch(url, {
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(answerWithinMs),
+    });
+  } catch (error) {
+    throw new LiveError(`No answer from ${url.origin}, is a gateway running there? ${(error as Error).message}`);
+  }
+}

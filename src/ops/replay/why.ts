@@ -1,0 +1,244 @@
+/**
+ * Why an actor is where it is: what ended, was refused, was given up or was lost in its life, in order, each with its
+ * sentence, what to do, and the setting that decides it.
+ * @module
+ */
+import type { SessionEvent } from "../../actors/session/events.ts";
+import { causeOf } from "../../protocol/cause.ts";
+import type { EpochMs } from "../../protocol/ids.ts";
+import type { ActorKey } from "./actor.ts";
+import { connectionActor, findEnded } from "./connection-actor.ts";
+import { UnknownActorError } from "./inspect.ts";
+import { foldJournal } from "./journal-actor.ts";
+import { lagOfSession } from "./lag.ts";
+import { nodeFold } from "./node-actor.ts";
+import type { ReadableLog } from "./readable-log.ts";
+import { settingName } from "./setting-name.ts";
+import { instant, milliseconds, tries } from "./text.ts";
+import { type JournalledEvent, sessionEvents } from "./visit-sessions.ts";
+
+export type Finding = {
+  readonly time: EpochMs;
+  /** Event of the session's journal that says so; absent: another journal does. */
+  readonly seq?: number;
+  readonly cause: string;
+  /** What happened, with its figures. */
+  readonly sentence: string;
+  readonly advice: string;
+  /** Dotted, as configuration names it. */
+  readonly setting?: string;
+};
+
+/** Dead letters, refusals and returns of one kind that are told one by one; the rest is counted. */
+const sameToldMax = 20;
+
+/** In order of time. Throws `UnknownActorError`. */
+export async function whyOf(log: ReadableLog, key: ActorKey): Promise<readonly Finding[]> {
+  switch (key.kind) {
+    case "connection":
+      return await whyConnection(log, key.id);
+    case "node":
+      return await whyNode(log, key.id);
+    default:
+      return await whySession(log, key.id);
+  }
+}
+
+// --- sessions ---
+
+async function whySession(log: ReadableLog, id: string): Promise<readonly Finding[]> {
+  const told = new SessionFindings(id);
+  for await (const entry of sessionEvents(log, id)) told.take(entry);
+  if (!told.exists) throw new UnknownActorError(`The log holds nothing of session/${id}`);
+  return [...told.findings(), ...(await behind(log, id))];
+}
+
+/** Of an open session: records that it still owes an acknowledgement. */
+async function behind(log: ReadableLog, id: string): Promise<readonly Finding[]> {
+  const lag = await lagOfSession(log, id);
+  if (lag === undefined || lag.records === 0) return [];
+  const since = lag.oldestAt === undefined ? "" : `, the oldest since ${instant(lag.oldestAt)}`;
+  return [
+    finding("behind", {
+      time: lag.oldestAt ?? 0,
+      what: `${lag.records}${lag.more ? " or more" : ""} records wait${since}`,
+    }),
+  ];
+}
+
+type Said = { readonly time: EpochMs; readonly seq?: number; readonly what?: string; readonly cause?: string };
+
+/** `name`: row of the table; `what`: what it was in this case. */
+function finding(name: string, { time, seq, what, cause }: Said): Finding {
+  const row = causeOf(name);
+  const setting = row.setting === undefined ? undefined : settingName(row.setting);
+  return {
+    time,
+    ...(seq === undefined ? {} : { seq }),
+    cause: cause ?? row.name,
+    sentence: what === undefined ? row.sentence : `${row.sentence}: ${what}`,
+    advice: row.advice,
+    ...(setting === undefined ? {} : { setting }),
+  };
+}
+
+class SessionFindings {
+  readonly #id: string;
+  readonly #found: Finding[] = [];
+  readonly #counts = new Map<string, { told: number; more: number; last: Finding }>();
+  #window = 0;
+  #detached: { readonly at: EpochMs; readonly cause: string } | undefined;
+  exists = false;
+
+  constructor(id: string) {
+    this.#id = id;
+  }
+
+  findings(): readonly Finding[] {
+    for (const { more, last } of this.#counts.values())
+      if (more > 0) this.#found.push({ ...last, sentence: `${last.sentence} (and ${more} more of this kind before)` });
+    return this.#found.sort((a, b) => a.time - b.time);
+  }
+
+  take({ event, seq, time }: JournalledEvent): void {
+    this.exists = true;
+    const at = { time, seq };
+    switch (event.type) {
+      case "Opened":
+        this.#window = event.resumeWindowMs;
+        if (event.instead !== undefined)
+          this.#add(event.instead.cause, { ...at, what: `it had asked for ${event.instead.session}, and began anew` });
+        return;
+      case "Attached":
+        if (this.#detached !== undefined)
+          this.#found.push(cameBack(event, { ...at, awayMs: time - this.#detached.at }));
+        this.#detached = undefined;
+        return;
+      case "Detached":
+        this.#detached = { at: time, cause: event.cause };
+        return this.#add(event.cause, { ...at, what: detachedText(event), cause: event.cause });
+      case "Expired":
+        return this.#add("expired", { ...at, what: expiredText(this.#detached, time, this.#window) });
+      case "Closed":
+        return this.#add(event.cause, { ...at, cause: event.cause, what: `session ${this.#id} was closed` });
+      default:
+        return this.#takeRecord(event, at);
+    }
+  }
+
+  #takeRecord(event: SessionEvent, at: { readonly time: EpochMs; readonly seq: number }): void {
+    switch (event.type) {
+      case "Unsubscribed":
+        if (event.cause !== "asked") this.#add(event.cause, { ...at, what: `${event.filter} was unsubscribed` });
+        return;
+      case "PublishRefused":
+        return this.#add(event.cause, { ...at, what: `publish ${event.n} was refused, ${event.message}` });
+      case "Nacked":
+        return this.#some("nak", {
+          ...at,
+          what: `record ${event.seq} of ${event.filter} after ${tries(event.attempts)}, "${event.reason}"`,
+        });
+      case "Trimmed":
+        return this.#add("trimmed", {
+          ...at,
+          what: `${event.filter} was acknowledged up to ${Math.min(...event.positions)}, and the log began at ${event.first}`,
+        });
+      case "DeadLettered": {
+        const name = event.cause === "trimmed" || event.cause === "ackTimeout" ? event.cause : "deadLettered";
+        const what = `record ${event.seq} of ${event.filter} was given up after ${tries(event.attempts)}, "${event.cause}"; it is in $dead.<topic>`;
+        return this.#some(name, { ...at, what, cause: event.cause });
+      }
+    }
+  }
+
+  #add(name: string, said: Said): void {
+    this.#found.push(finding(name, said));
+  }
+
+  /** The first ones in full, the others by their number. */
+  #some(name: string, said: Said): void {
+    const last = finding(name, said);
+    const count = this.#counts.get(name) ?? { told: 0, more: 0, last };
+    if (count.told < sameToldMax) this.#found.push(last);
+    this.#counts.set(name, {
+      told: count.told + 1,
+      more: Math.max(0, count.told - sameToldMax),
+      last,
+    });
+  }
+}
+
+function cameBack(
+  event: Extract<SessionEvent, { type: "Attached" }>,
+  { time, seq, awayMs }: { readonly time: EpochMs; readonly seq: number; readonly awayMs: number },
+): Finding {
+  return {
+    ...{ time, seq, cause: "resumed" },
+    sentence: `The client came back after ${milliseconds(awayMs)} by connection ${event.connection} of ${event.node}`,
+    advice: "Nothing to do: it goes on where it was",
+  };
+}
+
+function detachedText({ cause, details }: Extract<SessionEvent, { type: "Detached" }>): string {
+  if (details === undefined) return cause;
+  const { silentMs, congestedMs, bufferedBytes, unackedRecords, unackedBytes } = details;
+  const parts = [`${cause}, last heard ${milliseconds(silentMs)} before`];
+  if (congestedMs > 0)
+    parts.push(`its socket full for ${milliseconds(congestedMs)} with ${bufferedBytes} bytes waiting`);
+  if (unackedRecords > 0) parts.push(`${unackedRecords} records (${unackedBytes} bytes) sent and not acknowledged`);
+  return parts.join(", ");
+}
+
+function expiredText(detached: { readonly at: EpochMs } | undefined, time: EpochMs, windowMs: number): string {
+  const away = detached === undefined ? "" : `nobody came for ${milliseconds(time - detached.at)}, `;
+  return `${away}its resume window was ${milliseconds(windowMs)}`;
+}
+
+// --- connections ---
+
+async function whyConnection(log: ReadableLog, id: string): Promise<readonly Finding[]> {
+  const ended = await findEnded(log, id);
+  if (ended === undefined) return await whyFromSession(log, id);
+  const { closedAt, openedAt, cause, details, session, subject, remoteAddress } = ended;
+  const who = subject === "" ? "an anonymous client" : `"${subject}"`;
+  const what = `${who} from ${remoteAddress}, open for ${milliseconds(closedAt - openedAt)}, ${detachedText({ type: "Detached", at: closedAt, cause, details })}`;
+  const own = finding(cause, { time: closedAt, what, cause });
+  if (session === "") return [own];
+  const after = (await sessionFindings(log, session)).filter(({ time }) => time >= openedAt);
+  // What the session says of the same end is not said twice.
+  const rest = after.filter((one) => one.cause !== cause || Math.abs(one.time - closedAt) > sameEndMs);
+  return [own, ...rest].sort((a, b) => a.time - b.time);
+}
+
+const sameEndMs = 10_000;
+
+async function whyFromSession(log: ReadableLog, id: string): Promise<readonly Finding[]> {
+  const entries = await connectionActor.events(log, id, { after: 0, max: 1 });
+  const [first] = entries;
+  const session = first?.event["session"];
+  if (first === undefined || typeof session !== "string")
+    throw new UnknownActorError(`The log holds nothing of connection/${id}`);
+  return (await sessionFindings(log, session)).filter(({ time }) => time >= first.time);
+}
+
+async function sessionFindings(log: ReadableLog, id: string): Promise<readonly Finding[]> {
+  return (await log.journals.lastSeq({ kind: "session", id })) === 0 ? [] : await whySession(log, id);
+}
+
+// --- nodes ---
+
+async function whyNode(log: ReadableLog, id: string): Promise<readonly Finding[]> {
+  const { state, seq } = await foldJournal(nodeFold, { log, id });
+  if (seq === 0) throw new UnknownActorError(`The log holds nothing of node/${id}`);
+  const findings: Finding[] = [];
+  if (state.deaths > 0)
+    findings.push(
+      finding("nodeLost", {
+        time: state.startedAt,
+        what: `${state.deaths} of ${state.starts} starts followed no stop`,
+      }),
+    );
+  if (state.stoppedBecause !== undefined)
+    findings.push(finding("nodeStopping", { time: state.stoppedAt, what: state.stoppedBecause }));
+  return findings.sort((a, b) => a.time - b.time);
+}
