@@ -13,6 +13,8 @@ export const exitCodes = {
   usage: 2,
   /** `demo` or `bench` saw a record lost or seen twice. */
   promiseBroken: 3,
+  /** `shadow` decided otherwise than was recorded. */
+  differs: 4,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 

@@ -11,7 +11,11 @@ import { usageError } from "./exit-code.ts";
 export const recordFormats = ["line", "json", "payload"] as const;
 export type RecordFormat = (typeof recordFormats)[number];
 
-export function recordLine(record: HistoryRecord, format: RecordFormat): string {
+export type Printable = Pick<HistoryRecord, "seq" | "time" | "topic" | "id" | "lane" | "text"> & {
+  readonly headers?: HistoryRecord["headers"] | undefined;
+};
+
+export function recordLine(record: Printable, format: RecordFormat): string {
   switch (format) {
     case "payload":
       return record.text();

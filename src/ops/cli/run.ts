@@ -10,15 +10,24 @@ import { hostName } from "../../runtime/transport/host.ts";
 import { settings } from "../config/describe.ts";
 import { knownNames } from "../config/names.ts";
 import { strictArguments } from "./arguments.ts";
+import { actorsCommand } from "./commands/actors.ts";
 import { benchCommand } from "./commands/bench.ts";
 import { configCommand, configCommands } from "./commands/config.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { historyCommand } from "./commands/history.ts";
+import { inspectCommand } from "./commands/inspect.ts";
+import { lagCommand } from "./commands/lag.ts";
 import { logCopyCommand } from "./commands/log-copy.ts";
 import { natsInitCommand } from "./commands/nats-init.ts";
+import { playCommand } from "./commands/play.ts";
 import { publishCommand } from "./commands/publish.ts";
+import { recordCommand } from "./commands/record.ts";
+import { replayCommand } from "./commands/replay.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { shadowCommand } from "./commands/shadow.ts";
 import { tailCommand } from "./commands/tail.ts";
+import { whoCommand } from "./commands/who.ts";
+import { whyCommand } from "./commands/why.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "./exit-code.ts";
 import { natsSettings } from "./nats-store.ts";
 
@@ -32,6 +41,15 @@ const commands: Commands = {
   publish: publishCommand,
   tail: tailCommand,
   history: historyCommand,
+  actors: actorsCommand,
+  inspect: inspectCommand,
+  why: whyCommand,
+  who: whoCommand,
+  lag: lagCommand,
+  replay: replayCommand,
+  record: recordCommand,
+  play: playCommand,
+  shadow: shadowCommand,
   nats: defineCommand({
     meta: { name: "nats", description: "What a log on NATS needs there" },
     subCommands: { init: natsInitCommand },
@@ -45,12 +63,18 @@ const commands: Commands = {
   demo: demoCommand,
 };
 
+/** They read the log itself. */
+const lookingBack: readonly AnyCommand[] = [
+  ...[actorsCommand, inspectCommand, whyCommand, whoCommand, lagCommand, replayCommand, recordCommand],
+];
+
 /** Settings that a command takes beside the options of its own. */
 const settingsOf: ReadonlyMap<AnyCommand, readonly string[]> = new Map<AnyCommand, readonly string[]>([
   [serveCommand, knownNames],
   ...configCommands.map((command) => [command, knownNames] as const),
   [natsInitCommand, natsSettings],
   [logCopyCommand, natsSettings],
+  ...lookingBack.map((command) => [command, natsSettings] as const),
 ]);
 
 const ofClients: ReadonlySet<string> = new Set(["publish", "tail", "history", "bench", "demo"]);
@@ -61,7 +85,7 @@ const root: AnyCommand = defineCommand({
 });
 
 const exitHelp =
-  "EXIT CODES  0 done, 1 failed, 2 wrong command line or configuration, 3 a record was lost or seen twice";
+  "EXIT CODES  0 done, 1 failed, 2 wrong command line or configuration, 3 a record was lost or seen twice, 4 a shadow run differs";
 
 export async function runCli(words: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = words;
@@ -124,7 +148,7 @@ function forOutput(help: string): string {
 
 /** Errors whose message is enough: what people or the network did. Anything else is a bug and keeps its stack. */
 function isExpected(error: Error): boolean {
-  return ["CliError", "CLIError", "WeirError", "LogOpenError"].includes(error.name);
+  return ["CliError", "CLIError", "WeirError", "LogOpenError", "LiveError"].includes(error.name);
 }
 
 function settingsHelp(): string {

@@ -8,6 +8,7 @@ import type { EventLog } from "../../runtime/log/event-log.ts";
 import { openJetStreamLog } from "../../runtime/log/jetstream/open.ts";
 import { openMemoryLog } from "../../runtime/log/memory.ts";
 import type { Clock, Logger, Random } from "../../runtime/ports.ts";
+import { CliError, exitCodes } from "../cli/exit-code.ts";
 import type { LogStore } from "../config/log-store.ts";
 import { natsOptions } from "./nats-options.ts";
 
@@ -37,4 +38,12 @@ export async function openLog(store: LogStore, ports: OpeningPorts, opening: Ope
         ...(opening.provision ? { provision: {} } : {}),
       });
   }
+}
+
+/** Beside a gateway that writes it, or when none runs. */
+export async function openReadOnly(store: LogStore, ports: OpeningPorts): Promise<EventLog> {
+  if (store.kind === "memory")
+    throw new CliError(exitCodes.usage, "A log in memory is gone with its gateway: name another one with --log");
+  if (store.kind === "embedded") return await openEmbeddedLog(store.directory, { ...ports, readOnly: true });
+  return await openLog(store, ports, { client: "weir", provision: false });
 }
