@@ -243,7 +243,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     const input = { id: connection.id, deadlines: connection.limits };
     const owner = {
       crashed: () => connection.crashed(),
-      ids: () => ({ connection: connection.id, session: connection.session?.id }),
+      ids: () => ({ connection: connection.id, session: connection.view().session }),
     };
     connection.actor = this.#supervisor.spawn(this.#machine, { id: actorOf(connection), input, owner });
     return connection;

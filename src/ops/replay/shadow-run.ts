@@ -12,7 +12,8 @@ import { createGateway } from "../../runtime/gateway.ts";
 import { readJournal } from "../../runtime/journal.ts";
 import type { EventLog, LogRecord, Retention } from "../../runtime/log/event-log.ts";
 import { openMemoryLog } from "../../runtime/log/memory.ts";
-import type { Logger, Random } from "../../runtime/ports.ts";
+import { LatencyHistogram } from "../../runtime/metrics.ts";
+import type { Logger, ProcessProbe, Random } from "../../runtime/ports.ts";
 import { sha256 } from "../../runtime/system.ts";
 import { memoryNetwork } from "../../runtime/transport/memory.ts";
 import type { Segment } from "./segment.ts";
@@ -87,7 +88,7 @@ class ShadowWorld implements PeerWorld {
       {
         ...{ clock, random, digest: sha256, log: this.#log, transport: this.#network.transport },
         authenticator: { authenticate: async (token = "") => ({ ok: true, identity: identityOf(token) }) },
-        probe: { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) },
+        probe: nothingProbed(),
         logger: options.logger ?? { log: () => undefined },
       },
       { hostname, port, node: "shadow", limits: this.#limits, retention },
@@ -231,6 +232,16 @@ class ShadowWorld implements PeerWorld {
       for (const { seq, data } of page) events.push({ seq, event: decodeEvent(data) });
     return events;
   }
+}
+
+/** What a process costs is no part of this world. */
+function nothingProbed(): ProcessProbe {
+  return {
+    residentBytes: () => 0,
+    cpuSeconds: () => 0,
+    heap: () => ({ usedBytes: 0, externalBytes: 0 }),
+    loopDelay: new LatencyHistogram(),
+  };
 }
 
 /** Lets everything that was begun go as far as it can: no timer of the world runs by itself. */

@@ -13,6 +13,7 @@ import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
 import { sha256 } from "../../../src/runtime/system.ts";
 import { type Link, memoryNetwork } from "../../../src/runtime/transport/memory.ts";
 import { chanceFrom } from "../../sim/random.ts";
+import { stillProcess } from "../../support/still-process.ts";
 
 const eventsMax = 1_000_000;
 
@@ -47,7 +48,7 @@ export class ReplayStage {
             identity: { subject: token ?? "", publish: [">"], subscribe: [">", "$dead.>"] },
           }),
         },
-        probe: { residentBytes: () => 0, cpuSeconds: () => 0, loopDelayMs: () => ({ p99: 0, max: 0 }) },
+        probe: stillProcess(),
         logger: { log: () => undefined },
       },
       { port: 8080, hostname: "staged", node: "n1", ...config },
