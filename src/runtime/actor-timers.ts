@@ -11,11 +11,13 @@ import type { Clock, Timer } from "./ports.ts";
 
 type Relay = (source: AnyActorRef, target: AnyActorRef, event: AnyEventObject) => void;
 type System = ActorSystem<never> & { _relay: Relay };
+/** Timers of one actor. A list, not a map: most have one, none has many. */
+type Held = { readonly id: string; readonly timer: Timer; readonly next: Held | undefined };
 
 export class ActorTimers {
   readonly #clock: Clock;
   readonly #relay: Relay;
-  readonly #timers = new Map<AnyActorRef, Map<string, Timer>>();
+  readonly #timers = new Map<AnyActorRef, Held>();
   #unnamed = 0;
 
   /** Takes the place of the system's scheduler. */
@@ -37,29 +39,34 @@ export class ActorTimers {
     delayMs: number,
     id = `timer ${++this.#unnamed}`,
   ): void {
-    const own = this.#timers.get(source) ?? new Map<string, Timer>();
-    this.#timers.set(source, own);
-    own.get(id)?.cancel();
+    this.cancel(source, id);
     const timer = this.#clock.after(delayMs, () => {
-      this.#forget(source, id);
+      this.#take(source, id);
       this.#relay(source, target, event);
     });
-    own.set(id, timer);
+    this.#timers.set(source, { id, timer, next: this.#timers.get(source) });
   }
 
   cancel(source: AnyActorRef, id: string): void {
-    this.#timers.get(source)?.get(id)?.cancel();
-    this.#forget(source, id);
+    this.#take(source, id)?.cancel();
   }
 
   cancelAll(source: AnyActorRef): void {
-    for (const timer of this.#timers.get(source)?.values() ?? []) timer.cancel();
+    for (let held = this.#timers.get(source); held !== undefined; held = held.next) held.timer.cancel();
     this.#timers.delete(source);
   }
 
-  #forget(source: AnyActorRef, id: string): void {
-    const own = this.#timers.get(source);
-    own?.delete(id);
-    if (own?.size === 0) this.#timers.delete(source);
+  /** It is not the actor's any more. */
+  #take(source: AnyActorRef, id: string): Timer | undefined {
+    let kept: Held | undefined;
+    let taken: Timer | undefined;
+    for (let held = this.#timers.get(source); held !== undefined; held = held.next) {
+      if (held.id === id) taken = held.timer;
+      else kept = { ...held, next: kept };
+    }
+    if (taken === undefined) return undefined;
+    if (kept === undefined) this.#timers.delete(source);
+    else this.#timers.set(source, kept);
+    return taken;
   }
 }

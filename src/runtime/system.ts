@@ -22,17 +22,17 @@ export function systemClock(): Clock {
 }
 
 function after(delayMs: number, wake: () => void): Timer {
-  let leftMs = Math.max(0, delayMs);
-  const arm = (): ReturnType<typeof setTimeout> => {
-    const partMs = Math.min(leftMs, timeoutMsMax);
-    leftMs -= partMs;
-    return setTimeout(() => {
-      if (leftMs > 0) handle = arm();
-      else wake();
-    }, partMs);
-  };
-  let handle = arm();
+  if (delayMs > timeoutMsMax) return afterLong(delayMs, wake);
+  // Each connection has one: nothing is held that is not needed.
+  const handle = setTimeout(wake, Math.max(0, delayMs));
   return { cancel: () => clearTimeout(handle) };
+}
+
+function afterLong(delayMs: number, wake: () => void): Timer {
+  let part = after(timeoutMsMax, () => {
+    part = after(delayMs - timeoutMsMax, wake);
+  });
+  return { cancel: () => part.cancel() };
 }
 
 export function systemRandom(): Random {
