@@ -36,20 +36,21 @@ export class LatencyHistogram {
   }
 }
 
-/** How old records were at `now`, each receiver counted. Those of one group commit bear the same time, and cost one look. */
+/**
+ * How old records were at `now`, each receiver counted. Those of one group commit bear the same time and cost one look:
+ * time does not run back within a frame, so what begins and ends with the same has no other.
+ */
 export function observeAges(
   histogram: LatencyHistogram,
   records: readonly { readonly time: number }[],
   { now, receivers }: { readonly now: number; readonly receivers: number },
 ): void {
-  let from = 0;
-  for (let at = 1; at <= records.length; at++) {
-    const { time } = records[from] as { readonly time: number };
-    if (at < records.length && records[at]?.time === time) continue;
-    // Where several machines write, their clocks need not agree.
-    histogram.observe(Math.max(0, now - time), (at - from) * receivers);
-    from = at;
-  }
+  const first = records[0]?.time;
+  if (first === undefined) return;
+  // Where several machines write, their clocks need not agree.
+  if (records[records.length - 1]?.time === first)
+    return histogram.observe(Math.max(0, now - first), records.length * receivers);
+  for (const { time } of records) histogram.observe(Math.max(0, now - time), receivers);
 }
 
 export class Counters {

@@ -96,10 +96,12 @@ describe("exposition()", () => {
 describe("observeAges()", () => {
   test("counts each record for each receiver by its own age, none below zero", () => {
     const histogram = new LatencyHistogram();
-    const records = [{ time: 100 }, { time: 100 }, { time: 95 }, { time: 130 }];
-    observeAges(histogram, records, { now: 102, receivers: 10 });
+    observeAges(histogram, [], { now: 102, receivers: 10 });
+    observeAges(histogram, [{ time: 95 }, { time: 100 }, { time: 100 }, { time: 130 }], { now: 102, receivers: 10 });
     expect([histogram.count, histogram.sumMs]).toEqual([40, 2 * 10 * 2 + 7 * 10]);
     expect(histogram.buckets.slice(0, 5)).toEqual([10, 0, 20, 0, 10]);
+    observeAges(histogram, [{ time: 100 }, { time: 100 }], { now: 102, receivers: 3 });
+    expect(histogram.buckets[2]).toBe(26);
   });
 });
 
