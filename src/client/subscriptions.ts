@@ -209,6 +209,9 @@ export class Subscriptions {
     if (frame.code === errorCodes.deadLettered.code) {
       subscription.intake.deadLettered(chain, seq);
       subscription.deadLetter({ lane: chain.lane, seq, message: frame.message });
+    } else if (frame.code === errorCodes.badPosition.code) {
+      subscription.intake.deadLettered(chain, seq); // The log holds no such record any more: it cannot come again.
+      return false;
     } else if (frame.retryable) subscription.intake.nakRefused(chain, seq, frame.retryAfterMs);
     else return false;
     return true;

@@ -47,9 +47,14 @@ export const errorCodes = {
     advice: "Use a wildcard filter, or raise subscriptionsPerSessionMax",
   },
   unknownChain: { code: 306, retryable: false, advice: "Use chain ids of SUBSCRIBED on this connection" },
-  badPosition: { code: 307, retryable: false, advice: "Acknowledge only what was delivered on this chain" },
+  badPosition: { code: 307, retryable: false, advice: "Name only records that were delivered on this chain" },
   tooManyNaks: { code: 308, retryable: true, advice: "Settle redelivered records first, or raise naksPerSessionMax" },
   deadLettered: { code: 309, retryable: false, advice: "Read $dead.<topic> to see the record and why it failed" },
+  epochChanged: {
+    code: 310,
+    retryable: false,
+    advice: "Positions of another log mean nothing in this one; start at all or a time",
+  },
 
   payloadTooLarge: { code: 400, retryable: false, advice: "Split the payload, or raise payloadBytesMax" },
   headersTooLarge: { code: 401, retryable: false, advice: "Use fewer or shorter headers" },
@@ -80,6 +85,11 @@ export type ErrorName = keyof typeof errorCodes;
 const byNumber = new Map<number, ErrorName>(
   (Object.keys(errorCodes) as ErrorName[]).map((name) => [errorCodes[name].code, name]),
 );
+
+/** Errors of frames that are unknown, out of shape or out of place: a client that works never hears one. */
+export function isFrameFault(code: number): boolean {
+  return code >= errorCodes.unknownFrame.code && code <= errorCodes.unexpectedFrame.code;
+}
 
 export function errorName(code: number): ErrorName | undefined {
   return byNumber.get(code);

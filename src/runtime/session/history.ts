@@ -22,10 +22,14 @@ export async function readHistory(context: SessionContext, frame: Read, allowed:
       errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref }),
     );
   }
+  const { epoch, firstSeq, lastSeq } = ports.log.info();
+  if (frame.start?.kind === "position" && frame.start.epoch !== epoch) {
+    const what = `Position ${frame.start.seq} is of epoch ${frame.start.epoch}, the log is ${epoch}`;
+    return void context.peer?.send(errorFrame("epochChanged", what, { ref }));
+  }
   const limit = Math.min(frame.limit ?? limitDefault, limits.pageRecordsMax);
   const read =
     frame.start?.kind === "last" ? await newest(context, frame, limit) : await stretch(context, frame, limit);
-  const { epoch, firstSeq, lastSeq } = ports.log.info();
   const page: Page = {
     type: "page",
     ref,
@@ -42,7 +46,7 @@ type Stretch = { readonly records: readonly LogRecord[]; readonly next?: Seq };
 
 async function newest(context: SessionContext, frame: Read, limit: number): Promise<Stretch> {
   const records = await context.services.ports.log.lastPerTopic(frame.filter, 0, limit);
-  return { records };
+  return { records: frame.backward === true ? records.toReversed() : records };
 }
 
 async function stretch(context: SessionContext, frame: Read, limit: number): Promise<Stretch> {

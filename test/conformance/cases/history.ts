@@ -128,4 +128,30 @@ export const historyCases: readonly ConformanceCase[] = [
       await peer.refusal("badFilter", (frame) => frame.ref === 3);
     },
   },
+  {
+    section,
+    name: "READ of the last answers the newest of each topic, ascending, or descending when backward",
+    async run(world) {
+      const client = await world.open();
+      await client.publish([
+        { topic: world.topic("l.a"), text: "old" },
+        ...["a", "b", "c"].map((name) => ({ topic: world.topic(`l.${name}`), text: name })),
+      ]);
+      const start = { kind: "last" } as const;
+      const forward = await client.history(world.topic("l.*"), { start });
+      equal(texts(forward.records), ["a", "b", "c"], "records");
+      const backward = await client.history(world.topic("l.*"), { start, backward: true });
+      equal(texts(backward.records), ["c", "b", "a"], "records, backward");
+    },
+  },
+  {
+    section,
+    name: "READ from a position of another epoch is refused with epochChanged",
+    async run(world) {
+      const { peer } = await world.open();
+      const start = { kind: "position", seq: 1, epoch: "another" } as const;
+      peer.send({ type: "read", ref: 4, filter: world.topic("t"), start });
+      await peer.refusal("epochChanged", (frame) => frame.ref === 4);
+    },
+  },
 ];
