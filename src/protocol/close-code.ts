@@ -1,7 +1,7 @@
 /**
  * Why a socket ended. The range alone says what a client does, so that it can obey a code it does not know:
  * 4000–4199 reconnect and resume · 4200–4299 reconnect, the session is gone · 4300–4499 reconnect only with
- * a new token or after help · 4500–4999 stop, this client is broken.
+ * a new token or after help · 4500–4999 stop, this client is broken. Of WebSocket's own, a few mean stop too.
  *
  * Pure. A number is never given a second meaning.
  * @module
@@ -35,8 +35,16 @@ export const closeCodes = {
 export type CloseName = keyof typeof closeCodes;
 export type AfterClose = "resume" | "reopen" | "wait" | "stop";
 
-/** What a client does after a close, known code or not. Codes below 4000 (1006 …) are lost sockets: resume. */
+/**
+ * WebSocket's own codes that say what the client sent was no message that can be taken: the same would come again.
+ * 1003 kind of data, 1007 text that is not UTF-8, 1009 far too large. Not 1002: some runtimes say it of an upgrade that
+ * a proxy refused.
+ */
+const neverBetter: ReadonlySet<number> = new Set([1003, 1007, 1009]);
+
+/** What a client does after a close, known code or not. Other codes below 4000 (1006 …) are lost sockets: resume. */
 export function afterClose(code: number): AfterClose {
+  if (neverBetter.has(code)) return "stop";
   if (code < 4200 || code > 4999) return "resume";
   if (code < 4300) return "reopen";
   return code < 4500 ? "wait" : "stop";

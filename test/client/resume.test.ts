@@ -49,6 +49,7 @@ test("afterEnding() obeys the range of the close code, GOAWAY's time, and full j
   expect(afterEnding({ ...ending, code: 4302, freshToken: true }, options).action).toBe("reconnect");
   expect(afterEnding({ ...ending, code: 4301, freshToken: true, attempt: 5 }, options)).toEqual({ action: "stop" });
   expect(afterEnding({ ...ending, code: 4501 }, options)).toEqual({ action: "stop" });
+  for (const code of [1003, 1007, 1009]) expect(afterEnding({ ...ending, code }, options)).toEqual({ action: "stop" });
 });
 
 test("a lost connection is made again with growing delays until one is welcomed", async () => {
