@@ -11,7 +11,7 @@ import type { Codec } from "./codec.ts";
 import type { Frame, FrameType } from "./frame.ts";
 import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
-import { FrameRefusal, failureOf, readFrame } from "./frame-reader.ts";
+import { clipped, FrameRefusal, failureOf, readFrame } from "./frame-reader.ts";
 import type { Fields, Kind, Shape } from "./frame-shape.ts";
 import { fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { liftPayloads, valueEnd } from "./json-payloads.ts";
@@ -92,6 +92,8 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
 function formOf(payloads: readonly string[]): WireForm {
   return {
     objectName: "an object",
+    laneName: `one of ${laneNames.map((name) => `"${name}"`).join(", ")}`,
+    bytesName: "base64 with padding (RFC 4648, section 4) in payloadBase64",
     isObject,
     field(raw, _index, name) {
       if (Object.hasOwn(raw, name))
@@ -100,17 +102,22 @@ function formOf(payloads: readonly string[]): WireForm {
       const text = (raw as { payloadBase64: unknown }).payloadBase64;
       return typeof text === "string" ? (fromBase64(text) ?? text) : text;
     },
-    surplus: (raw, shape) => Object.keys(raw).find((name) => !isFieldOf(shape, name, raw)),
+    surplus(raw, shape) {
+      const name = Object.keys(raw).find((each) => !isFieldOf(shape, each, raw));
+      if (name === undefined) return undefined;
+      const isSecond = name === "payloadBase64" && isFieldOf(shape, "payload", raw);
+      return {
+        name,
+        message: isSecond
+          ? `${shape.name} has "payload" or "payloadBase64", not both`
+          : `${shape.name} has no field "${clipped(name)}"`,
+      };
+    },
     uint: (raw) => raw,
-    lane: (raw) => (laneNames.includes(raw as LaneName) ? laneNames.indexOf(raw as LaneName) : named(raw)),
+    lane: (raw) => laneNames.indexOf(raw as LaneName),
     word: (raw) => raw,
     headers: (raw) => (isObject(raw) ? Object.entries(raw as object) : undefined),
   };
-}
-
-/** A lane said by number is refused: `2` and `"normal"` side by side would be two ways to write one frame. */
-function named(raw: unknown): unknown {
-  return typeof raw === "number" ? `${raw}` : raw;
 }
 
 function isFieldOf(shape: Shape, name: string, raw: object): boolean {

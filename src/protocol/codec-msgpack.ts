@@ -146,9 +146,15 @@ export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits): Frame 
 
 const form: WireForm = {
   objectName: "a list",
+  laneName: "an integer from 0 to 3",
+  bytesName: "bytes (bin)",
   isObject: Array.isArray,
   field: (raw, index) => (raw as unknown[])[index] ?? undefined,
-  surplus: (raw, shape) => ((raw as unknown[]).length > shape.fields.length ? `${shape.fields.length}` : undefined),
+  surplus(raw, { name, fields }) {
+    const { length } = raw as unknown[];
+    if (length <= fields.length) return undefined;
+    return { name: `${fields.length}`, message: `${name} has at most ${fields.length} fields, not ${length}` };
+  },
   uint: (raw) => raw,
   lane: (raw) => raw,
   word: (raw, words) => (typeof raw === "number" ? words[raw - 1] : undefined),

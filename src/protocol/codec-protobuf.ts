@@ -78,6 +78,8 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
 
 const form: WireForm = {
   objectName: "a message",
+  laneName: "an integer from 0 to 3",
+  bytesName: "bytes",
   isObject: (raw) => typeof raw === "object" && raw !== null,
   field: (raw, _index, name) => (raw as Fields)[name],
   surplus: () => undefined,

@@ -16,6 +16,8 @@ export type DecodeFailure = {
   readonly code: "frameTooLarge" | "frameTooDeep" | "malformedFrame" | "unknownFrame" | "badFrameShape";
   readonly at: string;
   readonly message: string;
+  /** Of the frame that was refused, where it could be read. */
+  readonly ref?: number;
 };
 export type Decoded = { readonly ok: true; readonly frame: Frame } | DecodeFailure;
 
@@ -36,6 +38,5 @@ export type DecodeLimit =
   | "frameDepthMax"
   | "listItemsMax"
   | "topicBytesMax"
-  | "headersPerRecordMax"
   | "textBytesMax"
   | "tokenBytesMax";

@@ -11,6 +11,8 @@ import type { Frame, FrameType } from "./frame.ts";
 import { frameNumbers } from "./frame.ts";
 import type { Field, Kind, Shape, TextLimit } from "./frame-shape.ts";
 import { frameShapes, isEmpty } from "./frame-shape.ts";
+import type { Lane } from "./lane.ts";
+import { isLane } from "./lane.ts";
 import type { Limits } from "./limits.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
@@ -20,12 +22,16 @@ export type DecodeLimits = Pick<Limits, DecodeLimit>;
 export type WireForm = {
   /** What an object is called in a refusal. */
   readonly objectName: string;
+  /** What a lane, and a record's bytes, are called in a refusal. */
+  readonly laneName: string;
+  readonly bytesName: string;
   isObject(raw: unknown): boolean;
   /** `undefined`: absent. */
   field(raw: object, index: number, name: string): unknown;
-  /** Name of a field that the shape does not have. */
-  surplus(raw: object, shape: Shape): string | undefined;
+  /** A field that the shape does not have, and a sentence about it. */
+  surplus(raw: object, shape: Shape): { readonly name: string; readonly message: string } | undefined;
   uint(raw: unknown): unknown;
+  /** Anything but 0–3 is refused. */
   lane(raw: unknown): unknown;
   word(raw: unknown, words: readonly string[]): unknown;
   /** Names and values of headers; `undefined` when `raw` holds none. */
@@ -35,9 +41,9 @@ export type WireForm = {
 /** Carries a refusal out of the walk; never leaves the codecs. */
 export class FrameRefusal extends Error {
   readonly failure: DecodeFailure;
-  constructor(code: DecodeFailure["code"], at: string, message: string) {
+  constructor(code: DecodeFailure["code"], at: string, message: string, ref?: number) {
     super(message);
-    this.failure = { ok: false, code, at, message };
+    this.failure = { ok: false, code, at, message, ...(ref === undefined ? {} : { ref }) };
   }
 }
 
@@ -62,7 +68,21 @@ export function frameTypeOf(number: unknown): FrameType | undefined {
 /** Reads the fields of a frame whose type is known. Throws `FrameRefusal`. */
 export function readFrame(type: FrameType, raw: unknown, form: WireForm, limits: DecodeLimits): Frame {
   const walk = new Walk(form, limits);
-  return walk.object(raw, frameShapes[type], 0, { type }) as unknown as Frame;
+  try {
+    return walk.object(raw, frameShapes[type], 0, { type }) as unknown as Frame;
+  } catch (thrown) {
+    if (!(thrown instanceof FrameRefusal)) throw thrown;
+    const { code, at, message } = thrown.failure;
+    throw new FrameRefusal(code, at, message, refOf(type, raw, form));
+  }
+}
+
+/** The client's number for its request, of a frame that is refused for something else. */
+function refOf(type: FrameType, raw: unknown, form: WireForm): number | undefined {
+  const index = frameShapes[type].fields.findIndex(({ name }) => name === "ref");
+  if (index === -1 || !form.isObject(raw)) return undefined;
+  const ref = form.uint(form.field(raw as object, index, "ref"));
+  return Number.isSafeInteger(ref) && (ref as number) > 0 ? (ref as number) : undefined;
 }
 
 class Walk {
@@ -81,8 +101,8 @@ class Walk {
     if (!form.isObject(raw)) this.#refuse(depth, `${shape.name} must be ${form.objectName}, not ${named(raw)}`);
     const surplus = form.surplus(raw as object, shape);
     if (surplus !== undefined) {
-      this.#path[depth] = clipped(surplus);
-      this.#refuse(depth + 1, `${shape.name} has no field "${clipped(surplus)}"`);
+      this.#path[depth] = clipped(surplus.name);
+      this.#refuse(depth + 1, surplus.message);
     }
     const { fields } = shape;
     for (let index = 0; index < fields.length; index++) {
@@ -117,10 +137,10 @@ class Walk {
       case "text":
         return this.#text(raw, kind.limit, depth);
       case "bytes":
-        if (!(raw instanceof Uint8Array)) this.#refuse(depth, `Expected bytes, got ${named(raw)}`);
+        if (!(raw instanceof Uint8Array)) this.#refuse(depth, `Expected ${this.#form.bytesName}, got ${named(raw)}`);
         return raw;
       case "lane":
-        return this.#uint(this.#form.lane(raw), 3, depth);
+        return this.#lane(raw, depth);
       case "object":
         return this.object(raw, kind.shape, depth, {});
       case "list":
@@ -144,6 +164,12 @@ class Walk {
       this.#refuse(depth, `Expected an integer from 0 to ${max}, got ${named(raw)}`);
     }
     return (raw as number) + 0; // -0 becomes 0
+  }
+
+  #lane(raw: unknown, depth: number): Lane {
+    const lane = this.#form.lane(raw);
+    if (!isLane(lane)) return this.#refuse(depth, `Expected ${this.#form.laneName}, got ${named(raw)}`);
+    return (lane + 0) as Lane; // -0 becomes 0
   }
 
   #text(raw: unknown, limit: TextLimit, depth: number): string {
@@ -173,13 +199,13 @@ class Walk {
   #headers(raw: unknown, depth: number): object | undefined {
     const entries = this.#form.headers(raw);
     if (entries === undefined) return this.#refuse(depth, `Expected headers (text by name), got ${named(raw)}`);
-    if (entries.length > this.#limits.headersPerRecordMax) {
-      this.#refuse(depth, `${entries.length} headers; at most ${this.#limits.headersPerRecordMax} are allowed`);
+    if (entries.length > this.#limits.listItemsMax) {
+      this.#refuse(depth, `${entries.length} headers; at most ${this.#limits.listItemsMax} are allowed`);
     }
     for (const [name, value] of entries) {
-      this.#text(name, "textBytesMax", depth);
+      this.#text(name, "frameBytesMax", depth);
       this.#path[depth] = clipped(name as string);
-      this.#text(value, "textBytesMax", depth + 1);
+      this.#text(value, "frameBytesMax", depth + 1);
     }
     return entries.length === 0 ? undefined : Object.fromEntries(entries);
   }

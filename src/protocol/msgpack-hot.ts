@@ -61,7 +61,7 @@ class HotReader {
     const records: PublishRecord[] = [];
     for (let index = 0; index < count; index++) {
       const fields = this.#list(3);
-      const topic = this.#text(limits.topicBytesMax);
+      const topic = this.#text(limits.frameBytesMax);
       const payload = this.#payload();
       const lane = fields === 3 ? this.#optional() : absent;
       if (fields < 2 || topic === undefined || payload === undefined || lane === unexpected || lane > 3)

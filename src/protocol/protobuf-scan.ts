@@ -11,7 +11,7 @@ import { FrameRefusal, frameTypeOf } from "./frame-reader.ts";
 import type { Field, Kind, Shape } from "./frame-shape.ts";
 import { frameShapes } from "./frame-shape.ts";
 
-type ScanLimits = Pick<DecodeLimits, "frameDepthMax" | "listItemsMax" | "headersPerRecordMax">;
+type ScanLimits = Pick<DecodeLimits, "frameDepthMax" | "listItemsMax">;
 
 const varintType = 0;
 const fixed64Type = 1;
@@ -90,12 +90,7 @@ class Scan {
 
   #known(field: Field, count: number, end: number, from: { readonly path: string; readonly depth: number }): void {
     const { kind } = field;
-    const countMax =
-      kind.is === "list"
-        ? this.#limits.listItemsMax
-        : kind.is === "headers"
-          ? this.#limits.headersPerRecordMax
-          : Number.POSITIVE_INFINITY;
+    const countMax = kind.is === "list" || kind.is === "headers" ? this.#limits.listItemsMax : Number.POSITIVE_INFINITY;
     if (count > countMax)
       throw new FrameRefusal("badFrameShape", `${from.path}.${field.name}`, `More than ${countMax} items`);
     const inner = kind.is === "list" ? kind.of : kind;

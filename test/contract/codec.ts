@@ -112,7 +112,6 @@ function bounds({ codec }: CodecUnderTest): void {
 
     test.each([
       ["listItemsMax", publish, 3],
-      ["headersPerRecordMax", { ...publish, records: [{ ...record, headers: { a: "1", b: "2" } }] }, 2],
       ["topicBytesMax", { type: "subscribe", ref: 1, filter: "é.é" }, 5],
       ["textBytesMax", { type: "nak", chain: 1, seq: 1, reason: "€€" }, 6],
       ["tokenBytesMax", { type: "auth", token: "abcd" }, 4],
@@ -153,10 +152,9 @@ function refusals(under: CodecUnderTest): void {
     });
 
     test("a refusal fits in an ERROR frame, whatever the peer wrote", () => {
-      const name = "🙂".repeat(500);
-      const long = { ...record, headers: { [name]: "x".repeat(2_000) } };
+      const nak: Frame = { type: "nak", chain: 1, seq: 1, reason: "🙂".repeat(500) };
       const subscribe: Frame = { type: "subscribe", ref: 1, filter: "é🙂".repeat(200) };
-      for (const frame of [{ ...publish, records: [long] }, subscribe] satisfies Frame[]) {
+      for (const frame of [nak, subscribe] satisfies Frame[]) {
         const { at, message } = refused(codec.encode(frame)) as DecodeFailure;
         const error: Frame = {
           type: "error",
@@ -170,6 +168,21 @@ function refusals(under: CodecUnderTest): void {
           frame: error,
         });
       }
+    });
+
+    test("a refusal names the ref of a frame in which it can be read, and of no other", () => {
+      const bad = { type: "subscribe", ref: 7, filter: "x".repeat(300) } as const;
+      expect(refused(codec.encode(bad))).toMatchObject({ code: "badFrameShape", at: "$.filter", ref: 7 });
+      expect(refused(codec.encode({ ...bad, ref: 0 }))?.ref).toBeUndefined();
+      expect(refused(codec.encode({ type: "nak", chain: 1, seq: 1, reason: "x".repeat(2_000) }))?.ref).toBeUndefined();
+    });
+
+    test("a topic or header of any length is read: whether it may be published is judged record by record", () => {
+      const long = "x".repeat(20_000);
+      const headers = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`${i}`, long]));
+      const frame: Frame = { type: "publish", records: [{ topic: long, payload: new Uint8Array(), headers }] };
+      const roomy = { ...limits, frameBytesMax: 4_000_000 };
+      expect(codec.decode(codec.encode(frame), roomy)).toStrictEqual({ ok: true, frame });
     });
 
     test("decode() refuses what claims to be endlessly deep or long, without following it", () => {

@@ -6,8 +6,10 @@
  */
 import type { ErrorName } from "../../protocol/error-code.ts";
 import type { Headers, PublishRecord } from "../../protocol/frame.ts";
+import { clipped } from "../../protocol/frame-reader.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import { isReserved, matches, topicProblem } from "../../protocol/topic.ts";
+import { utf8Length } from "../../protocol/utf8.ts";
 import type { Identity } from "../ports.ts";
 
 export type PublishProblem = { readonly name: ErrorName; readonly message: string };
@@ -36,12 +38,8 @@ export class PublishCheck {
         message: `Payload has ${payload.byteLength} bytes, at most ${this.#limits.payloadBytesMax} are allowed`,
       };
     }
-    if (headers !== undefined && headersBytes(headers) > this.#limits.headersBytesMax) {
-      return {
-        name: "headersTooLarge",
-        message: `Headers have ${headersBytes(headers)} bytes, at most ${this.#limits.headersBytesMax} are allowed`,
-      };
-    }
+    const tooLarge = headers === undefined ? undefined : headersProblem(headers, this.#limits);
+    if (tooLarge !== undefined) return { name: "headersTooLarge", message: tooLarge };
     return this.#allowed.has(topic) ? undefined : this.#topicProblem(topic);
   }
 
@@ -58,8 +56,18 @@ export class PublishCheck {
   }
 }
 
-function headersBytes(headers: Headers): number {
-  let bytes = 0;
-  for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name] as string);
-  return bytes;
+function headersProblem(headers: Headers, limits: Limits): string | undefined {
+  const { headersPerRecordMax, headersBytesMax, textBytesMax } = limits;
+  let [count, bytes] = [0, 0];
+  for (const name in headers) {
+    const [nameBytes, valueBytes] = [utf8Length(name), utf8Length(headers[name] as string)];
+    const longest = Math.max(nameBytes, valueBytes);
+    if (longest > textBytesMax)
+      return `Header "${clipped(name)}" has ${longest} bytes in its name or value, at most ${textBytesMax} are allowed`;
+    count += 1;
+    bytes += nameBytes + valueBytes;
+  }
+  if (count > headersPerRecordMax) return `${count} headers, at most ${headersPerRecordMax} are allowed`;
+  if (bytes > headersBytesMax) return `Headers have ${bytes} bytes, at most ${headersBytesMax} are allowed`;
+  return undefined;
 }
