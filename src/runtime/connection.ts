@@ -10,6 +10,7 @@ import type { ConnectionSignal } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
 import { type CloseName, closeCodes, closeReason } from "../protocol/close-code.ts";
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
+import { isFrameFault } from "../protocol/error-code.ts";
 import { type Auth, type ClientFrame, clientFrames, type Frame, type Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
@@ -106,12 +107,21 @@ export class Connection implements Peer, SocketHandler, Supervised {
 
   send(frame: Frame): SendResult {
     if (this.#closed) return "dropped";
-    if (frame.type === "error") this.#services.counters.noteError(frame.cause);
-    if (frame.type !== "deliver") return this.#sendOwed(this.#codec.encode(frame));
+    if (frame.type !== "deliver") {
+      const result = this.#sendOwed(this.#codec.encode(frame));
+      if (frame.type === "error") this.#noteError(frame.code, frame.cause);
+      return result;
+    }
     // Behind the frames that are owed; its reader sends again what was dropped.
     const result = this.#owed.empty ? this.#write(this.#codec.encode(frame)) : "dropped";
     if (result !== "dropped") this.#services.counters.recordsDelivered += frame.records.length;
     return result;
+  }
+
+  #noteError(code: number, cause: string): void {
+    this.#services.counters.noteError(cause);
+    if (isFrameFault(code) && ++this.#errors > this.limits.errorsPerConnectionMax)
+      this.end("tooManyErrors", "tooManyErrors");
   }
 
   #sendOwed(data: Uint8Array | string): SendResult {
@@ -207,21 +217,15 @@ export class Connection implements Peer, SocketHandler, Supervised {
   }
 
   #refuseBytes(failure: DecodeFailure): void {
-    const { code, at, message } = failure;
-    this.send(errorFrame(code, `${message} at ${at}`));
+    const { code, at, message, ref } = failure;
+    this.send(errorFrame(code, `${message} at ${at}`, ref === undefined ? {} : { ref }));
     if (code === "frameTooLarge") this.end("frameTooLarge", code);
     else if (code === "malformedFrame" || code === "frameTooDeep" || !this.#hello) this.end("protocolViolation", code);
-    else this.#countError();
   }
 
   #unexpected(what: string): void {
     this.send(errorFrame("unexpectedFrame", what));
-    if (this.#hello) this.#countError();
-    else this.end("protocolViolation", "unexpectedFrame");
-  }
-
-  #countError(): void {
-    if (++this.#errors >= this.limits.errorsPerConnectionMax) this.end("tooManyErrors", "tooManyErrors");
+    if (!this.#hello) this.end("protocolViolation", "unexpectedFrame");
   }
 
   #receive(frame: ClientFrame): void | Promise<void> {

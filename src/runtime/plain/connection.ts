@@ -95,7 +95,7 @@ export class PlainConnection implements SocketHandler {
     this.#send(
       this.#notice("error", { cause: "unexpectedFrame", message: 'Send {"type":"auth","token":"…"} or nothing' }),
     );
-    if (++this.#errors >= this.#services.limits.errorsPerConnectionMax) this.end("tooManyErrors", "tooManyErrors");
+    if (++this.#errors > this.#services.limits.errorsPerConnectionMax) this.end("tooManyErrors", "tooManyErrors");
   }
 
   drain(): void {

@@ -83,7 +83,8 @@ export class Publishing {
       if (first > this.#stalledFrom) return undefined; // sent before the client heard of the failure
       this.#stalledFrom = undefined;
     }
-    if (first > this.#received + 1 || first < 1) return { close: "protocolViolation", cause: "publishNumbering" };
+    const firstMax = Math.min(this.#received + 1, Number.MAX_SAFE_INTEGER - (frame.records.length - 1));
+    if (first > firstMax) return { close: "protocolViolation", cause: "publishNumbering" };
     if (frame.settled !== undefined) this.#forgetRefusals(frame.settled);
     const resent = Math.min(frame.records.length, this.#received + 1 - first);
     if (resent > 0) this.#answerAgain(first, resent);

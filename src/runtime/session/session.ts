@@ -10,7 +10,7 @@ import type { SessionEvent } from "../../actors/session/events.ts";
 import { evolve } from "../../actors/session/evolve.ts";
 import { encodeEvent } from "../../actors/session/persist.ts";
 import type { SessionState } from "../../actors/session/state.ts";
-import type { ChainSeq, ClientFrame, ErrorFrame, Hello, Read, Window } from "../../protocol/frame.ts";
+import type { ChainSeq, ClientFrame, Hello, Read, Window } from "../../protocol/frame.ts";
 import type { EpochMs, SessionId } from "../../protocol/ids.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import type { SessionView } from "../inspection.ts";
@@ -19,7 +19,8 @@ import type { AppendRequest, AppendResult } from "../log/event-log.ts";
 import type { Identity, Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
 import type { Supervised } from "../supervisor.ts";
-import { errorFrame, nobody, type Peer, type Recorded, type SessionContext } from "./context.ts";
+import { nobody, type Peer, type Recorded, type SessionContext } from "./context.ts";
+import { frameProblem } from "./frame-problem.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { readHistory } from "./history.ts";
 import { loadState } from "./load-state.ts";
@@ -237,7 +238,7 @@ export class Session implements SessionContext {
   }
 
   receive(frame: SessionFrame): Violation | undefined | Promise<void> | void {
-    const problem = numberProblem(frame);
+    const problem = frameProblem(frame);
     if (problem !== undefined) return void this.#peer?.send(problem);
     const { publishing, subscriptions, transactions, redelivery } = this.#hands;
     switch (frame.type) {
@@ -327,16 +328,6 @@ export class Session implements SessionContext {
   #now(): number {
     return this.services.ports.clock.now();
   }
-}
-
-/** What the table of frames says of single numbers, and the codecs do not check. */
-function numberProblem(frame: SessionFrame): ErrorFrame | undefined {
-  const wrong = (at: string, what: string) => errorFrame("badFrameShape", `${what} at ${at}`);
-  if (frame.type === "publish" && frame.records.length === 0) return wrong("$.records", "PUBLISH holds no record");
-  if ("ref" in frame && frame.ref === 0) return wrong("$.ref", "Numbers begin with 1, not 0");
-  if (frame.type === "begin" && frame.tx === 0) return wrong("$.tx", "Numbers begin with 1, not 0");
-  if (frame.type === "read" && frame.limit === 0) return { ...wrong("$.limit", "A page of 0 records"), ref: frame.ref };
-  return undefined;
 }
 
 /** What works for a session that is used. */

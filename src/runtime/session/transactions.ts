@@ -60,7 +60,10 @@ export class Transactions {
     const { ports } = services;
     if (!ports.log.info().transactions)
       return this.#refuse("transactionsUnavailable", tx, "This log has no atomic commit");
-    if (this.#open.has(tx)) return this.#refuse("unexpectedFrame", tx, `Transaction ${tx} is open`);
+    if (this.#open.has(tx)) {
+      const message = `Transaction ${tx} is open already. COMMIT it or ROLLBACK it before its number is begun again`;
+      return void this.#context.peer?.send({ ...errorFrame("unexpectedFrame", "", { tx }), message });
+    }
     if (this.#open.size >= limits.transactionsOpenMax) {
       return this.#refuse("tooManyTransactions", tx, `${this.#open.size} transactions are open`);
     }

@@ -177,6 +177,7 @@ export const handshakeCases: readonly ConformanceCase[] = [
       peer.send({ type: "subscribe", ref: 1, filter: world.topic("a"), qos: 3 } as unknown as Frame);
       const refused = await peer.refusal("badFrameShape");
       check(refused.message.includes("qos"), `ERROR badFrameShape does not name the field: ${refused.message}`);
+      equal(refused.ref, 1, "ERROR.ref");
       await alive(peer);
     },
   },

@@ -233,6 +233,54 @@ export const publishingCases: readonly ConformanceCase[] = [
   },
   {
     section,
+    name: "a topic of more than topicBytesMax is refused with badTopic, and the numbers go on",
+    run: (world) => {
+      const topic = `${world.topic("t")}${"x".repeat(limits.topicBytesMax)}`;
+      return refusesOne(world, () => ({ topic, payload: bytes("x") }), "badTopic");
+    },
+  },
+  {
+    section,
+    name: "more headers than headersPerRecordMax are refused with headersTooLarge, and the numbers go on",
+    run: (world) => {
+      const names = Array.from({ length: limits.headersPerRecordMax + 1 }, (_, i) => [`h${i}`, ""]);
+      const record = { topic: world.topic("t"), payload: bytes("x"), headers: Object.fromEntries(names) };
+      return refusesOne(world, () => record, "headersTooLarge");
+    },
+  },
+  {
+    section,
+    name: "a header value of more than textBytesMax is refused with headersTooLarge, and the numbers go on",
+    run: (world) => {
+      const headers = { h: "x".repeat(limits.textBytesMax + 1) };
+      return refusesOne(world, () => ({ topic: world.topic("t"), payload: bytes("x"), headers }), "headersTooLarge");
+    },
+  },
+  {
+    section,
+    name: "first of 0 is refused with badFrameShape and the connection goes on",
+    async run(world) {
+      const client = await world.open();
+      client.peer.send({ type: "publish", first: 0, records: toRecords([{ topic: world.topic("t"), text: "0" }]) });
+      await client.peer.refusal("badFrameShape");
+      check((await client.publishOne(world.topic("t"), "1")) > 0, "the next publish is stored");
+    },
+  },
+  {
+    section,
+    name: "no publish has a number past 2^53 − 1: close with protocolViolation, cause publishNumbering",
+    async run(world) {
+      const client = await world.open();
+      const settled = Number.MAX_SAFE_INTEGER - 1;
+      const back = await world.resume(client, { settled });
+      equal(back.welcome.publishedUpTo, settled, "WELCOME.publishedUpTo");
+      await back.publishOne(world.topic("t"), "the last one");
+      back.peer.send({ type: "publish", records: toRecords([{ topic: world.topic("t"), text: "one more" }]) });
+      equal((await back.peer.ended("protocolViolation")).cause, "publishNumbering", "GOAWAY.cause");
+    },
+  },
+  {
+    section,
     name: "WELCOME repeats refused publishes until the client reports them settled",
     async run(world) {
       const client = await world.open();

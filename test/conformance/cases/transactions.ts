@@ -282,4 +282,19 @@ export const transactionCases: readonly ConformanceCase[] = [
       equal([committed.firstSeq, committed.lastSeq], [0, 0], "COMMITTED first and last seq");
     },
   },
+  {
+    section,
+    name: "PUBLISH with tx and first is refused with badFrameShape, and the transaction goes on",
+    async run(world) {
+      const client = await transactional(world);
+      const topic = world.topic("t");
+      client.peer.send({ type: "begin", tx: 1 });
+      client.peer.send({ type: "publish", tx: 1, first: 1, records: toRecords([{ topic, text: "numbered" }]) });
+      await client.peer.refusal("badFrameShape", (frame) => frame.tx === 1);
+      client.peer.send({ type: "publish", tx: 1, records: toRecords([{ topic, text: "in it" }]) });
+      client.peer.send({ type: "commit", tx: 1 });
+      await client.peer.expect("committed");
+      equal(texts((await client.history(topic)).records), ["in it"], "records");
+    },
+  },
 ];
