@@ -83,7 +83,7 @@ export async function segmentAt(path: string) {
   }
 }
 
-function httpUrl(text: string): string {
+export function httpUrl(text: string): string {
   const url = text.replace(/^ws/, "http");
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
   throw usageError(`--url must be an address as http://127.0.0.1:8080, got "${text}"`);

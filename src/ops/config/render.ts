@@ -37,13 +37,20 @@ export function asYaml(shown: readonly ShownSetting[]): string {
   return stringify(settingsTree(values), { lineWidth: 0 }).trimEnd();
 }
 
+/** Longer cells push what stands beside them. */
+const cellMax = 60;
+
 export function asTable(shown: readonly ShownSetting[]): string {
   const rows = [
     ["SETTING", "VALUE", "ORIGIN"],
-    ...shown.map(({ name, value, origin }) => [name, value === undefined ? "" : JSON.stringify(value), origin]),
+    ...shown.map((one) => [one.name, one.value === undefined ? "" : JSON.stringify(one.value), reasonOf(one)]),
   ];
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = [0, 1].map((column) => Math.min(cellMax, Math.max(...rows.map((row) => row[column]?.length ?? 0))));
   return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")).join("\n");
+}
+
+function reasonOf({ origin, waiting }: ShownSetting): string {
+  return waiting === undefined ? origin : `${origin}; ${JSON.stringify(waiting)} waits for a restart`;
 }
 
 /** For `docker run --env-file`, which takes everything behind the first `=` as it is. */

@@ -25,7 +25,8 @@ export function liveOver(url: string, token: string | undefined): LiveState {
   };
 }
 
-async function answer(url: URL, token: string | undefined): Promise<Response> {
+/** Rejects when nobody answers. */
+export async function answer(url: URL, token: string | undefined): Promise<Response> {
   try {
     return await fetch(url, {
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },

@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { settings } from "../../../src/ops/config/describe.ts";
 import { loadConfig } from "../../../src/ops/config/load.ts";
+import { keyDigest } from "../../../src/ops/rest/access.ts";
 import { msgpackCodec } from "../../../src/protocol/codec-msgpack.ts";
 import { limits } from "../../../src/protocol/limits.ts";
 import { World } from "../../conformance/world.ts";
@@ -34,7 +36,7 @@ describe("weir config", () => {
       const besides = await file("good.production.yaml", "logging: { level: warn }");
       expect(await weir(["config", "check", "--config", good])).toEqual({
         exitCode: 0,
-        out: `Good: profile production, 3 settings given, 86 by default\n  read ${besides}\n  read ${good}\n`,
+        out: `Good: profile production, 3 settings given, ${settings.size - 3} by default\n  read ${besides}\n  read ${good}\n`,
         err: "",
       });
       const bad = await file("bad.yaml", "websocket: { port: x }\nlogging: { leven: info }");
@@ -139,17 +141,40 @@ describe("weir config", () => {
 });
 
 test(
+  "weir config show --url shows what is in force at a gateway, changes at run time and what waits too",
+  async () => {
+    const key = "key-of-ada";
+    const path = await file("shared.yaml", `security: { apiKeys: ["ada:admin:${keyDigest(key)}"] }`);
+    await using gateway = await serveWeir(["--config", path, "--log", "memory"]);
+    const changed = await fetch(`${gateway.http}/admin/config`, {
+      method: "PATCH",
+      headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ settings: { "websocket.limits.maxDeliver": 3 } }),
+    });
+    expect(changed.status).toBe(200);
+    const shown = await weir(["config", "show", "--origin", "--url", gateway.http, "--token", key]);
+    expect(shown.out).toMatch(/^websocket\.limits\.maxDeliver +3 +changed by key ada$/m);
+    expect(shown.out).toMatch(/^log\.url +"memory" +flag --log$/m);
+    const refused = await weir(["config", "show", "--url", gateway.http]);
+    expect([refused.exitCode, refused.err]).toEqual([1, expect.stringContaining("answers 401 for /admin/config")]);
+    const both = await weir(["config", "show", "--url", gateway.http, "--port", "1"]);
+    expect([both.exitCode, both.err]).toEqual([2, expect.stringContaining("leave --port out")]);
+  },
+  slowMs,
+);
+
+test(
   "a gateway takes over a file that changes and SIGHUP, keeps its connections, and refuses a wrong file with the reasons",
   async () => {
-    const settings = (level: string, records: number, more = "") =>
+    const content = (level: string, records: number, more = "") =>
       `logging: { level: ${level} }\nwebsocket: { limits: { publishCreditRecords: ${records} } }\nlog: { url: memory }\n${more}`;
-    const path = await file("live.yaml", settings("info", 64));
+    const path = await file("live.yaml", content("info", 64));
     await using gateway = await serveWeir(["--config", path, "--log-level", "info"]);
     const world = new World({ url: gateway.url, codec: msgpackCodec, handshakeMs: limits.handshakeMs, waitMs: 10_000 });
     const stays = await world.open();
 
     // As editors and Kubernetes do it: another file takes its place.
-    await writeFile(`${path}.new`, settings("info", 5, "discovery: { node: other }"));
+    await writeFile(`${path}.new`, content("info", 5, "discovery: { node: other }"));
     await rename(`${path}.new`, path);
     expect(await gateway.line("configuration changed")).toMatchObject({
       because: "a file changed",
@@ -157,14 +182,14 @@ test(
     });
     expect((await world.open()).welcome.credit.records).toBe(5);
 
-    await writeFile(path, settings("info", 0, "nonsense: 1"));
+    await writeFile(path, content("info", 0, "nonsense: 1"));
     gateway.child.kill("SIGHUP");
     const refused = (await gateway.line("configuration refused")) as { reasons: string[] };
     expect(refused.reasons.join()).toContain("nonsense: Unknown setting");
     expect(refused.reasons.join()).toContain("from 1 to 1000000000, got 0");
     expect((await world.open()).welcome.credit.records).toBe(5);
 
-    await writeFile(path, settings("info", 6));
+    await writeFile(path, content("info", 6));
     gateway.child.kill("SIGHUP");
     expect(await gateway.line("configuration changed")).toMatchObject({
       changes: [{ setting: "websocket.limits.publishCreditRecords", before: 5, after: 6 }],

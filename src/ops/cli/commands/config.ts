@@ -6,13 +6,16 @@ import { readFileSync } from "node:fs";
 import { type CommandDef, defineCommand } from "citty";
 import { systemClock } from "../../../runtime/system.ts";
 import { authenticatorOf } from "../../authenticators.ts";
+import type { ShownSetting } from "../../config/live-config.ts";
 import { configFiles, type Loaded, loadConfig, problemLine } from "../../config/load.ts";
 import { knownNames } from "../../config/names.ts";
 import { asEnvironment, asJsonSchema, asTable, asYaml, isGiven } from "../../config/render.ts";
 import { showResolved } from "../../config/running-config.ts";
 import { gatewayConfigOf } from "../../live-gateway.ts";
-import { strictArguments } from "../arguments.ts";
-import { exitCodes, usageError } from "../exit-code.ts";
+import { answer } from "../../replay/live-rest.ts";
+import { type OptionValues, strictArguments } from "../arguments.ts";
+import { CliError, exitCodes, usageError } from "../exit-code.ts";
+import { httpUrl, liveArgs } from "../look-back.ts";
 import { serveArgs } from "./serve.ts";
 
 type Good = Extract<Loaded, { ok: true }>;
@@ -35,13 +38,22 @@ const check = defineCommand({
 const showArgs = {
   ...serveArgs,
   origin: { type: "boolean", description: "Beside each setting where its value comes from" },
+  url: { type: "string", description: "Of a running gateway: what is in force there, changes too", valueHint: "url" },
+  token: liveArgs.token,
 } as const;
 
 const show = defineCommand({
-  meta: { name: "show", description: "Show the settings that a gateway would start with, secrets masked" },
+  meta: { name: "show", description: "Show the settings that a gateway would start with or runs with, secrets masked" },
   args: showArgs,
-  run: ({ rawArgs, args: { origin } }) => {
-    const shown = showResolved(loadedFrom(rawArgs, showArgs).loaded.resolved);
+  run: async ({ rawArgs, args: { origin } }) => {
+    const { url, token = process.env["WEIR_TOKEN"], ...others } = strictArguments(showArgs, rawArgs, knownNames);
+    const [first] = Object.keys(others);
+    if (url !== undefined && first !== undefined)
+      throw usageError(`With --url the settings are those of the gateway there: leave --${first} out`);
+    const shown =
+      url === undefined
+        ? showResolved(loadedFrom(rawArgs, showArgs).loaded.resolved)
+        : await shownAt(httpUrl(url), token);
     console.log(origin === true ? asTable(shown) : asYaml(shown));
     return exitCodes.done;
   },
@@ -74,6 +86,13 @@ export const configCommand = defineCommand({
 // biome-ignore lint/suspicious/noExplicitAny: citty types every command by its own arguments
 export const configCommands: readonly CommandDef<any>[] = [check, show, env];
 
+async function shownAt(url: string, token: string | undefined): Promise<readonly ShownSetting[]> {
+  const path = "/admin/config";
+  const response = await answer(new URL(path, url), token);
+  if (response.ok) return ((await response.json()) as { readonly settings: readonly ShownSetting[] }).settings;
+  throw new CliError(exitCodes.failed, `${url} answers ${response.status} for ${path}: ${await response.text()}`);
+}
+
 /** Ends with every problem where the settings are wrong. */
 function loadedFrom(
   words: readonly string[],
@@ -81,7 +100,7 @@ function loadedFrom(
 ): { readonly loaded: Good; readonly files: readonly string[] } {
   const read = new Set<string>();
   const sources = {
-    flags: strictArguments(args, words, knownNames),
+    flags: settingsAmong(strictArguments(args, words, knownNames)),
     env: process.env,
     readFile: (path: string): string => {
       const content = readFileSync(path, "utf8");
@@ -92,4 +111,9 @@ function loadedFrom(
   const loaded = loadConfig(sources);
   if (!loaded.ok) throw usageError(["Wrong configuration", ...loaded.problems.map(problemLine)].join("\n  "));
   return { loaded, files: configFiles(sources, loaded.config.profile).filter((path) => read.has(path)) };
+}
+
+/** Without the options of the command itself. */
+function settingsAmong({ token: _, ...flags }: OptionValues): OptionValues {
+  return flags;
 }
