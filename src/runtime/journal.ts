@@ -57,12 +57,24 @@ export class Journal {
     await this.#enqueue(entries, undefined);
   }
 
+  /** Written with what comes next, in the same append; never, if nothing does. */
+  owe(entries: readonly Uint8Array[]): void {
+    if (this.#lost !== undefined) return;
+    this.#unwritten++;
+    this.#waiting.push({ entries, perform: undefined, resolve: () => undefined, reject: () => undefined });
+  }
+
   /**
    * One atomic step with these entries, after everything that waits here. Answers what `perform` answered; a
    * refusal other than `conflict` leaves the journal as it was.
    */
   step(entries: readonly Uint8Array[], perform: Perform): Promise<AppendResult> {
     return this.#enqueue(entries, perform);
+  }
+
+  /** Something waits for what comes next. */
+  get owes(): boolean {
+    return !this.#writing && this.#waiting.length > 0;
   }
 
   /** Nothing waits or is being written. */

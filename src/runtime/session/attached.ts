@@ -3,6 +3,7 @@
  * @module
  */
 import type { AttachRefusal } from "../../actors/session/decide.ts";
+import type { SessionState } from "../../actors/session/state.ts";
 import type { Session } from "./session.ts";
 
 export type Attached =
@@ -24,3 +25,13 @@ export type Attached =
 const retryAfterMs = 5_000;
 export const logAway: Attached = { ok: false, reason: "logUnavailable", retryAfterMs };
 export const overloaded: Attached = { ok: false, reason: "overloaded", retryAfterMs };
+
+/** Who asks for a session has its key, and is who opened it. */
+export function refusalOf(
+  state: SessionState,
+  asks: { readonly subject: string; readonly resumeKeyHash: string },
+): AttachRefusal | undefined {
+  if (state.status !== "open") return state.status === "none" ? "sessionUnknown" : "sessionExpired";
+  if (state.resumeKeyHash !== asks.resumeKeyHash) return "resumeKeyWrong";
+  return state.subject === asks.subject ? undefined : "subjectChanged";
+}

@@ -7,13 +7,15 @@ import { decodeEvent } from "../../actors/session/persist.ts";
 import { initialState, type SessionState } from "../../actors/session/state.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { readJournal } from "../journal.ts";
-import type { EventLog, JournalKey } from "../log/event-log.ts";
+import type { EventLog, JournalEntry, JournalKey } from "../log/event-log.ts";
 import type { Services } from "../services.ts";
 import { decodeSnapshot } from "./snapshot.ts";
 
 const sessionKind = "session";
 const listPage = 256;
+export const restoreRetryMs = 5_000;
 const visitsAtOnce = 32;
+const firstMax = 64;
 
 export const journalKeyOf = (id: string): JournalKey => ({ kind: sessionKind, id });
 
@@ -23,24 +25,37 @@ export async function loadState(
   id: SessionId,
 ): Promise<{ readonly state: SessionState; readonly seq: number }> {
   const { log } = services.ports;
-  const saved = await log.journals.loadSnapshot(journalKeyOf(id));
+  const key = journalKeyOf(id);
+  // Most journals are short: asked for together, and a snapshot saves no second question.
+  const [saved, first] = await Promise.all([log.journals.loadSnapshot(key), log.journals.read(key, 0, firstMax)]);
   const from = saved === undefined ? undefined : decodeSnapshot(saved.data);
   let state = from ?? initialState;
   let seq = from === undefined || saved === undefined ? 0 : saved.seq;
-  for await (const page of readJournal(log, journalKeyOf(id), seq)) {
-    for (const entry of page) {
+  const fold = (entries: readonly JournalEntry[]): void => {
+    for (const entry of entries) {
+      if (entry.seq <= seq) continue;
       state = evolve(state, decodeEvent(entry.data));
       seq = entry.seq;
     }
-  }
+  };
+  fold(first);
+  if (first.length === firstMax) for await (const page of readJournal(log, key, seq)) fold(page);
   return { state, seq };
 }
 
-/** Visits every session that has a journal, several at once. */
-export async function eachSession(
-  log: EventLog,
-  { visit, isOver }: { readonly visit: (id: SessionId) => Promise<void>; readonly isOver: () => boolean },
-): Promise<void> {
+export type Visits = { readonly visit: (id: SessionId) => Promise<void>; readonly isOver: () => boolean };
+
+/** Visits every session that has a journal. A log that is away is asked again. */
+export function visitInTime(services: Services, visits: Visits): void {
+  const { log, logger, clock } = services.ports;
+  eachSession(log, visits).catch((error: unknown) => {
+    logger.log("warn", "sessions not restored yet", { error: String(error), retryMs: restoreRetryMs });
+    clock.after(restoreRetryMs, () => visitInTime(services, visits));
+  });
+}
+
+/** Several at once. */
+async function eachSession(log: EventLog, { visit, isOver }: Visits): Promise<void> {
   for (let cursor = ""; !isOver(); ) {
     const ids = await log.journals.list(sessionKind, cursor, listPage);
     for (let i = 0; i < ids.length && !isOver(); i += visitsAtOnce)

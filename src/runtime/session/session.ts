@@ -124,6 +124,18 @@ export class Session implements SessionContext {
     return decision;
   }
 
+  /** The state changes at once; the journal says so with what is recorded next. */
+  owe(command: SessionCommand): void {
+    const decision = decide(this.#state, command, this.#limits);
+    if (!decision.ok || decision.events.length === 0) return;
+    this.#apply(decision.events);
+    this.#journal?.owe(decision.events.map(encodeEvent));
+  }
+  /** Nothing was recorded since: the journal is not this node's yet. */
+  get owes(): boolean {
+    return this.#journal?.owes ?? false;
+  }
+
   async recordWith(command: SessionCommand, request: Omit<AppendRequest, "journal">): Promise<AppendResult | Refused> {
     while (this.#step !== undefined) await this.#step;
     const decision: Decision = decide(this.#state, command, this.#limits);

@@ -9,7 +9,7 @@
 import type { SessionEffect } from "../../actors/effect.ts";
 import type { AttachRefusal } from "../../actors/session/decide.ts";
 import { type SessionSignal, sessionMachine } from "../../actors/session/machine.ts";
-import { initialState, type SessionState } from "../../actors/session/state.ts";
+import { initialState } from "../../actors/session/state.ts";
 import type { Hello } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { Journal } from "../journal.ts";
@@ -17,11 +17,11 @@ import { UnavailableError } from "../log/event-log.ts";
 import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
 import type { Child, Supervisor } from "../supervisor.ts";
-import { type Attached, logAway, overloaded } from "./attached.ts";
+import { type Attached, logAway, overloaded, refusalOf } from "./attached.ts";
 import { caughtUp, furthestOf } from "./catch-up.ts";
 import type { Peer } from "./context.ts";
 import { EndedJournals } from "./ended-journals.ts";
-import { eachSession, journalKeyOf, loadState } from "./load-state.ts";
+import { journalKeyOf, loadState, restoreRetryMs, visitInTime } from "./load-state.ts";
 import { Session, supervised } from "./session.ts";
 
 export type SessionsOptions = {
@@ -38,7 +38,6 @@ type Held = {
 
 const loadTriesMax = 3;
 const resumeTriesMax = 3;
-const restoreRetryMs = 5_000;
 const nothingReached = { positions: [], publishedUpTo: 0 };
 const actorOf = (id: string) => `session:${id}`;
 
@@ -117,28 +116,33 @@ export class Sessions {
   /** `moved`: our copy was old, another node has written the journal since. */
   async #resumeOnce(peer: Peer, hello: Hello, connection: string): Promise<Attached | "moved"> {
     const id = hello.session as SessionId;
+    const { ports, node } = this.#services;
+    // Of a session that is not here, nothing is under way from here: asked for while its journal is read.
+    const early = this.#held.has(id) ? undefined : ports.log.producerMark(id);
+    early?.catch(() => undefined); // Whether it is needed shows later.
     const session = await this.#find(id);
     const resumeKey = hello.resumeKey ?? "";
-    const refusal = session === undefined ? "sessionUnknown" : this.#refusal(session.state, peer, resumeKey);
-    if (session === undefined || refusal !== undefined)
+    const asks = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey) };
+    const refusal = session === undefined ? "sessionUnknown" : refusalOf(session.state, asks);
+    if (session === undefined || refusal !== undefined) {
+      this.#letBe(session);
       return this.#open(peer, hello, connection, refusal ?? "sessionUnknown");
+    }
     if (session.stale) return this.#moved(session);
-    const { log } = this.#services.ports;
-    if (!(await caughtUp(this.#services, furthestOf(session.state, hello, log.info().epoch))) || peer.gone)
-      return logAway;
+    const isCaughtUp = await caughtUp(this.#services, furthestOf(session.state, hello, ports.log.info().epoch));
+    if (!isCaughtUp || peer.gone) return this.#letBe(session);
     session.peer?.end("superseded", "superseded");
     await session.detach("superseded");
     await session.settled();
     // What comes late, from a connection that is gone, must not take the session from the one that has it now.
-    if (peer.gone) return logAway;
-    const { ports, node } = this.#services;
-    const command = { subject: peer.identity.subject, resumeKeyHash: ports.digest(resumeKey), node, connection };
-    const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...command });
+    if (peer.gone) return this.#letBe(session);
+    const recorded = await session.record({ type: "Attach", at: ports.clock.now(), ...asks, node, connection });
     if (!recorded.ok) return this.#moved(session);
     this.#ownership.took(id, session.state.owner);
     if (hello.settled !== undefined)
       await session.record({ type: "SettleRefusals", at: ports.clock.now(), upTo: hello.settled });
-    const mark = await ports.log.producerMark(id).catch((error: unknown) => this.#attachedInVain(session, error));
+    const known = early ?? ports.log.producerMark(id);
+    const mark = await known.catch((error: unknown) => this.#attachedInVain(session, error));
     session.numberFrom(Math.max(session.state.publishedUpTo, hello.settled ?? 0), mark ?? 0);
     this.#held.get(id)?.actor.send({ type: "connection.attached" });
     return { ok: true, session, outcome: "resumed", resumeKey, resumeWindowMs: session.state.resumeWindowMs };
@@ -155,10 +159,10 @@ export class Sessions {
     throw error;
   }
 
-  #refusal(state: SessionState, peer: Peer, resumeKey: string): AttachRefusal | undefined {
-    if (state.status !== "open") return state.status === "none" ? "sessionUnknown" : "sessionExpired";
-    if (state.resumeKeyHash !== this.#services.ports.digest(resumeKey)) return "resumeKeyWrong";
-    return state.subject === peer.identity.subject ? undefined : "subjectChanged";
+  /** Not taken: what was read of it stays what its node says. */
+  #letBe(session: Session | undefined): Attached {
+    if (session?.owes === true) this.#drop(session);
+    return logAway;
   }
 
   #moved(session: Session): "moved" {
@@ -240,7 +244,9 @@ export class Sessions {
     this.#hold(session, state.node === undefined ? clock.now() - state.detachedAt : 0);
     if (state.node !== undefined) {
       const detach = { type: "Detach", at: clock.now(), owner: state.owner, cause: "nodeLost" } as const;
-      await session.record({ ...detach, ...nothingReached });
+      // Who comes for it takes it over in one append; a node that comes for what is left takes it now.
+      if (from === "anybody") session.owe({ ...detach, ...nothingReached });
+      else await session.record({ ...detach, ...nothingReached });
     }
     return session;
   }
@@ -251,14 +257,8 @@ export class Sessions {
     this.#restoreInTime();
   }
 
-  /** A log that is away is asked again. */
   #restoreInTime(): void {
-    const restore = { visit: (id: SessionId) => this.#restoreOne(id), isOver: () => this.#stopped };
-    eachSession(this.#services.ports.log, restore).catch((error: unknown) => {
-      const { logger, clock } = this.#services.ports;
-      logger.log("warn", "sessions not restored yet", { error: String(error), retryMs: restoreRetryMs });
-      clock.after(restoreRetryMs, () => this.#restoreInTime());
-    });
+    visitInTime(this.#services, { visit: (id: SessionId) => this.#restoreOne(id), isOver: () => this.#stopped });
   }
 
   async #restoreOne(id: SessionId): Promise<void> {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "@nats-io/transport-node";
 import type { AppendRequest, EventLog, JournalAppend } from "../../../src/runtime/log/event-log.ts";
 import { Api } from "../../../src/runtime/log/jetstream/api.ts";
+import { Newest } from "../../../src/runtime/log/jetstream/newest.ts";
 import { Publisher, publisherDefaults } from "../../../src/runtime/log/jetstream/publisher.ts";
 import { recordMessage } from "../../../src/runtime/log/jetstream/records.ts";
 import { Steps } from "../../../src/runtime/log/jetstream/steps.ts";
@@ -102,7 +103,9 @@ await describeOnNats("newest", "steps of two logs", () => {
     const publisher = new Publisher(nc, clock, publisherDefaults);
     let ops = 0;
     const op = () => `dying.${++ops}`;
-    const steps = new Steps({ api: new Api(nc, clock), publisher, clock, names, subjects, atomic: true, op });
+    const api = new Api(nc, clock);
+    const newest = new Newest({ api, clock, replicated: false });
+    const steps = new Steps({ api, newest, publisher, clock, names, subjects, atomic: true, op });
     const message = recordMessage(subjects, newRecord("a", "dying"), undefined);
     return {
       do: (id: string, journal: JournalAppend) =>

@@ -17,6 +17,7 @@ type DirectRequest = MessageRequest & {
   readonly start_time?: string;
   readonly batch: number;
   readonly max_bytes?: number;
+  readonly multi_last?: readonly string[];
 };
 type PurgeRequest = { readonly filter: string; readonly seq?: number; readonly keep?: number };
 
@@ -239,12 +240,14 @@ export class SimNats {
       next_by_subj = ">",
       batch,
       max_bytes = Number.POSITIVE_INFINITY,
+      multi_last,
     } = fromJson<DirectRequest>(body);
     const leads = this.#leaderOf(stream).state === "leads";
     const server = this.replicated ? this.#chance.int(leads ? 0 : 1, servers - 1) : 0;
     const fromMs = start_time === undefined ? 0 : Date.parse(start_time);
     const found: Message[] = [];
-    for (const message of stream.from(seq, [next_by_subj]))
+    const candidates = multi_last === undefined ? stream.from(seq, [next_by_subj]) : newestOf(stream, multi_last);
+    for (const message of candidates)
       if (Math.floor(message.atMs) >= fromMs && this.#has(server, message) === true) found.push(message);
     if (found.length === 0) return connection.deliver(status(reply, 404));
     let sent = 0;
@@ -296,6 +299,11 @@ function directMessage(stream: SimStream, to: string, sent: { readonly message: 
     .set("Nats-Time-Stamp", timeOf(message))
     .set("Nats-Last-Sequence", String(before));
   return { to, subject: to, headers: new SimHeaders(fields), data: message.data };
+}
+
+function newestOf(stream: SimStream, subjects: readonly string[]): readonly Message[] {
+  const found = subjects.map((subject) => stream.newest(subject)).filter((message) => message !== undefined);
+  return found.sort((a, b) => a.seq - b.seq);
 }
 
 function messageOf(stream: SimStream, { seq = 1, next_by_subj, last_by_subj }: MessageRequest): unknown {

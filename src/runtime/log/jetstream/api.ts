@@ -33,13 +33,16 @@ export type Stored = {
   readonly data: Uint8Array;
 };
 
-export type BatchRequest = {
-  readonly seq?: number;
-  readonly start_time?: string;
-  readonly next_by_subj: string;
-  readonly batch: number;
-  readonly max_bytes?: number;
-};
+export type BatchRequest = { readonly batch: number } & (
+  | {
+      readonly seq?: number;
+      readonly start_time?: string;
+      readonly next_by_subj: string;
+      readonly max_bytes?: number;
+    }
+  /** The newest message of each of these subjects. */
+  | { readonly multi_last: readonly string[] }
+);
 export type Batch = {
   readonly messages: readonly Stored[];
   /** Matching messages after these that the server which answered holds. */
@@ -204,16 +207,20 @@ export class Api {
       const unanswered = (): void => done(undefined);
       this.#unanswered.add(unanswered);
       const inbox = this.#open((message) => {
-        const code = message.headers?.code ?? 0;
+        // The chunk of the socket that it came in is not kept for as long as the record.
+        const headers = headersOf(message)?.copy();
+        const code = headers?.code ?? 0;
         if (code === 503 || code === 408) return done(undefined);
         if (code === 404) return done({ messages, pending: 0 });
         // Each says which one was sent before it: one of them may be lost between servers.
-        const before = message.headers?.get("Nats-Last-Sequence") ?? "";
+        const before = headers?.get("Nats-Last-Sequence") ?? "";
         if (before !== "" && Number(before) !== (messages[messages.length - 1]?.seq ?? 0)) return done(undefined);
         if (message.data.length === 0 && code === 204) {
-          return done({ messages, pending: Number(message.headers?.get("Nats-Num-Pending") ?? 0) });
+          return done({ messages, pending: Number(headers?.get("Nats-Num-Pending") ?? 0) });
         }
-        messages.push(fromDirect(message));
+        // A mirror may answer in the stream's place, and be behind it.
+        if (headers?.get("Nats-Stream") !== stream) return done(undefined);
+        messages.push(fromDirect(headers, message.data));
         timer.cancel();
         timer = this.#clock.after(askMs, () => done(undefined));
       });
@@ -289,14 +296,12 @@ function fromLeader({ subject, seq, hdrs, data, time }: LeaderMessage): Stored {
   };
 }
 
-function fromDirect(message: Msg): Stored {
-  // The chunk of the socket that they came in is not kept for as long as the record.
-  const headers = headersOf(message)?.copy();
+function fromDirect(headers: HeaderBlock, data: Uint8Array): Stored {
   return {
-    seq: Number(headers?.get("Nats-Sequence")),
-    subject: headers?.get("Nats-Subject") ?? "",
-    timeMs: Date.parse(headers?.get("Nats-Time-Stamp") ?? ""),
+    seq: Number(headers.get("Nats-Sequence")),
+    subject: headers.get("Nats-Subject"),
+    timeMs: Date.parse(headers.get("Nats-Time-Stamp")),
     headers,
-    data: message.data.slice(),
+    data: data.slice(),
   };
 }

@@ -18,6 +18,7 @@ import {
 import type { Api, Stored } from "./api.ts";
 import { packEntries, unpackEntries } from "./entries.ts";
 import { type Fields, header } from "./headers.ts";
+import type { Newest } from "./newest.ts";
 import { failureOf, type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
 import { SerialByKey } from "./serial.ts";
 import type { Chain, Steps } from "./steps.ts";
@@ -40,6 +41,7 @@ type Append = Awaited<ReturnType<Journals["append"]>>;
 
 export type JournalsParts = {
   readonly api: Api;
+  readonly newest: Newest;
   readonly publisher: Publisher;
   readonly clock: Clock;
   readonly names: Names;
@@ -204,21 +206,27 @@ export class JetStreamJournals implements Journals {
 
   /** As the leader has it, and with what a step still owes it. */
   async #load(key: JournalKey): Promise<Head> {
-    const newest = await this.#newest(key);
+    return (await this.#loadWhole(key)).head;
+  }
+
+  async #loadWhole(key: JournalKey): Promise<{ readonly head: Head; readonly newest: Stored | undefined }> {
+    // Together: if a step comes in between, the claim that goes before an entry is refused.
+    const [newest, chain] = await Promise.all([this.#newest(key), this.#parts.steps.anew(key.id)]);
     const seq = lastEntryOf(newest);
-    const { chain, journal } = await this.#parts.steps.owed(key, seq);
+    const journal = this.#parts.steps.owed(chain, key, seq);
     const fenced = newest === undefined || (newest.headers?.get(header.deleted) ?? "") !== "";
     const head = this.#hold(key, { seq, at: newest?.seq ?? 0, ours: false, chain, fenced });
-    if (journal === undefined) return head;
+    if (journal === undefined) return { head, newest };
     const written = await this.#write(journal);
     if (!written.ok && written.code !== "conflict") throw new UnavailableError(written.message);
     const after = this.#heads.get(nameOf(key));
+    if (after === undefined) return this.#loadWhole(key);
     // Who did that step may still be there, and do another.
-    return after === undefined ? this.#load(key) : this.#hold(key, { ...after, fenced: false });
+    return { head: this.#hold(key, { ...after, fenced: false }), newest: undefined };
   }
 
   #newest(key: JournalKey): Promise<Stored | undefined> {
-    return this.#parts.api.last(this.#parts.names.journals, this.#parts.subjects.journal(key));
+    return this.#parts.newest.of(this.#parts.names.journals, this.#parts.subjects.journal(key));
   }
 
   #hold(key: JournalKey, head: Head): Head {
@@ -236,11 +244,12 @@ export class JetStreamJournals implements Journals {
   read(key: JournalKey, after: number, max: number): Promise<readonly JournalEntry[]> {
     return this.#serial.run(nameOf(key), async () => {
       const { api, clock, names, subjects } = this.#parts;
-      const head = await this.#load(key);
+      const { head, newest } = await this.#loadWhole(key);
       const entries: JournalEntry[] = [];
       if (head.seq <= after) return entries;
-      const range = { stream: names.journals, subject: subjects.journal(key), from: 1, last: head.at };
-      for await (const message of readSubject(api, clock, range)) {
+      if (newest !== undefined && range(newest)[0] === after + 1) return entriesOf(newest).slice(0, max);
+      const messages = { stream: names.journals, subject: subjects.journal(key), from: 1, last: head.at };
+      for await (const message of readSubject(api, clock, messages)) {
         for (const entry of entriesOf(message)) if (entry.seq > after && entries.length < max) entries.push(entry);
         if (entries.length >= max) break;
       }
@@ -278,7 +287,8 @@ export class JetStreamJournals implements Journals {
   }
 
   async loadSnapshot(key: JournalKey): Promise<JournalSnapshot | undefined> {
-    const found = await this.#parts.api.last(this.#parts.names.journals, this.#parts.subjects.snapshot(key));
+    const { newest, names, subjects } = this.#parts;
+    const found = await newest.of(names.journals, subjects.snapshot(key));
     const seq = Number(found?.headers?.get(header.entries) || 0);
     return found === undefined || seq === 0 ? undefined : { seq, data: found.data };
   }

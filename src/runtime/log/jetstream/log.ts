@@ -26,6 +26,7 @@ import { JetStreamBlobs } from "./blobs.ts";
 import { everything, Follower } from "./follower.ts";
 import { JetStreamJournals } from "./journals.ts";
 import { JetStreamKeyValue } from "./key-value.ts";
+import { Newest } from "./newest.ts";
 import type { Ordering } from "./numbered.ts";
 import { Producers, producersDefaults } from "./producers.ts";
 import { findStream, type StreamInfo } from "./provision.ts";
@@ -93,7 +94,9 @@ export class JetStreamLog implements EventLog {
     const subjects = new Subjects(names);
     const publisher = new Publisher(nc, clock, parts.publisher);
     const op = () => `${writer}.${(++this.#ops).toString(36)}`;
-    const common = { api, publisher, clock, names, subjects, op };
+    const replicated = ordering !== "pipeline";
+    const newest = new Newest({ api, clock, replicated });
+    const common = { api, newest, publisher, clock, names, subjects, op };
     const lastSeq = () => this.#info.lastSeq;
     const scan = new Scan(common);
     const steps = new Steps({ ...common, atomic });
@@ -117,7 +120,7 @@ export class JetStreamLog implements EventLog {
         this.#info.lastSeq = Math.max(this.#info.lastSeq, firstSeq - 1);
       },
       lastSeq,
-      replicated: ordering !== "pipeline",
+      replicated,
     });
     this.keyValue = new JetStreamKeyValue(common);
     this.blobs = new JetStreamBlobs(nc, names);

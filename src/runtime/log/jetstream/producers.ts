@@ -11,8 +11,8 @@
  */
 import type { EpochMs, Seq } from "../../../protocol/ids.ts";
 import type { Clock, Timer } from "../../ports.ts";
-import type { Api } from "./api.ts";
 import { type Fields, header } from "./headers.ts";
+import type { Newest } from "./newest.ts";
 import { type Message, noPayload, type Publisher, refusal } from "./publisher.ts";
 import type { Scan } from "./scan.ts";
 import type { Names, Subjects } from "./subjects.ts";
@@ -69,7 +69,7 @@ export type ProducersOptions = {
 export const producersDefaults = { producersMax: 100_000, checkpointMs: 5_000 } as const;
 
 export type ProducersParts = {
-  readonly api: Api;
+  readonly newest: Newest;
   readonly publisher: Publisher;
   readonly clock: Clock;
   readonly names: Names;
@@ -106,8 +106,8 @@ export class Producers {
   async fresh(name: string): Promise<Producer> {
     const held = this.#held.get(name);
     if (held === undefined) return this.#find(name);
-    const { api, names, subjects } = this.#parts;
-    const checkpoint = await api.last(names.journals, subjects.producer(name));
+    const { newest, names, subjects } = this.#parts;
+    const checkpoint = await newest.of(names.journals, subjects.producer(name));
     while (held.saving !== undefined) await held.saving;
     if ((checkpoint?.seq ?? 0) > held.revision) this.drop(name);
     else if (held.doubtSince !== undefined) await this.#look(held);
@@ -199,8 +199,8 @@ export class Producers {
   }
 
   async #load(name: string): Promise<Held> {
-    const { api, names, subjects, scan } = this.#parts;
-    const message = await api.last(names.journals, subjects.producer(name));
+    const { newest, names, subjects, scan } = this.#parts;
+    const message = await newest.of(names.journals, subjects.producer(name));
     const found = message === undefined ? undefined : readCheckpoint(message.headers?.get(header.entries) ?? "");
     const { mark = 0, seq = 0, life = 0, rests = true } = found ?? {};
     const now = this.#parts.clock.now();
@@ -273,7 +273,7 @@ export class Producers {
       return true;
     }
     if (result.code !== refusal.wrongLastSeq) return false;
-    const last = await this.#parts.api.last(this.#parts.names.journals, message.subject);
+    const last = await this.#parts.newest.of(this.#parts.names.journals, message.subject);
     // One of ours that was sent twice, because its answer was lost.
     if (last?.headers?.get(header.entries) === text) {
       Object.assign(held, { revision: last.seq, rests, mine: true, saved: mark });

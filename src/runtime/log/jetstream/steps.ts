@@ -13,6 +13,7 @@ import type { Clock } from "../../ports.ts";
 import type { JournalAppend, JournalKey } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
 import { type Fields, header } from "./headers.ts";
+import type { Newest } from "./newest.ts";
 import { type Message, noPayload, type Published, type Publisher, refusal } from "./publisher.ts";
 import { decode, encode } from "./step-payload.ts";
 import { readSubject } from "./subject-reader.ts";
@@ -31,6 +32,7 @@ export type Chain = {
 
 export type StepsParts = {
   readonly api: Api;
+  readonly newest: Newest;
   readonly publisher: Publisher;
   readonly clock: Clock;
   readonly names: Names;
@@ -137,17 +139,18 @@ export class Steps {
     return done;
   }
 
-  /** Reads the chain anew; with it, entries that a step decided and that are not in the journal yet, which ends at `seq`. */
-  async owed(
-    key: JournalKey,
-    seq: number,
-  ): Promise<{ readonly chain: Chain | undefined; readonly journal: JournalAppend | undefined }> {
-    if (!this.#parts.atomic) return { chain: undefined, journal: undefined };
-    this.#chains.delete(key.id);
-    const chain = await this.#chain(key.id);
-    const { journal } = chain;
+  /** The chain, read anew. Undefined: there are no steps. */
+  async anew(producer: string): Promise<Chain | undefined> {
+    if (!this.#parts.atomic) return undefined;
+    this.#chains.delete(producer);
+    return this.#chain(producer);
+  }
+
+  /** Entries that a step decided and that are not in the journal yet, which ends at `seq`. */
+  owed(chain: Chain | undefined, key: JournalKey, seq: number): JournalAppend | undefined {
+    const journal = chain?.journal;
     const isIts = journal !== undefined && journal.key.kind === key.kind && journal.key.id === key.id;
-    return { chain, journal: isIts && journal.expected === seq ? journal : undefined };
+    return isIts && journal.expected === seq ? journal : undefined;
   }
 
   /** From now on no other node can do a step after this chain without being refused. False: one was faster. */
@@ -190,10 +193,10 @@ export class Steps {
   async #chain(producer: string): Promise<Chain> {
     const held = this.#chains.get(producer);
     if (held !== undefined) return held;
-    const { api, clock, names, subjects } = this.#parts;
+    const { api, newest, clock, names, subjects } = this.#parts;
     const chain: Chain = { last: 0, done: new Map(), journal: undefined };
     const subject = subjects.steps(producer);
-    const last = await api.last(names.records, subject);
+    const last = await newest.of(names.records, subject);
     if (last !== undefined) {
       const range = { stream: names.records, subject, from: 1, last: last.seq };
       for await (const message of readSubject(api, clock, range)) this.#read(chain, message);
