@@ -81,6 +81,18 @@ for (const line of natsLines) {
       expect(await onB.publishOne("t", "mine")).toBeGreaterThan(0);
     });
 
+    test("a session is not taken from its owner by somebody who has not its key", async () => {
+      await using stage = await twoGateways(line);
+      const onA = await stage.a.world().open();
+      const reception = await onA.subscribe("t", { qos: 1 });
+      const { session } = onA.welcome;
+      const onB = await stage.b.world().open({ session, resumeKey: "guessed" });
+      expect([onB.welcome.outcome, onB.welcome.cause]).toEqual(["opened", "resumeKeyWrong"]);
+      await onA.publishOne("t", "mine");
+      expect(texts(await reception.take(1))).toEqual(["mine"]);
+      await onA.subscribe("u", { qos: 1 }); // written in the journal, which is still its own
+    });
+
     test("a session of a gateway that stopped is found by the other one, with its time away", async () => {
       await using stage = await twoGateways(line);
       const onA = await stage.a.world().open();

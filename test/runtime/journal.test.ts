@@ -38,6 +38,16 @@ describe("Journal", () => {
     expect([journal.seq, journal.idle]).toEqual([3, true]);
   });
 
+  test("owe() writes nothing by itself, and goes before what comes next in the same append", async () => {
+    const { calls, journal } = stage(stored);
+    journal.owe([entry(1)]);
+    await journal.settled();
+    expect([calls.length, journal.owes, journal.idle]).toEqual([0, true, false]);
+    await journal.append([entry(2)]);
+    expect(calls.map(({ expected, entries }) => [expected, entries])).toEqual([[0, [1, 2]]]);
+    expect([journal.seq, journal.owes, journal.idle]).toEqual([2, false, true]);
+  });
+
   test("is lost for good at a conflict", async () => {
     const { calls, journal } = stage(() => failure("conflict"));
     const appends = [1, 2].map((n) => journal.append([entry(n)]).catch((error: JournalLost) => error.because));
