@@ -51,7 +51,7 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     nats: { sends: (message) => (message.subject.startsWith("weir.j.") ? without(message, expectedLast) : message) },
   },
   "batch-is-not-atomic": {
-    caughtBy: ["transaction whole", "acknowledged is stored"],
+    caughtBy: ["transaction whole", "acknowledged is stored", "stored in order"],
     faults: often("natsLossy", "natsCut"),
     nats: { sends: (message) => without(message, "Nats-Batch-Id") },
   },
@@ -62,7 +62,7 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     breaks: replaces(Scan.prototype, "find", async ({ mark, after }) => ({ mark, upTo: after, ahead: new Map() })),
   },
   "no-checkpoint-before-appends": {
-    caughtBy: ["stored once", "acknowledged is stored", "converges"],
+    caughtBy: ["stored once", "stored in order", "acknowledged is stored", "converges"],
     faults: often("gatewayCrash", "reset", "refuse"),
     windowMs: shortWindowMs,
     breaks: replaces(Producers.prototype, "begin", async (producer) => {
