@@ -25,7 +25,7 @@ export function sessionRoutes(parts: RestParts): void {
       description: "Attached, or waiting to be resumed. Those that ended are in the journals of kind `session`.",
       role: "viewer",
       query: z.strictObject({
-        ...pageQuery(100, 1_000),
+        ...pageQuery(100, 500),
         status: z.enum(["attached", "detached"]).optional(),
         subject: z.string().max(256).optional(),
       }),
@@ -89,7 +89,7 @@ function connectionRoutes(parts: RestParts): void {
       tag: "connections",
       summary: "Open connections of this node, oldest first",
       role: "viewer",
-      query: z.strictObject(pageQuery(100, 1_000)),
+      query: z.strictObject(pageQuery(100, 500)),
       answer: pageOf(connectionSchema, "ConnectionPage"),
     },
     ({ query: { cursor, max } }) => inspector.connections(cursor, max),
@@ -146,7 +146,7 @@ function subscriptionRoutes(parts: RestParts): void {
       summary: "Subscriptions of the sessions of this node, all of a session in one page",
       role: "viewer",
       query: z.strictObject({
-        ...pageQuery(100, 1_000),
+        ...pageQuery(100, 500),
         filter: z.string().max(256).optional().openapi({ description: "Exactly this filter" }),
         mode: z.enum(["live", "behind", "away"]).optional(),
       }),
