@@ -65,14 +65,17 @@ function httpContract(serve: (http: Http) => Promise<string>): void {
   });
 
   test("http() that streams events is passed on as it comes, and cancelled when its reader goes", async () => {
-    const cancelled = Promise.withResolvers<void>();
+    let cancel = (): void => {};
+    const cancelled = new Promise<void>((resolve) => {
+      cancel = resolve;
+    });
     let next = 0;
     const url = await serve(() => {
       const body = new ReadableStream<Uint8Array>({
         pull: (controller) => {
           if (next < 2) controller.enqueue(new TextEncoder().encode(`data: ${next++}\n\n`));
         },
-        cancel: () => cancelled.resolve(),
+        cancel: () => cancel(),
       });
       return new Response(body, { headers: { "Content-Type": "text/event-stream" } });
     });
@@ -84,7 +87,7 @@ function httpContract(serve: (http: Http) => Promise<string>): void {
     while (!told.endsWith("1\n\n")) told += decoder.decode((await reader?.read())?.value, { stream: true });
     expect([response.headers.get("content-type"), told]).toEqual(["text/event-stream", "data: 0\n\ndata: 1\n\n"]);
     abort.abort();
-    await cancelled.promise;
+    await cancelled;
   });
 
   test("http() that throws is answered with 500, and what it threw stays hidden", async () => {
