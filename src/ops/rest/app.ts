@@ -26,6 +26,7 @@ import { changeRoutes } from "./routes/changes.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
 import { publishRoutes } from "./routes/publish.ts";
+import { replayRoutes } from "./routes/replay.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { settingRoutes } from "./routes/settings.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -83,6 +84,7 @@ export function createRest(options: RestOptions): Rest {
   nodeRoutes(parts);
   networkRoutes(parts);
   changeRoutes(parts);
+  replayRoutes(parts);
   settingRoutes(parts);
   statsRoutes(parts);
   describeDocument(app);
