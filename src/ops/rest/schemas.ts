@@ -109,6 +109,12 @@ export const nodeSchema = z
   })
   .openapi("Node");
 
+const histogram = z.strictObject({
+  count,
+  sumMs: z.number(),
+  boundsMs: z.array(z.number()),
+  buckets: z.array(count),
+});
 export const totalsSchema = z
   .strictObject({
     connectionsOpened: count,
@@ -127,12 +133,8 @@ export const totalsSchema = z
     fanOutBytesSent: count,
     pagesFromRing: count,
     pagesFromLog: count,
-    appends: z.strictObject({
-      count,
-      sumMs: z.number(),
-      boundsMs: z.array(z.number()),
-      buckets: z.array(count),
-    }),
+    appends: histogram,
+    messages: histogram,
   })
   .openapi("Totals");
 

@@ -183,3 +183,30 @@ describe("changes", () => {
     expect((rest.body as { items: object[] }).items).toHaveLength(2);
   });
 });
+
+describe("looking back", () => {
+  test("tells a session's state at an event, what changed since, and its timeline, also after it has ended", async () => {
+    await using stage = await RestStage.open();
+    const client = await stage.client();
+    await client.subscribe("orders.>").ready;
+    const [{ id } = { id: "" }] = stage.gateway.inspect().sessions("", 1).items;
+    await stage.call("POST", `/api/v1/sessions/${id}/expire`);
+    const now = await stage.call("GET", `/api/v1/sessions/${id}/state`, { as: "viewer" });
+    expect(now.body).toMatchObject({ key: { kind: "session", id }, statechart: { name: "session", state: "expired" } });
+    const then = await stage.call("GET", `/api/v1/journals/session/${id}/state?seq=2`);
+    expect(then.body).toMatchObject({ seq: 2, statechart: { state: "attached" } });
+    const { body } = await stage.call("GET", `/api/v1/sessions/${id}/timeline?max=3`);
+    expect(body).toMatchObject({
+      items: [{ seq: 1, type: "Opened" }, { type: "Attached" }, { type: "Subscribed" }],
+      next: "3",
+    });
+    const diff = await stage.call("GET", `/api/v1/sessions/${id}/diff?a=2&b=3`);
+    expect((diff.body as { items: { path: string }[] }).items.map(({ path }) => path)).toContain(
+      "subscriptions[orders.>]",
+    );
+    expect((await stage.call("GET", `/api/v1/sessions/${id}/state?seq=1&time=5`)).status).toBe(400);
+    expect((await stage.call("GET", "/api/v1/sessions/none/state")).status).toBe(404);
+    const list = await stage.call("GET", "/api/v1/journals/session");
+    expect(list.body).toMatchObject({ items: [{ kind: "session", id, state: "expired" }] });
+  });
+});
