@@ -64,7 +64,18 @@ const rules: readonly Measured[] = [
       threshold: 200,
       advice: "Give the log a faster disk, or spread its servers less widely",
     },
-    measure: ({ samples }) => samples.appendLatency(windowSeconds).p99Ms,
+    measure: ({ samples }) => samples.latency("appends", windowSeconds).p99Ms,
+  },
+  {
+    rule: {
+      name: "messageLatency",
+      priority: "high",
+      title: "Records reach their receivers late",
+      unit: "ms from the log's acceptance to the socket, p99 of the last minute",
+      threshold: 200,
+      advice: "Look for a busy event loop, or receivers that are behind: /api/v1/lag",
+    },
+    measure: ({ samples }) => samples.latency("messages", windowSeconds).p99Ms,
   },
   {
     rule: {

@@ -3,7 +3,8 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import { anything, connectionSchema, sessionSchema, time } from "./schemas.ts";
+import { laneNames } from "../../protocol/lane.ts";
+import { anything, connectionSchema, seq, sessionSchema, time } from "./schemas.ts";
 
 const count = z.int().min(0);
 const object = z.record(z.string(), anything);
@@ -39,3 +40,56 @@ export const inspectionSchema = z
 export const differenceSchema = z
   .strictObject({ path: z.string(), from: anything.optional(), to: anything.optional() })
   .openapi("Difference");
+
+export const findingSchema = z
+  .strictObject({
+    time,
+    seq: eventSeq.optional(),
+    cause: z.string(),
+    sentence: z.string(),
+    advice: z.string(),
+    setting: z.string().optional(),
+  })
+  .openapi("Finding");
+
+export const ledgerSchema = z
+  .strictObject({
+    topic: z.string(),
+    seq,
+    record: z.strictObject({ time, id: z.string(), lane: z.enum(laneNames), bytes: count }).optional(),
+    rows: z.array(
+      z.strictObject({
+        session: z.string(),
+        subject: z.string(),
+        filter: z.string(),
+        fate: z.enum(["processed", "waits", "sent", "owed", "deadLettered", "lost", "skipped"]),
+        since: time.optional(),
+        tries: count.optional(),
+        reasons: z.array(z.string()),
+        cause: z.string().optional(),
+      }),
+    ),
+    more: z.boolean(),
+  })
+  .openapi("Ledger");
+
+export const lagSchema = z
+  .strictObject({
+    session: z.string(),
+    subject: z.string(),
+    state: z.string(),
+    records: count,
+    more: z.boolean(),
+    oldestAt: time.optional(),
+    filters: z.array(
+      z.strictObject({
+        filter: z.string(),
+        position: seq,
+        records: count,
+        more: z.boolean(),
+        oldestAt: time.optional(),
+        waiting: count,
+      }),
+    ),
+  })
+  .openapi("Lag");

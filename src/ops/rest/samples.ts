@@ -17,7 +17,8 @@ export type Percentiles = {
   readonly p99Ms: number;
   readonly count: number;
 };
-type Counted = Exclude<keyof Totals, "appends" | "messages">;
+type Measured = "appends" | "messages";
+type Counted = Exclude<keyof Totals, Measured>;
 
 const everyMs = 1_000;
 const keptMax = 61;
@@ -60,12 +61,12 @@ export class Samples {
     return elapsedMs === 0 ? 0 : ((last.totals[name] - first.totals[name]) * 1_000) / elapsedMs;
   }
 
-  /** Of appends to the log; each is the upper bound of its bucket. */
-  appendLatency(seconds = 60): Percentiles {
+  /** Of appends to the log, or of records on their way through this node; each is the upper bound of its bucket. */
+  latency(of: Measured, seconds = 60): Percentiles {
     const [first, last] = this.#ends(seconds);
-    const { boundsMs, buckets } = last.totals.appends;
-    const grown = buckets.map((count, index) => count - (first.totals.appends.buckets[index] ?? 0));
-    const count = last.totals.appends.count - first.totals.appends.count;
+    const { boundsMs, buckets } = last.totals[of];
+    const grown = buckets.map((count, index) => count - (first.totals[of].buckets[index] ?? 0));
+    const count = last.totals[of].count - first.totals[of].count;
     const at = (share: number): number => {
       let below = 0;
       for (const [index, bound] of boundsMs.entries()) {

@@ -190,6 +190,7 @@ describe("looking back", () => {
     const client = await stage.client();
     await client.subscribe("orders.>").ready;
     const [{ id } = { id: "" }] = stage.gateway.inspect().sessions("", 1).items;
+    await client.close();
     await stage.call("POST", `/api/v1/sessions/${id}/expire`);
     const now = await stage.call("GET", `/api/v1/sessions/${id}/state`, { as: "viewer" });
     expect(now.body).toMatchObject({ key: { kind: "session", id }, statechart: { name: "session", state: "expired" } });
@@ -208,5 +209,23 @@ describe("looking back", () => {
     expect((await stage.call("GET", "/api/v1/sessions/none/state")).status).toBe(404);
     const list = await stage.call("GET", "/api/v1/journals/session");
     expect(list.body).toMatchObject({ items: [{ kind: "session", id, state: "expired" }] });
+  });
+
+  test("tells who has a record, who is behind, and why a session ended", async () => {
+    await using stage = await RestStage.open();
+    const client = await stage.client();
+    await client.subscribe("orders.>").ready;
+    const [{ id } = { id: "" }] = stage.gateway.inspect().sessions("", 1).items;
+    await stage.call("POST", "/api/v1/publish", { body: { records: [{ topic: "orders.eu", payload: 1 }] } });
+    const ledger = await stage.call("GET", "/api/v1/topics/orders.eu/records/1/ledger", { as: "viewer" });
+    expect(ledger.body).toMatchObject({ topic: "orders.eu", seq: 1, rows: [{ session: id, filter: "orders.>" }] });
+    expect((await stage.call("GET", `/api/v1/sessions/${id}/lag`)).body).toMatchObject({ session: id });
+    expect((await stage.call("GET", "/api/v1/lag")).status).toBe(200);
+    await stage.call("POST", `/api/v1/sessions/${id}/expire`);
+    const why = await stage.call("GET", `/api/v1/sessions/${id}/why`);
+    const causes = (why.body as { items: { cause: string; advice: string }[] }).items;
+    expect(causes.length).toBeGreaterThan(0);
+    expect(causes.every(({ advice }) => advice !== "")).toBe(true);
+    expect((await stage.call("GET", "/api/v1/sessions/none/lag")).status).toBe(404);
   });
 });

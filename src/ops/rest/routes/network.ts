@@ -38,7 +38,7 @@ export const ratesSchema = numbers(
   "recordsDelivered",
 ).openapi("Rates", { description: "Per second, mean of the last ten" });
 export const percentilesSchema = numbers("p50Ms", "p95Ms", "p99Ms", "count").openapi("Percentiles", {
-  description: "Of appends to the log in the last minute; upper bounds of the histogram's buckets",
+  description: "In the last minute; upper bounds of the histogram's buckets",
 });
 
 export function ratesOf(samples: Samples): z.infer<typeof ratesSchema> {
@@ -106,6 +106,7 @@ export function networkRoutes(parts: NetworkParts): void {
           node: nodeSchema,
           rates: ratesSchema,
           appendLatency: percentilesSchema,
+          messageLatency: percentilesSchema,
           totals: totalsSchema,
           savings: savingsSchema,
           alerts: z.array(alertSchema),
@@ -116,7 +117,8 @@ export function networkRoutes(parts: NetworkParts): void {
       at: parts.clock.now(),
       node: inspector.node(),
       rates: ratesOf(samples),
-      appendLatency: samples.appendLatency(),
+      appendLatency: samples.latency("appends"),
+      messageLatency: samples.latency("messages"),
       totals: inspector.totals(),
       savings: savings(inspector),
       alerts: alerts.active(),

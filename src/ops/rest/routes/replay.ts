@@ -8,11 +8,22 @@ import type { ActorKey, At } from "../../replay/actor.ts";
 import { actorKindNames, UnknownKindError } from "../../replay/actor-kinds.ts";
 import { diffInspections } from "../../replay/diff.ts";
 import { inspectActor, listActors, timeline, UnknownActorError } from "../../replay/inspect.ts";
+import { lagOf, lagOfSession } from "../../replay/lag.ts";
+import { whoHas } from "../../replay/ledger.ts";
 import type { LiveState } from "../../replay/live.ts";
+import { whyOf } from "../../replay/why.ts";
 import { endpoint, pageOf, pageQuery } from "../endpoint.ts";
 import type { RestParts } from "../parts.ts";
 import { notFound, ProblemError } from "../problem.ts";
-import { actorSchema, differenceSchema, inspectionSchema, timelineSchema } from "../replay-schemas.ts";
+import {
+  actorSchema,
+  differenceSchema,
+  findingSchema,
+  inspectionSchema,
+  lagSchema,
+  ledgerSchema,
+  timelineSchema,
+} from "../replay-schemas.ts";
 
 const kinds = actorKindNames as [string, ...string[]];
 const kind = z.enum(kinds).openapi({ description: "Kind of an actor" });
@@ -34,6 +45,7 @@ export function replayRoutes(parts: RestParts): void {
   actorRoutes(parts, { path: "/api/v1/journals/{kind}/{id}", params: z.strictObject({ kind, id }), tag: "journals" });
   actorRoutes(parts, { path: "/api/v1/sessions/{id}", params: z.strictObject({ id }), tag: "sessions" });
   listRoutes(parts);
+  recordRoutes(parts);
 }
 
 function listRoutes(parts: RestParts): void {
@@ -128,6 +140,72 @@ function actorRoutes(parts: RestParts, { path, params, tag }: Where): void {
         const last = items[items.length - 1];
         return { items, ...(last === undefined || items.length < query.max ? {} : { next: String(last.seq) }) };
       }),
+  );
+  endpoint(
+    parts,
+    {
+      ...common,
+      path: `${path}/why`,
+      summary: "Causes of what went wrong with it, each with advice and the setting to change",
+      answer: z
+        .strictObject({ items: z.array(findingSchema) })
+        .openapi(tag === "sessions" ? "SessionFindings" : "Findings"),
+    },
+    ({ params: given }) => known(async () => ({ items: await whyOf(log, keyOf(given)) })),
+  );
+}
+
+function recordRoutes(parts: RestParts): void {
+  const { log } = parts;
+  const live = liveOf(parts);
+  endpoint(
+    parts,
+    {
+      method: "get",
+      path: "/api/v1/topics/{topic}/records/{seq}/ledger",
+      tag: "topics",
+      summary: "Who should have a record, and what became of it",
+      role: "viewer",
+      params: z.strictObject({
+        topic: z.string().min(1).max(256),
+        seq: z.coerce.number().int().min(1).openapi({ type: "integer" }),
+      }),
+      query: z.strictObject({ max }),
+      answer: ledgerSchema,
+    },
+    ({ params, query }) => whoHas(log, params.topic, params.seq, { live, max: query.max }),
+  );
+  endpoint(
+    parts,
+    {
+      method: "get",
+      path: "/api/v1/lag",
+      tag: "sessions",
+      summary: "Sessions that are behind, the furthest first",
+      description: "Counted from the log, up to a bound for each subscription: it reads, so ask it seldom.",
+      role: "viewer",
+      query: z.strictObject({ max }),
+      answer: z.strictObject({ sessions: z.array(lagSchema), lastSeq: z.int(), more: z.boolean() }).openapi("LagPage"),
+    },
+    ({ query }) => lagOf(log, { max: query.max, live }),
+  );
+  endpoint(
+    parts,
+    {
+      method: "get",
+      path: "/api/v1/sessions/{id}/lag",
+      tag: "sessions",
+      summary: "How far one session is behind, by filter",
+      role: "viewer",
+      params: z.strictObject({ id }),
+      answer: lagSchema,
+      problems: [404],
+    },
+    async ({ params }) => {
+      const lag = await lagOfSession(log, params.id, live);
+      if (lag === undefined) throw notFound(`No open session ${params.id} is in the log`);
+      return lag;
+    },
   );
 }
 

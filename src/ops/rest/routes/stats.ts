@@ -41,6 +41,7 @@ export function statsRoutes(parts: StatsParts): void {
           totals: totalsSchema,
           rates: ratesSchema,
           appendLatency: percentilesSchema,
+          messageLatency: percentilesSchema,
         })
         .openapi("Stats"),
     },
@@ -52,7 +53,8 @@ export function statsRoutes(parts: StatsParts): void {
         websocket: { connections, sessions, sessionsAttached, subscriptionsBehind },
         totals: inspector.totals(),
         rates: ratesOf(samples),
-        appendLatency: samples.appendLatency(),
+        appendLatency: samples.latency("appends"),
+        messageLatency: samples.latency("messages"),
       };
     },
   );
@@ -71,6 +73,7 @@ export function statsRoutes(parts: StatsParts): void {
           totals: totalsSchema,
           rates: ratesSchema,
           appendLatency: percentilesSchema,
+          messageLatency: percentilesSchema,
           eventStreams: int,
           alerts: z.array(alertSchema),
         })
@@ -81,7 +84,8 @@ export function statsRoutes(parts: StatsParts): void {
       node: inspector.node(),
       totals: inspector.totals(),
       rates: ratesOf(samples),
-      appendLatency: samples.appendLatency(),
+      appendLatency: samples.latency("appends"),
+      messageLatency: samples.latency("messages"),
       eventStreams: live.readers,
       alerts: alerts.active(),
     }),
