@@ -3,6 +3,8 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../src/client/mod.ts";
+import { findNatsBinary } from "../support/nats-binary.ts";
+import { startNatsServer } from "../support/nats-server.ts";
 import { rawWebSocket } from "../support/raw-websocket.ts";
 import { ended, HostedGateway, temporaryFolder } from "./hosted-gateway.ts";
 import { type Host, hosts, root } from "./hosts.ts";
@@ -48,6 +50,17 @@ for (const host of hosts) {
     client.stall();
     expect(await gateway.stop()).toBe(0);
     client.unstall();
+  });
+}
+
+for (const host of hosts) {
+  const nats = await findNatsBinary("floor");
+  if (!nats.found) break;
+  testOn(host, "stops on SIGTERM with exit code 0 when its log is on NATS", async () => {
+    await using server = await startNatsServer({ line: "floor" });
+    await using gateway = await HostedGateway.start(await host.weir(), ["--log", server.url]);
+    await publish(gateway.url, 0);
+    expect(await gateway.stop()).toBe(0);
   });
 }
 
