@@ -6,10 +6,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect } from "@nats-io/transport-node";
 import { describeOnNats, natsLines } from "../../support/nats-binary.ts";
 import { type NatsCluster, startNatsCluster } from "../../support/nats-cluster.ts";
+import { startTcpProxy } from "../../support/nats-proxy.ts";
 import type { NatsServer } from "../../support/nats-server.ts";
 import { Load, logName, openLog, until } from "./jetstream-load.ts";
 
 const testMsMax = 90_000;
+const deafTimes = 4;
 
 type Fault = {
   readonly title: string;
@@ -64,6 +66,45 @@ for (const line of natsLines) {
       );
     }
   });
+}
+
+for (const line of natsLines) {
+  await describeOnNats(line, "log on a cluster whose answers are lost", () => {
+    test(
+      `stores everything once, sent ${line === "newest" ? "in batches" : "one by one"}, when that happens again and again`,
+      async () => {
+        await using stack = new AsyncDisposableStack();
+        const cluster = stack.use(await startNatsCluster({ line }));
+        const name = logName();
+        const proxies = await Promise.all(cluster.nodes.map(({ port }) => startTcpProxy(port)));
+        for (const proxy of proxies) stack.use(proxy);
+        const provision = { replicas: 3 };
+        const urls = proxies.map(({ port }) => `127.0.0.1:${port}`);
+        const log = await openLog(urls, name, { provision });
+        await Promise.all([name.toUpperCase(), `${name.toUpperCase()}_JOURNAL`].map((one) => cluster.settled(one)));
+        const load = new Load(log);
+        for (let i = 0; i < deafTimes; i++) {
+          await load.moves(100);
+          for (const proxy of proxies) proxy.deafen();
+          const answered = Math.max(...load.acknowledged.values());
+          await until("more is stored than was answered", async () => (await lastSeqOf(cluster, name)) > answered + 1);
+          for (const proxy of proxies) proxy.mend();
+        }
+        await load.moves(100);
+        await load.end(() => openLog(cluster.urls, name, { provision }));
+        expect(load.failures).toEqual([]);
+        await log.close();
+      },
+      testMsMax,
+    );
+  });
+}
+
+async function lastSeqOf(cluster: NatsCluster, name: string): Promise<number> {
+  const client = await connect({ servers: [...cluster.urls] });
+  const info = await client.request(`$JS.API.STREAM.INFO.${name.toUpperCase()}`);
+  await client.close();
+  return info.json<{ state: { last_seq: number } }>().state.last_seq;
 }
 
 type Consumers = { readonly consumers?: readonly { readonly cluster?: { readonly leader?: string } }[] };

@@ -3,6 +3,7 @@
  * session's journal whoever loads it next.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { connect } from "@nats-io/transport-node";
 import type { AppendRequest, EventLog, JournalAppend } from "../../../src/runtime/log/event-log.ts";
 import { Api } from "../../../src/runtime/log/jetstream/api.ts";
@@ -126,6 +127,23 @@ await describeOnNats("newest", "steps of two logs", () => {
     expect(await journalOf(next)).toEqual(["opened", "decided"]);
     expect(texts(await readAll(next))).toEqual(["dying"]);
     expect(codeOf(await log.journals.append(entry(1, "old")))).toBe("conflict");
+    await Promise.all([log.close(), next.close()]);
+  });
+
+  test("what a process decided that was killed before it wrote its journal is in there for the next", async () => {
+    const name = logName();
+    const log = await openLog([server.url], name);
+    await log.journals.append(entry(0, "opened"));
+    const program = join(import.meta.dir, "dying-step.ts");
+    const child = Bun.spawn([process.execPath, program, server.url, name], { stdio: ["ignore", "ignore", "inherit"] });
+    await child.exited;
+    expect(child.signalCode).toBe("SIGKILL");
+    const next = await openLog([server.url], name);
+    expect(texts(await readAll(next))).toEqual(["1", "1"]);
+    expect(await next.journals.lastSeq(key)).toBe(2);
+    expect(await journalOf(next)).toEqual(["opened", "decided"]);
+    expect(await next.append(step("1", entry(1, "decided")))).toMatchObject({ ok: true, duplicate: true });
+    expect(texts(await readAll(next))).toEqual(["1", "1"]);
     await Promise.all([log.close(), next.close()]);
   });
 
