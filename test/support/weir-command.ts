@@ -29,9 +29,10 @@ export type ServingGateway = AsyncDisposable & {
   line(event: string): Promise<Readonly<Record<string, unknown>>>;
 };
 
-/** A gateway on a free port, when it says where it listens. Throws what it said when it ends before. */
+/** A gateway on a free port unless another one is asked for, when it says where it listens. Throws what it said when it ends before. */
 export async function serveWeir(args: readonly string[]): Promise<ServingGateway> {
-  const child = startWeir(["serve", "--port", "0", "--log-level", "error", ...args]);
+  const port = args.some((arg) => arg.startsWith("--port")) ? [] : ["--port", "0"];
+  const child = startWeir(["serve", ...port, "--log-level", "error", ...args]);
   const reader = child.stdout.getReader();
   let out = "";
   for (;;) {

@@ -94,7 +94,7 @@ for (const line of natsLines) {
 
         const { port } = new URL(first.url);
         const start = ["--log", server.url, "--profile", "production", "--security.anonymous.allow=true"];
-        await using second = await serveWeir([...start, `--websocket.port=${port}`]);
+        await using second = await serveWeir([...start, `--port=${port}`]);
         const after = await historyOf(second.url, ">");
         expect(after.map(withoutPlace)).toEqual(before.map(withoutPlace));
         expect((await historyOf(second.url, "$dead.>")).map(withoutPlace)).toEqual(dead.map(withoutPlace));

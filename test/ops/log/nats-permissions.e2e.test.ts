@@ -76,7 +76,7 @@ await describeOnNats("newest", "permissions of docs/operations.md", () => {
       const port = new URL(first.http).port;
       expect(await ended(first)).toEqual([]);
       const published = client.publish("orders.eu", 4);
-      await using second = await gatewayOn(server, `--websocket.port=${port}`);
+      await using second = await gatewayOn(server, `--port=${port}`);
       await published;
       await arrived.promise;
       expect(got).toEqual([1, 2, 3, 4]);
