@@ -14,6 +14,7 @@ import {
 } from "../../protocol/gen/weir/v1/session_pb.js";
 import { isLane, type Lane } from "../../protocol/lane.ts";
 import type { FilterPositions, LossDetails, SessionEvent } from "./events.ts";
+import { readHotEvent } from "./persist-hot.ts";
 import type { LanePositions } from "./state.ts";
 
 type StoredEvent = NonNullable<MessageInitShape<typeof SessionEventSchema>["event"]>;
@@ -23,6 +24,11 @@ export function encodeEvent(event: SessionEvent): Uint8Array {
 }
 
 export function decodeEvent(data: Uint8Array): SessionEvent {
+  return readHotEvent(data) ?? decodeAnyEvent(data);
+}
+
+/** Any event, at the general decoder's pace. */
+export function decodeAnyEvent(data: Uint8Array): SessionEvent {
   const stored = fromBinary(SessionEventSchema, data);
   return fromStored(stored.event, Number(stored.atMs));
 }

@@ -1,10 +1,23 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { evolve } from "../../../src/actors/session/evolve.ts";
-import { decodeEvent, encodeEvent } from "../../../src/actors/session/persist.ts";
+import { decodeAnyEvent, decodeEvent, encodeEvent } from "../../../src/actors/session/persist.ts";
+import { readHotEvent } from "../../../src/actors/session/persist-hot.ts";
 import { decodeSnapshot, encodeSnapshot } from "../../../src/runtime/session/snapshot.ts";
 import { fold } from "../../support/decider-spec.ts";
-import { anyEvent, opened, subscribed } from "../../support/session-events.ts";
+import { anyEvent, at, opened, subscribed } from "../../support/session-events.ts";
+
+test("readHotEvent() reads as the general decoder does, or leaves it to that one", () => {
+  fc.assert(
+    fc.property(anyEvent, (event) => {
+      const data = encodeEvent(event);
+      expect(readHotEvent(data) ?? event).toEqual(decodeAnyEvent(data));
+    }),
+  );
+  const usual = encodeEvent({ type: "Acknowledged", at, filters: [{ filter: "a.>", positions: [1, 2, 3, 2 ** 50] }] });
+  expect(readHotEvent(usual)).toEqual(decodeAnyEvent(usual));
+  for (let cut = 0; cut < usual.length; cut++) expect(readHotEvent(usual.subarray(0, cut))).toBeUndefined();
+});
 
 test("decodeEvent() gives back what encodeEvent() stored, whatever the event", () => {
   fc.assert(fc.property(anyEvent, (event) => expect(decodeEvent(encodeEvent(event))).toEqual(event)));
