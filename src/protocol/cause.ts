@@ -133,6 +133,10 @@ const ofErrors = {
   },
   payloadTooLarge: { sentence: "The payload is larger than allowed", setting: "payloadBytesMax" },
   headersTooLarge: { sentence: "The headers are larger than allowed", setting: "headersBytesMax" },
+  epochChanged: {
+    sentence: "The client named a place in a log that was made anew since",
+    advice: "Nothing to do if that was meant: the client begins at the log's first record",
+  },
   publishNumbering: { sentence: "Publishes were not numbered one after the other" },
   transactionsUnavailable: { sentence: "The log cannot commit several records at once" },
   unknownTransaction: { sentence: "The transaction was not begun on this connection" },
@@ -160,6 +164,11 @@ const ofJournals = {
     sentence: "The node was stopped",
     advice: "Nothing to do: clients resume on another node or after the start",
   },
+  draining: {
+    sentence: "The node was draining: clients were asked to go elsewhere",
+    advice: "Nothing to do: clients resume on another node",
+  },
+  expiredByOperator: { sentence: "An operator ended the session", advice: "See the audit journal for who" },
   closedInHandshake: {
     sentence: "The client left before it was answered",
     advice: "Its patience is shorter than the log's answer",
