@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../src/client/mod.ts";
+import { until } from "../gateway/stage.ts";
 import { findNatsBinary } from "../support/nats-binary.ts";
 import { startNatsServer } from "../support/nats-server.ts";
 import { rawWebSocket } from "../support/raw-websocket.ts";
@@ -37,6 +38,30 @@ async function everything(url: string): Promise<unknown[]> {
 }
 
 for (const host of hosts) {
+  testOn(host, "tells of itself what its runtime tells, and exports spans", async () => {
+    const spans: string[] = [];
+    await using collector = Bun.serve({
+      port: 0,
+      fetch: async (request) => {
+        spans.push(await request.text());
+        return Response.json({});
+      },
+    });
+    const tracing = [`--monitoring.tracing.endpoint=${collector.url.origin}/v1/traces`, "--monitoring.tracing.ratio=1"];
+    await using gateway = await HostedGateway.start(await host.weir(), ["--log", "memory:", ...tracing]);
+    await publish(gateway.url, 0);
+    await until(() => spans.join().includes("orders.eu"), "its spans have come", timeoutMs / 2);
+    const shown = await (await fetch(`${gateway.url.replace("ws", "http")}/metrics`)).text();
+    const value = (name: string) => Number(new RegExp(`^${name} (.+)$`, "m").exec(shown)?.[1] ?? Number.NaN);
+    expect(value("weir_heap_used_bytes")).toBeGreaterThan(1_000_000);
+    expect(value("weir_heap_used_bytes")).toBeLessThan(1_000_000_000);
+    expect(value("process_resident_memory_bytes")).toBeGreaterThan(20_000_000);
+    expect(value("process_cpu_seconds_total")).toBeGreaterThan(0.01);
+    expect(value("weir_event_loop_delay_seconds_count")).toBeGreaterThan(5);
+    expect(value("weir_records_published_total")).toBe(records);
+    expect(shown.includes("weir_gc_pause_seconds")).toBe(host.name === "Node");
+  });
+
   testOn(host, "stops on SIGTERM with exit code 0, also with a client that neither reads nor leaves", async () => {
     const options = ["--log", "memory:", "--limits.drainMs=200"];
     await using gateway = await HostedGateway.start(await host.weir(), options);
