@@ -7,7 +7,7 @@
  * @module
  */
 import type { EventLog } from "../../runtime/log/event-log.ts";
-import type { Clock, Logger } from "../../runtime/ports.ts";
+import type { Clock, Logger, Timer } from "../../runtime/ports.ts";
 import { changedBy, givenBy, type Kept, type KeptChanges, readChanges, watchChanges, writeChanges } from "./changes.ts";
 import { settings } from "./describe.ts";
 import type { Changed, LiveConfig, Refused, SettingChange, ShownSetting } from "./live-config.ts";
@@ -34,6 +34,7 @@ type Listener = (config: Config, changes: readonly SettingChange[]) => void;
 /** Another gateway changes settings at the same moment only so often. */
 const triesMax = 5;
 const settingsMax = 256;
+const readRetryMs = 5_000;
 
 export class RunningConfig implements LiveConfig {
   readonly #parts: RunningConfigParts;
@@ -45,6 +46,9 @@ export class RunningConfig implements LiveConfig {
   /** One change after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #stopWatching = (): void => undefined;
+  /** What was changed earlier is known. */
+  #read = false;
+  #retry: Timer | undefined;
 
   private constructor(parts: RunningConfigParts) {
     this.#parts = parts;
@@ -57,12 +61,13 @@ export class RunningConfig implements LiveConfig {
     const { log, logger, sources, loaded } = parts;
     try {
       running.#kept = await readChanges(log.keyValue);
+      running.#read = true;
       const changed = loadConfig(sources, givenBy(running.#kept.kept));
       const plan = changed.ok ? planReload(loaded.resolved, changed) : { next: changed };
       if (plan.next.ok) running.#now = plan.next;
       else logger.log("error", "changed settings ignored", { problems: plan.next.problems.map(problemLine) });
     } catch (error) {
-      logger.log("error", "changed settings ignored", { problems: [String(error)] });
+      logger.log("error", "changed settings not read", { error: String(error), retryMs: readRetryMs });
     }
     return running;
   }
@@ -75,10 +80,12 @@ export class RunningConfig implements LiveConfig {
       if (revision !== this.#kept.revision) void this.#inTurn(() => this.#takeOver());
     });
     this.#stopWatching = () => watch.stop();
+    if (!this.#read) this.#readLater();
   }
 
   stop(): void {
     this.#stopWatching();
+    this.#retry?.cancel();
   }
 
   // --- what is in force ---
@@ -152,11 +159,18 @@ export class RunningConfig implements LiveConfig {
     try {
       this.#kept = await readChanges(log.keyValue);
     } catch (error) {
-      return logger.log("warn", "changed settings not read", { error: String(error) });
+      logger.log("warn", "changed settings not read", { error: String(error), retryMs: readRetryMs });
+      return this.#readLater();
     }
+    this.#read = true;
     const loaded = loadConfig(sources, givenBy(this.#kept.kept));
     const plan = loaded.ok ? planReload(this.#now.resolved, loaded) : undefined;
     this.#tell("another gateway", plan?.next.ok === true ? this.#adopt(plan) : refusedBy(plan?.next ?? loaded), plan);
+  }
+
+  #readLater(): void {
+    this.#retry?.cancel();
+    this.#retry = this.#parts.clock.after(readRetryMs, () => void this.#inTurn(() => this.#takeOver()));
   }
 
   #adopt(plan: Reload): Changed {

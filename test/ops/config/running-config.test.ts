@@ -6,10 +6,12 @@ import { loadConfig } from "../../../src/ops/config/load.ts";
 import type { Config } from "../../../src/ops/config/profile.ts";
 import { RunningConfig } from "../../../src/ops/config/running-config.ts";
 import type { LogEpoch } from "../../../src/protocol/ids.ts";
-import type { EventLog } from "../../../src/runtime/log/event-log.ts";
+import { type EventLog, UnavailableError } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
+import type { Clock } from "../../../src/runtime/ports.ts";
 import { systemClock } from "../../../src/runtime/system.ts";
-import { until } from "../../gateway/stage.ts";
+import { replaced, until } from "../../gateway/stage.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const secret = "s3cret".repeat(8);
 
@@ -26,7 +28,7 @@ class Station {
     this.file = file;
   }
 
-  async open(log: EventLog, prepare?: (config: Config) => void): Promise<this> {
+  async open(log: EventLog, prepare?: (config: Config) => void, clock: Clock = systemClock()): Promise<this> {
     const sources = {
       flags: { config: "weir.yaml" },
       env: {},
@@ -40,7 +42,7 @@ class Station {
     const logger = {
       log: (level: string, event: string, fields: Line["fields"]) => void this.lines.push({ level, event, fields }),
     };
-    this.config = await RunningConfig.open({ sources, loaded, log, clock: systemClock(), logger });
+    this.config = await RunningConfig.open({ sources, loaded, log, clock, logger });
     this.config.start((config) => {
       prepare?.(config);
       return () => void this.inForce.push(config);
@@ -221,3 +223,39 @@ test("RunningConfig.open() ignores all that was changed when it does not go with
     },
   ]);
 });
+
+test("RunningConfig.open() goes on without what a log that is away cannot tell, and takes it over when it is back", async () => {
+  const log = memoryLog();
+  const station = await new Station("").open(log);
+  expect((await station.config.change({ "logging.level": "debug" }, "alice")).ok).toBe(true);
+  let away = true;
+  const keyValue = replacedGet(log, () => away);
+  const clock = new ManualClock();
+  const restarted = await new Station("").open(replaced(log, { keyValue }), undefined, clock);
+  expect(restarted.config.current().logging.level).toBe("info");
+  clock.advance(5_000);
+  await until(() => restarted.lines.length === 2, "it was tried again");
+  away = false;
+  clock.advance(5_000);
+  await until(() => restarted.config.current().logging.level === "debug", "what was changed is in force");
+  expect(restarted.lines.map(({ event }) => event)).toEqual([
+    "changed settings not read",
+    "changed settings not read",
+    "configuration changed",
+  ]);
+});
+
+/** Its key-value part answers nothing while it is away. */
+function replacedGet(log: EventLog, isAway: () => boolean): EventLog["keyValue"] {
+  const { keyValue } = log;
+  return {
+    get: async (key) => {
+      if (isAway()) throw new UnavailableError("NATS is away");
+      return await keyValue.get(key);
+    },
+    put: (key, value, options) => keyValue.put(key, value, options),
+    delete: (key, options) => keyValue.delete(key, options),
+    list: (prefix, cursor, max) => keyValue.list(prefix, cursor, max),
+    watch: (prefix, onChange) => keyValue.watch(prefix, onChange),
+  };
+}
