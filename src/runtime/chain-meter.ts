@@ -2,8 +2,8 @@
  * Running totals of one chain by seq, so that an acknowledged seq turns into acknowledged records and bytes in
  * O(log n), without anything stored per receiver.
  *
- * One entry per frame; grows with what is in flight, up to a bound. A seq inside a frame counts the frames before it,
- * so credit is given back late rather than early.
+ * A few entries per frame; grows with what is in flight, up to a bound, and gets coarser beyond it. A seq inside an entry
+ * counts the entries before it, so credit is given back late rather than early.
  * @module
  */
 import type { Seq } from "../protocol/ids.ts";
@@ -27,7 +27,7 @@ export class ChainMeter {
     this.#capacityMax = capacityMax;
   }
 
-  /** Accounts a frame that ends at `seq`. `floor`: what every receiver has acknowledged (asked only when full). */
+  /** Accounts records in a row that end at `seq`. `floor`: what every receiver has acknowledged (asked only when full). */
   push(seq: Seq, size: { readonly records: number; readonly bytes: number }, floor: () => Seq): void {
     this.records += size.records;
     this.bytes += size.bytes;
@@ -53,7 +53,7 @@ export class ChainMeter {
     return { records: this.#records[at] as number, bytes: this.#bytes[at] as number };
   }
 
-  /** What was sent after the totals `from`, frame by frame; frames whose ends are forgotten count with the next one. */
+  /** What was sent after the totals `from`, entry by entry; those whose ends are forgotten count with the next one. */
   *since(from: Totals): Iterable<Totals & { readonly upTo: Seq }> {
     let { records, bytes } = from;
     for (let i = 0; i < this.#count; i++) {
@@ -71,7 +71,7 @@ export class ChainMeter {
       this.#dropOldest();
     if (this.#count * 2 <= this.#seqs.length) return;
     if (this.#seqs.length < this.#capacityMax) this.#grow();
-    else if (this.#count === this.#seqs.length) this.#dropOldest();
+    else this.#thin();
   }
 
   #dropOldest(): void {
@@ -80,13 +80,25 @@ export class ChainMeter {
   }
 
   #grow(): void {
-    const size = this.#seqs.length * 2;
+    this.#rebuild(this.#seqs.length * 2, 1);
+  }
+
+  /** Every second entry is forgotten, never the newest: `since` tells what is in flight to the end. */
+  #thin(): void {
+    this.#rebuild(this.#seqs.length, 2);
+  }
+
+  /** Keeps the newest entry and every `stride`th before it. */
+  #rebuild(size: number, stride: 1 | 2): void {
+    const oldest = (this.#count - 1) % stride;
+    const count = Math.ceil(this.#count / stride);
     const copy = (from: Float64Array) => {
       const to = new Float64Array(size);
-      for (let i = 0; i < this.#count; i++) to[i] = from[(this.#start + i) % from.length] as number;
+      for (let i = 0; i < count; i++) to[i] = from[(this.#start + oldest + i * stride) % from.length] as number;
       return to;
     };
     [this.#seqs, this.#records, this.#bytes] = [copy(this.#seqs), copy(this.#records), copy(this.#bytes)];
     this.#start = 0;
+    this.#count = count;
   }
 }

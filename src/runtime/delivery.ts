@@ -14,7 +14,7 @@ import type { ChainId, Seq } from "../protocol/ids.ts";
 import { type Lane, laneNames, lanes } from "../protocol/lane.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Feed, LiveReceiver } from "./feed.ts";
-import { InFlight, pieceOf } from "./in-flight.ts";
+import { InFlight, piecesOf } from "./in-flight.ts";
 import type { ChainView } from "./inspection.ts";
 import { Reader } from "./reader.ts";
 import type { SendResult } from "./transport/transport.ts";
@@ -138,7 +138,7 @@ export class Delivery implements LiveReceiver {
     this.#told[lane] = upTo;
     if (last !== undefined) this.#newest[lane] = last;
     if ((records[0]?.seq ?? 0) > this.#since) this.#options.delivered(records);
-    if (last !== undefined && this.qos > 0) this.#inFlight.push(lane, pieceOf(records, last));
+    if (this.qos > 0) for (const piece of piecesOf(records, this.#window)) this.#inFlight.push(lane, piece);
     return result;
   }
 
@@ -195,8 +195,8 @@ export class Delivery implements LiveReceiver {
   }
 
   /**
-   * What was fanned out and not acknowledged is in flight now, frame by frame: as one piece it would give no room
-   * before all of it is acknowledged.
+   * What was fanned out and not acknowledged is in flight now, piece by piece as the feed's meter knows it: as one it
+   * would give no room before all of it is acknowledged.
    */
   #carryInFlight(): void {
     if (this.qos === 0 || this.#mode !== "live") return;

@@ -13,6 +13,7 @@ import type { ChainId, Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
 import { chainOf } from "./chain-id.ts";
 import { ChainMeter } from "./chain-meter.ts";
+import { piecesOf } from "./in-flight.ts";
 import type { LogRecord } from "./log/event-log.ts";
 
 export type LiveReceiver = {
@@ -154,7 +155,11 @@ export class Feed {
     this.#prev[lane] = last;
     this.records += records.length;
     this.bytes += bytes;
-    this.meter(lane).push(last, { records: records.length, bytes }, () => this.#floor(lane));
+    // A frame is within every live window, so a sixteenth of it is a small share of each.
+    const floor = () => this.#floor(lane);
+    const whole = { records: records.length, bytes };
+    if (records.length === 1) this.meter(lane).push(last, whole, floor);
+    else for (const piece of piecesOf(records, whole)) this.meter(lane).push(piece.upTo, piece, floor);
   }
 
   #enforce(records: number, bytes: number): void {

@@ -1,20 +1,34 @@
 /**
- * What a reader has sent and the receiver has not acknowledged: totals, and one entry per frame and lane.
+ * What a reader has sent and the receiver has not acknowledged: totals, and a few pieces for each frame and lane.
  *
- * Bounded by the subscription's window.
+ * A piece gives its room back when its end is acknowledged. So that a receiver which acknowledges half of its window
+ * gets as much anew, a piece is no larger than a sixteenth of the window, one larger record aside.
  * @module
  */
 import { type DeliveredRecord, recordBytes } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
 import { type Lane, lanes } from "../protocol/lane.ts";
 
-type Size = { readonly records: number; readonly bytes: number };
+export type Size = { readonly records: number; readonly bytes: number };
 export type Piece = Size & { readonly upTo: Seq };
 
-export function pieceOf(records: readonly DeliveredRecord[], upTo: Seq): Piece {
-  let bytes = 0;
-  for (const record of records) bytes += recordBytes(record);
-  return { upTo, records: records.length, bytes };
+/** Share of a window, or of a frame of the fan-out, that is given back at once. */
+const piecesMin = 16;
+
+/** Records in a row as pieces, none larger than a sixteenth of `whole` but for a single record. */
+export function* piecesOf(records: readonly DeliveredRecord[], whole: Size): Iterable<Piece> {
+  const max = { records: whole.records / piecesMin, bytes: whole.bytes / piecesMin };
+  let [count, bytes] = [0, 0];
+  for (let at = 0; at < records.length; at++) {
+    const size = recordBytes(records[at] as DeliveredRecord);
+    if (count > 0 && (count + 1 > max.records || bytes + size > max.bytes)) {
+      yield { upTo: (records[at - 1] as DeliveredRecord).seq, records: count, bytes };
+      [count, bytes] = [0, 0];
+    }
+    count += 1;
+    bytes += size;
+  }
+  if (count > 0) yield { upTo: (records[records.length - 1] as DeliveredRecord).seq, records: count, bytes };
 }
 
 export class InFlight {

@@ -47,3 +47,27 @@ test("ChainMeter forgets only what everybody acknowledged while it may grow", ()
     }),
   );
 });
+
+test("ChainMeter at its capacity gets coarser: it never counts early, and since() tells all that is in flight", () => {
+  fc.assert(
+    fc.property(frames, fc.nat(1_000), (list, probe) => {
+      const meter = new ChainMeter(16);
+      const ends: { upTo: number; records: number }[] = [];
+      let [seq, records] = [0, 0];
+      for (const frame of list) {
+        seq += frame.gap;
+        records += frame.records;
+        meter.push(seq, { records: frame.records, bytes: 0 }, () => 0);
+        ends.push({ upTo: seq, records });
+      }
+      const exact = ends.findLast(({ upTo }) => upTo <= probe)?.records ?? 0;
+      const told = meter.at(probe)?.records ?? 0;
+      expect(told).toBeLessThanOrEqual(exact);
+      if (probe >= seq) expect(told).toBe(records);
+      const pieces = [...meter.since({ records: told, bytes: 0 })];
+      expect(pieces.reduce((sum, piece) => sum + piece.records, 0)).toBe(records - told);
+      const largest = Math.max(0, ...pieces.map((piece) => piece.records));
+      expect(largest).toBeLessThanOrEqual(Math.max(9, records / 2));
+    }),
+  );
+});

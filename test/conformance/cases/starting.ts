@@ -133,4 +133,21 @@ export const startCases: readonly ConformanceCase[] = [
       equal(texts(await received.take(1)), ["b3"], "what follows");
     },
   },
+  {
+    section,
+    name: "a position past the end of the log in one lane alone is answered ahead, and delivery goes on",
+    async run(world) {
+      const topic = world.topic("t");
+      const client = await world.open();
+      await client.subscribe(topic, { qos: 2 });
+      const end = await client.publishOne(topic, "1");
+      const { epoch } = client.welcome;
+      const positions = [{ filter: topic, lane: 2, seq: end + 1_000_000 }] as const;
+      const back = await world.resume(client, { epoch, positions });
+      const restored = await back.restored(topic);
+      equal(restored.subscribed.resume.kind, "ahead", "SUBSCRIBED.resume");
+      await back.publishOne(topic, "2");
+      equal(texts(await restored.take(1)), ["2"], "the first record after it");
+    },
+  },
 ];
