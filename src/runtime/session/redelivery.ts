@@ -151,7 +151,7 @@ export class Redelivery {
     const held = this.#context.state.subscriptions.get(filter);
     const underWay = this.#underWay.get(filter)?.get(nak.seq);
     const attempt = (underWay?.attempt ?? nak.attempts) + 1;
-    const record = await this.#read(filter, nak.seq);
+    const record = await this.#read(filter, nak);
     const delivery = this.#deliveries.get(filter);
     if (
       held === undefined ||
@@ -161,7 +161,7 @@ export class Redelivery {
       return;
     const { lane, seq } = nak;
     const last = { lane, seq, attempts: attempt - 1 };
-    if (record === undefined) await this.#deadLetter(delivery, { ...last, cause: "trimmed" });
+    if (record === undefined) await this.#giveUpUnread(delivery, last);
     else if (held.maxDeliver > 0 && attempt > held.maxDeliver)
       await this.#deadLetter(delivery, { ...last, cause: underWay?.cause ?? nak.reason });
     else {
@@ -170,7 +170,8 @@ export class Redelivery {
     }
   }
 
-  async #read(filter: string, seq: Seq): Promise<LogRecord | undefined> {
+  /** Undefined: the log holds no record of the chain at this seq, or not any more. */
+  async #read(filter: string, { lane, seq }: Pick<Letter, "lane" | "seq">): Promise<LogRecord | undefined> {
     const page = await this.#context.services.ports.log.read({
       filter,
       after: seq - 1,
@@ -178,15 +179,37 @@ export class Redelivery {
       recordsMax: 1,
       bytesMax: 1,
     });
-    return page.records.find((record) => record.seq === seq);
+    return page.records.find((record) => record.seq === seq && record.lane === lane);
+  }
+
+  /** Retention took it, which is told with that cause; or there never was such a record on the chain. */
+  async #giveUpUnread(delivery: Delivery, last: Omit<Letter, "cause">): Promise<"given up" | "waits" | Rejection> {
+    const { lane, seq } = last;
+    if (seq < this.#context.services.ports.log.info().firstSeq)
+      return await this.#bury(delivery, { ...last, cause: "trimmed" }, undefined);
+    this.settle(delivery.filter, seq);
+    const chain = delivery.chain(lane);
+    this.#context.peer?.send(errorFrame("badPosition", `Chain ${chain} has no record ${seq}`, { chain, seq }));
+    return "given up";
   }
 
   // --- giving up ---
 
   async #deadLetter(delivery: Delivery, letter: Letter): Promise<"given up" | "waits" | Rejection> {
+    const record = await this.#read(delivery.filter, letter);
+    return record === undefined
+      ? await this.#giveUpUnread(delivery, letter)
+      : await this.#bury(delivery, letter, record);
+  }
+
+  /** `record` undefined: there is nothing left to put in a letter. */
+  async #bury(
+    delivery: Delivery,
+    letter: Letter,
+    record: LogRecord | undefined,
+  ): Promise<"given up" | "waits" | Rejection> {
     const { lane, seq, attempts, cause } = letter;
     const { filter } = delivery;
-    const record = await this.#read(filter, seq);
     const records = record === undefined || record.topic.startsWith("$") ? [] : [this.#letterFor(record, letter)];
     const once = { producer: this.#context.id, key: `${this.#context.id}/dead/${filter}/${seq}` };
     const result = await this.#context.recordWith(
@@ -198,9 +221,11 @@ export class Redelivery {
     // Given back again after it was given up: the step was done before, so nothing was recorded now.
     if (result.duplicate) await this.#context.record({ type: "SettleNak", at: this.#now(), filter, seq });
     const chain = delivery.chain(lane);
-    this.#context.peer?.send(
-      errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq }),
-    );
+    const what =
+      record === undefined
+        ? errorFrame("deadLettered", `Retention removed record ${seq}`, { chain, seq, cause })
+        : errorFrame("deadLettered", `Record ${seq} was delivered ${attempts} times (${cause})`, { chain, seq });
+    this.#context.peer?.send(what);
     return "given up";
   }
 

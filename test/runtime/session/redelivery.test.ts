@@ -159,6 +159,42 @@ test.each([1, 2])(
   },
 );
 
+test("nak() of a seq between that is no record of the chain is refused with badPosition, and nothing is given up", async () => {
+  const clock = new SteeredClock();
+  await using stage = await Stage.open({ clock });
+  const { client, publisher, reception, seq, chain } = await received(stage);
+  const dead = await (await stage.world().open()).subscribe("$dead.>", { start: { kind: "all" } });
+  await publisher.publishOne("other.1", "of nobody");
+  await publisher.publishOne("job.1", "more");
+  await reception.take(1);
+  for (const [wrong, on] of [
+    [seq + 1, chain],
+    [seq, reception.chain(3)],
+  ] as const) {
+    await nak(stage, client, { chain: on, seq: wrong, delayMs: 5 });
+    await pass(clock, client, 5);
+    const refusal = await client.peer.refusal("badPosition");
+    expect([refusal.chain, refusal.seq]).toEqual([on, wrong]);
+  }
+  for (let i = 0; i < 4; i++) await pass(clock, client, limits.ackWaitMs / 4);
+  expect(redeliveries(client)).toEqual([]);
+  expect(await dead.pending()).toEqual([]);
+});
+
+test("nak() of a record that retention removed ends as deadLettered, cause trimmed, without a letter", async () => {
+  const clock = new SteeredClock();
+  await using stage = await Stage.open({ clock });
+  const { client, publisher, seq, chain } = await received(stage);
+  const dead = await (await stage.world().open()).subscribe("$dead.>", { start: { kind: "all" } });
+  await nak(stage, client, { chain, seq, delayMs: 5 });
+  await publisher.publishOne("job.1", "more");
+  await stage.log.trim({ ageMs: 0, bytes: 0, records: 1 });
+  await pass(clock, client, 5);
+  const refusal = await client.peer.refusal("deadLettered");
+  expect([refusal.cause, refusal.chain, refusal.seq]).toEqual(["trimmed", chain, seq]);
+  expect(await dead.pending()).toEqual([]);
+});
+
 test("nak() of a record that was not sent is refused with badPosition", async () => {
   await using stage = await Stage.open({ clock: new SteeredClock() });
   const { client, seq, chain } = await received(stage);
