@@ -108,11 +108,13 @@ export class Intake {
 
   bind(frame: Subscribed, epoch: LogEpoch): void {
     this.#window = frame.window;
-    const anew = frame.resume.kind === "epochChanged" || frame.resume.kind === "ahead";
+    const { resume } = frame;
+    // A log that lost its end gives seqs that we have seen to other records; up to that end it is the same log.
+    const end = resume.kind === "epochChanged" ? -1 : resume.kind === "ahead" ? resume.last : Number.POSITIVE_INFINITY;
     for (const info of frame.chains) {
       const chain = this.chains[info.lane] as Chain;
       const generation = chain.generation;
-      chain.bind(info, epoch, anew ? "anew" : "keep");
+      chain.bind(info, epoch, chain.last > end ? "anew" : "keep");
       // The gateway says so at each resume, until it knows that we know.
       if (frame.resume.kind === "trimmed") chain.ackedHere = 0;
       if (chain.generation !== generation) this.#forgetNaks(chain);
