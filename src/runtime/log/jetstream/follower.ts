@@ -11,6 +11,7 @@ import { pause } from "../../pause.ts";
 import type { Clock, Timer } from "../../ports.ts";
 import { UnavailableError } from "../event-log.ts";
 import type { Api, Stored } from "./api.ts";
+import type { HeaderBlock } from "./header-block.ts";
 import type { Incoming } from "./wire-reader.ts";
 
 export type FollowOptions = {
@@ -274,7 +275,7 @@ class Consumer {
     this.heardAt = this.#clock.now();
     const { headers, bytes, from, to } = message;
     const code = headers?.code ?? 0;
-    if (code !== 0) return this.#status(code, headers?.get("Nats-Pending-Messages") ?? "");
+    if (headers !== undefined && code !== 0) return this.#status(code, headers);
     const { reply } = message;
     this.#isLong ??= reply.split(".").length >= longPlaceTokens;
     const { seq, delivered, timeMs } = placeOf(reply, this.#isLong);
@@ -284,9 +285,16 @@ class Consumer {
     this.#options.receive({ seq, subject: message.subject, timeMs, headers, data: bytes.slice(from, to) });
   }
 
-  /** 100: alive. 408, 409: that pull is over, so much of it did not come. Anything else: the consumer is gone. */
-  #status(code: number, left: string): void {
-    if (code === 100) return;
+  /**
+   * 100: alive, and what it has delivered; the last of it may be lost between servers. 408, 409: that pull is over, so
+   * much of it did not come. Anything else: the consumer is gone.
+   */
+  #status(code: number, headers: HeaderBlock): void {
+    const left = headers.get("Nats-Pending-Messages");
+    if (code === 100) {
+      if (Number(headers.get("Nats-Last-Consumer")) > this.#delivered) this.#options.receive("broken");
+      return;
+    }
     if (code !== 408 && code !== 409) return this.#options.receive("broken");
     if (code === 408) this.#deliveredAtPull = -1; // Nothing was published, it is not stuck.
     this.#asked = left === "" ? this.#delivered : this.#asked - Number(left);
