@@ -38,6 +38,8 @@ export type Producer = {
   seq: Seq;
   /** Numbers above the mark that are stored although one before them is not: NATS refused that one alone. */
   readonly ahead: Map<number, Seq>;
+  /** Numbers that were sent and are not known to be stored: each of them is, if at all, behind that seq. */
+  readonly underWay: Map<number, Seq>;
 };
 
 type Held = Producer & {
@@ -104,6 +106,9 @@ export class Producers {
 
   /** As `get`, when another node may have written for it meanwhile. */
   async fresh(name: string): Promise<Producer> {
+    // What began before may have looked before the other node wrote.
+    await this.#loading.get(name)?.catch(() => undefined);
+    await this.#held.get(name)?.looking?.catch(() => undefined);
     const held = this.#held.get(name);
     if (held === undefined) return this.#find(name);
     const { newest, names, subjects } = this.#parts;
@@ -120,6 +125,11 @@ export class Producers {
     if (held.busy++ === 0) held.busySince = this.#parts.clock.now();
     if (!held.rests && held.mine) return true;
     return this.#save(held, false);
+  }
+
+  /** Is sent from now on, and may overtake what was sent before it and is refused for now. */
+  sent(producer: Producer, number: number): void {
+    if (!producer.underWay.has(number)) producer.underWay.set(number, this.#parts.lastSeq());
   }
 
   /** An append of it is stored. */
@@ -146,7 +156,7 @@ export class Producers {
     if (held.revision === 0) return;
     // The checkpoint stays without a mark: the next life must not use the message ids of this one.
     const fresh = { mark: undefined, seq: 0, life: held.life + 1, saving: undefined, looking: undefined };
-    const next: Held = { ...held, ...fresh, doubtSince: undefined, ahead: new Map() };
+    const next: Held = { ...held, ...fresh, doubtSince: undefined, ahead: new Map(), underWay: new Map() };
     if (!(await this.#save(next, true))) throw new Error(`Producer ${name} could not be forgotten`);
     this.#held.set(name, next);
   }
@@ -184,7 +194,12 @@ export class Producers {
     for (const number of held.ahead.keys()) if (number <= (held.mark ?? 0)) held.ahead.delete(number);
     held.seq = Math.max(held.seq, found.upTo);
     held.lookedAt = at;
-    if (held.doubtSince !== undefined && at - held.doubtSince > unknownMs) held.doubtSince = undefined;
+    for (const [number, after] of held.underWay)
+      if (number <= (held.mark ?? 0) || held.ahead.has(number)) held.underWay.delete(number);
+      else held.underWay.set(number, Math.max(after, found.upTo));
+    if (held.doubtSince === undefined || at - held.doubtSince <= unknownMs) return;
+    held.doubtSince = undefined;
+    if (held.busy === 0) held.underWay.clear();
   }
 
   async #find(name: string): Promise<Held> {
@@ -217,6 +232,7 @@ export class Producers {
       saved: mark,
       saving: undefined,
       ahead: seen?.ahead ?? new Map(),
+      underWay: new Map(),
       busy: 0,
       busySince: now,
       restsFrom: 0,
@@ -258,7 +274,8 @@ export class Producers {
   async #write(held: Held, rests: boolean): Promise<boolean> {
     const { publisher, subjects } = this.#parts;
     const mark = held.mark ?? 0;
-    const seq = mark === 0 && held.ahead.size === 0 ? this.#parts.lastSeq() : scannedTo(held);
+    if (mark === 0 && held.ahead.size + held.underWay.size === 0) held.seq = Math.max(held.seq, this.#parts.lastSeq());
+    const seq = scannedTo(held);
     // An append that begins while this is under way says again that there may be more.
     if (rests) held.rests = true;
     const text = `${mark} ${seq} ${held.life} ${rests ? 1 : 0} ${this.#parts.op()}`;
@@ -304,8 +321,8 @@ export class Producers {
 }
 
 /** Up to there every number of it that is stored is known to the mark alone. */
-function scannedTo({ seq, ahead }: Held): Seq {
-  return Math.min(seq, ...[...ahead.values()].map((place) => place - 1));
+function scannedTo({ seq, ahead, underWay }: Held): Seq {
+  return Math.min(seq, ...[...ahead.values()].map((place) => place - 1), ...underWay.values());
 }
 
 function readCheckpoint(text: string): Checkpoint | undefined {
