@@ -64,17 +64,18 @@ export class NumberedAppends {
     const { producers, ordering } = this.#parts;
     const producer = await producers.get((jobs[0] as NumberedJob).request.numbered.producer);
     const line = this.#lines.get(producer.name) ?? this.#newLine(producer.name);
+    const { breaks } = line;
     const { planned, ones } = this.#plan(producer, line.mark ?? producer.mark, jobs);
     if (ones.length === 0) return this.#send(producer, line, { planned, ones });
-    if (!(await producers.begin(producer))) {
+    if (!(await producers.begin(producer)) || line.breaks !== breaks) {
       producers.ended(producer, "known");
-      return answerAll(planned, []);
+      return this.#send(producer, line, { planned, ones: [] });
     }
     if (ordering !== "pipeline") {
       const stored: Seq[] = [];
       const failed = await this.#inUnits(producer, ones, stored);
       producers.ended(producer, failed?.code === "unavailable" ? "unknown" : "known");
-      return answerAll(planned, stored, failed === undefined ? notWhole : failureOf(failed));
+      return answerAll(planned, { producer, stored, failure: failed === undefined ? notWhole : failureOf(failed) });
     }
     line.mark = (ones[ones.length - 1] as One).number;
     this.#send(producer, line, { planned, ones });
@@ -143,21 +144,23 @@ export class NumberedAppends {
       line.breaks++;
       line.mark = undefined;
     };
+    for (const { number } of ones) producers.sent(producer, number);
     this.#lines.set(line.name, line); // It may have run empty while this append was being prepared.
     const settled = line.push({
       count: ones.length,
       take: (result, i) => {
         const one = ones[i] as One;
+        if (result.ok || result.code !== "unavailable") producer.underWay.delete(one.number);
         if (!result.ok) return refused(result);
         if (line.breaks === breaks) {
           this.#note(producer, one, result, stored);
           while ((planned[answered]?.end ?? Number.POSITIVE_INFINITY) <= stored.length)
-            answerAll([planned[answered++] as Planned], stored);
+            answerAll([planned[answered++] as Planned], { producer, stored, failure });
         } else if (one.number > (producer.mark ?? 0)) producer.ahead.set(one.number, result.seq);
       },
       done: () => {
         if (ones.length > 0) producers.ended(producer, outcome);
-        answerAll(planned.slice(answered), stored, failure);
+        answerAll(planned.slice(answered), { producer, stored, failure });
       },
     });
     if (producer.ahead.size === 0)
@@ -222,9 +225,13 @@ const notWhole: LogFailure = {
   retryable: true,
 };
 
-function answerAll(planned: readonly Planned[], stored: readonly Seq[], failure = notWhole): void {
+type Known = { readonly producer: Producer; readonly stored: readonly Seq[]; readonly failure: LogFailure };
+
+function answerAll(planned: readonly Planned[], { producer, stored, failure }: Known): void {
   for (const { job, from, end, answer } of planned) {
-    if (answer !== undefined) job.resolve(answer);
+    // What was under way when this was planned may have been given up since.
+    const isTrue = answer?.ok !== true || (job.request.numbered.numbers.at(-1) ?? 0) <= (producer.mark ?? 0);
+    if (answer !== undefined) job.resolve(isTrue ? answer : failure);
     else if (end > stored.length) job.resolve(failure);
     else {
       const unknown = new Array<Seq>(from).fill(0);
