@@ -3,6 +3,7 @@
  * combinations are met and quiet ones too.
  * @module
  */
+import type { SimNats } from "./nats/server.ts";
 import type { Chance } from "./random.ts";
 import { SimStorage } from "./storage.ts";
 import type { World } from "./world.ts";
@@ -141,8 +142,11 @@ function strikeLog(storage: World["storage"], kind: LogFault, { chance, forMs }:
     else storage.failFor(kind === "logFull" ? "full" : "unavailable", forMs);
     return;
   }
-  const { nats } = storage;
-  const strikes: Partial<Record<LogFault, () => void>> = {
+  strikeNats(storage.nats, kind, { chance, forMs });
+}
+
+export function strikeNats(nats: SimNats, kind: FaultKind, { chance, forMs }: How): void {
+  const strikes: Partial<Record<FaultKind, () => void>> = {
     natsLeaderLoss: () => nats.loseLeader(Math.min(forMs, electionMsMax)),
     natsCut: () => nats.cut(),
     natsAway: () => nats.away(chance.pick([1, 1, 3]) * forMs),

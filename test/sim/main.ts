@@ -1,5 +1,5 @@
 /**
- * `bun test/sim/main.ts --seeds N [--first K] [--nats] [--bug NAME] [--trace]`: runs seeds K … K+N-1, one world each. A seed
+ * `bun test/sim/main.ts --seeds N [--first K] [--nats [--no-batches]] [--bug NAME] [--trace]`: runs seeds K … K+N-1, one world each. A seed
  * that fails is run again with a trace; its violations, its last events and the command that repeats it are printed.
  * @module
  */
@@ -34,6 +34,7 @@ function main(): number {
       seeds: { type: "string", default: "100" },
       first: { type: "string", default: "1" },
       nats: { type: "boolean", default: false },
+      "no-batches": { type: "boolean", default: false },
       bug: { type: "string" },
       trace: { type: "boolean", default: false },
     },
@@ -44,8 +45,10 @@ function main(): number {
   const bug: Bug | undefined = values.bug === undefined ? undefined : known[values.bug];
   if (values.bug !== undefined && bug === undefined)
     throw new Error(`Unknown bug "${values.bug}"; known: ${Object.keys(known).join(", ")}`);
-  const with_ = { nats: values.nats, ...(bug === undefined ? {} : { bug }) };
-  const world = `${values.nats ? " --nats" : ""}${values.bug === undefined ? "" : ` --bug ${values.bug}`}`;
+  const batches = !values["no-batches"];
+  if (!batches && !values.nats) throw new Error("--no-batches says what the servers of --nats do not know");
+  const with_ = { nats: values.nats, batches, ...(bug === undefined ? {} : { bug }) };
+  const world = `${values.nats ? " --nats" : ""}${batches ? "" : " --no-batches"}${values.bug === undefined ? "" : ` --bug ${values.bug}`}`;
   const startedMs = performance.now();
   const failed: number[] = [];
   const totals = { events: 0, virtualMs: 0, records: 0, processed: 0 };

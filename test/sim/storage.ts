@@ -12,6 +12,7 @@ import { logOf } from "./log.ts";
 import type { Chance } from "./random.ts";
 
 export class SimStorage {
+  readonly transactions = true;
   readonly #clock: SimClock;
   readonly #skewMs: () => number;
   readonly #chance: Chance;

@@ -16,11 +16,13 @@ import type { Place, Wire } from "./network.ts";
 type FrameOf<Type extends Frame["type"]> = Extract<Frame, { type: Type }>;
 type Sent = { readonly bytes: number; readonly sentMs: number };
 type InFlight = { readonly filter: string; readonly records: Map<string, Sent>; window: Window };
-type Owner = { owner: number; readonly wire: number; readonly gateway: string };
+type Owner = { owner: number; readonly wire: number; readonly gateway: string; readonly sinceMs: number };
 
 /** What one client knows of its connection. */
 type View = {
   session: string | undefined;
+  /** What it asked to go on with. */
+  resumes: FrameOf<"hello"> | undefined;
   credit: Window;
   readonly publishes: Map<number, number>;
   readonly inTransactions: Map<number, number[]>;
@@ -46,7 +48,14 @@ export type Unprocessed = { seqs(client: string, filter: string, lane: number): 
 const earliestRetry = 0.89;
 
 /** Virtual time, and when the gateways' clock last jumped: their waits may end early then. */
-export type Times = { nowMs(): number; jumpedMs(): number };
+export type Times = {
+  nowMs(): number;
+  jumpedMs(): number;
+  /** Nothing keeps what one gateway tells another from getting there soon. */
+  readonly calm: boolean;
+};
+/** For so long a gateway may serve a session that another one has. */
+const supersededMs = 3_000;
 
 /** A production client that is told one of these has a bug, or the gateway has. */
 const peersDisagree = new Set<string | undefined>([
@@ -70,6 +79,8 @@ export class WireChecker {
   readonly #owners = new Map<string, Owner>();
   readonly #welcomedAs = new Map<string, number>();
   readonly #ackWaitMs = new Map<string, number>();
+  /** When a gateway heard of a client on its newest connection. */
+  readonly #heard = new Map<string, { readonly wire: number; readonly atMs: number }>();
   readonly #unprocessed: Unprocessed;
   readonly #times: Times;
 
@@ -82,6 +93,8 @@ export class WireChecker {
     if (place === "gatewayOut") this.#fromGateway(wire, frame);
     else if (place === "clientOut") this.#fromClient(wire, frame);
     else if (place === "clientIn") this.#toClient(wire, frame);
+    else if (wire.id >= (this.#heard.get(wire.client.name)?.wire ?? 0) && frame.type !== "hello")
+      this.#heard.set(wire.client.name, { wire: wire.id, atMs: this.#times.nowMs() });
   }
 
   ended(wire: Wire, side: "client" | "gateway", code: number, reason: string): void {
@@ -106,7 +119,8 @@ export class WireChecker {
           `${frame.session} was welcomed as owner ${frame.owner} after owner ${before.owner}`,
         );
       }
-      this.#owners.set(frame.session, { owner: frame.owner, wire: wire.id, gateway });
+      const sinceMs = this.#times.nowMs();
+      this.#owners.set(frame.session, { owner: frame.owner, wire: wire.id, gateway, sinceMs });
     }
     if (frame.type === "deliver") {
       const { sentMs } = this.#view(wire);
@@ -116,8 +130,15 @@ export class WireChecker {
     if (frame.type !== "deliver" && frame.type !== "published" && frame.type !== "committed") return;
     const session = this.#view(wire).session;
     const owner = session === undefined ? undefined : this.#owners.get(session);
+    if (owner === undefined || owner.wire === wire.id) return;
     // Another gateway may not know yet that it lost the session; its own connections it knows.
-    if (owner !== undefined && owner.wire !== wire.id && owner.gateway === gateway) {
+    const servedMs = this.#times.nowMs() - owner.sinceMs;
+    if (owner.gateway !== gateway && this.#times.calm && servedMs > supersededMs)
+      this.#violation(
+        "superseded in time",
+        `${gateway} serves ${session} ${servedMs} ms after ${owner.gateway} took it`,
+      );
+    if (owner.gateway === gateway) {
       this.#violation(
         "one owner",
         `${gateway} sent ${frame.type} of ${session} on ${named(wire)} after welcoming it on wire ${owner.wire}`,
@@ -128,6 +149,9 @@ export class WireChecker {
   #fromClient(wire: Wire, frame: Frame): void {
     const view = this.#view(wire);
     switch (frame.type) {
+      case "hello":
+        view.resumes = frame;
+        break;
       case "publish":
         this.#published(wire, view, frame);
         break;
@@ -182,7 +206,13 @@ export class WireChecker {
   }
 
   /** Each of a client's connections is a newer owner than the one before. */
-  #welcomed(wire: Wire, { session, owner }: FrameOf<"welcome">): void {
+  #welcomed(wire: Wire, { session, owner, outcome }: FrameOf<"welcome">): void {
+    const asked = this.#view(wire).resumes;
+    const heardMs = this.#heard.get(wire.client.name)?.atMs ?? 0;
+    const keptUntilMs = heardMs + (asked?.resumeWindowMs ?? 0);
+    if (asked?.session !== undefined && outcome === "opened" && heardMs > this.#times.jumpedMs())
+      if (this.#times.nowMs() < keptUntilMs)
+        this.#violation("session kept", `${named(wire)} lost ${asked.session}, which was heard of at ${heardMs}`);
     const before = this.#welcomedAs.get(session) ?? 0;
     if (owner <= before)
       this.#violation("one owner", `${named(wire)} was welcomed as owner ${owner} of ${session} after ${before}`);
@@ -283,6 +313,7 @@ export class WireChecker {
     if (view === undefined) {
       view = {
         session: undefined,
+        resumes: undefined,
         credit: { records: 0, bytes: 0 },
         publishes: new Map(),
         inTransactions: new Map(),

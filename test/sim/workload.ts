@@ -52,9 +52,10 @@ export class Workload implements Unprocessed {
       const client = this.#client(`publisher-${i}`, true, shortSession(sessions, ["fail", "resend"]));
       publisher(this, client, pace);
     }
-    if (chance.hit(0.6))
+    const { transactions } = this.world.storage;
+    if (chance.hit(0.6) && transactions)
       transactionWriter(this, this.#client("writer", true, shortSession(sessions, ["fail"])), pace * 3);
-    if (chance.hit(0.6))
+    if (chance.hit(0.6) && transactions)
       pipeline(this, this.#client("pipeline", chance.hit(0.5)), this.#client("feeder", true), pace * 2);
     for (const plan of this.#subscribers())
       subscriber(this, this.#client(plan.name, plan.mayCrash, sessionOf(plan, sessions)), plan);

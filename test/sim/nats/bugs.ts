@@ -4,12 +4,15 @@
  * @module
  */
 import { Api } from "../../../src/runtime/log/jetstream/api.ts";
+import { JetStreamLog } from "../../../src/runtime/log/jetstream/log.ts";
 import { Producers } from "../../../src/runtime/log/jetstream/producers.ts";
 import { Scan } from "../../../src/runtime/log/jetstream/scan.ts";
 import type { Bug } from "../bugs.ts";
 import { often } from "../faults.ts";
 import type { NatsMeddling, Published, SimConnection } from "./connection.ts";
-import { fromJson, json } from "./message.ts";
+import { type Delivery, fromJson, json } from "./message.ts";
+import { ownerBugs } from "./owner-bugs.ts";
+import { replaces, wraps } from "./replace.ts";
 
 /** Shorter than a client may be away: message ids alone do not tell a resend any more. */
 const shortWindowMs = 200;
@@ -23,6 +26,16 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     caughtBy: [...lossOfRecords, "stored in order", "no uncaught error"],
     faults: often("natsStall", "natsLeaderLoss", "natsLossy"),
     nats: { hears: answers(10_158) },
+  },
+  "no-leader-is-success": {
+    caughtBy: [...lossOfRecords, "one owner", "transaction whole"],
+    faults: often("natsLeaderLoss"),
+    nats: { hears: acknowledges((delivery) => delivery.headers?.code === 503) },
+  },
+  "first-part-acknowledges-the-batch": {
+    caughtBy: [...lossOfRecords, "transaction whole", "frames decode"],
+    faults: often("natsLossy", "natsCut"),
+    nats: { hears: acknowledges(({ headers, data }) => headers === undefined && data.byteLength === 0) },
   },
   "overload-is-success": {
     caughtBy: [...lossOfRecords, "one owner", "transaction whole"],
@@ -75,6 +88,11 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     faults: often("natsLossy"),
     nats: { hears: renumbersDeliveries() },
   },
+  "heartbeats-not-compared": {
+    caughtBy: ["processed all", "converges"],
+    faults: often("natsLossy"),
+    nats: { hears: forgetsNumbers },
+  },
   "silent-consumer-kept": {
     caughtBy: ["processed all", "converges"],
     faults: often("natsConsumersLost"),
@@ -86,11 +104,18 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     activeMs: 30_000,
     breaks: replaces(Api.prototype, "next", async () => undefined),
   },
+  "retention-passes-in-silence": {
+    caughtBy: ["processed all"],
+    faults: often("trim", "natsLossy", "natsReplicaFrozen"),
+    activeMs: 30_000,
+    breaks: wraps(JetStreamLog.prototype, "follow", (follow) => (after, onRecords) => follow(after, onRecords)),
+  },
   "follows-one-too-late": {
     caughtBy: ["processed all"],
     faults: often("natsConsumersLost"),
     nats: { sends: startsLater() },
   },
+  ...ownerBugs,
 };
 
 // --- what is said and heard ---
@@ -108,6 +133,21 @@ function answers(code: number): NonNullable<NatsMeddling["hears"]> {
 }
 
 type Answer = { readonly error?: { readonly err_code?: number }; readonly stream?: string; readonly seq?: number };
+
+/** What is no answer, or no good one, is taken for an acknowledgement. */
+function acknowledges(which: (delivery: Delivery) => boolean): NonNullable<NatsMeddling["hears"]> {
+  const newest = new WeakMap<SimConnection, number>();
+  return (delivery, connection) => {
+    if (delivery.reply !== undefined) return delivery;
+    if (delivery.data[0] === 0x7b) {
+      const { error, stream, seq = 0 } = fromJson<Answer>(delivery.data);
+      if (stream === "WEIR" && error === undefined) newest.set(connection, seq);
+    }
+    if (!which(delivery)) return delivery;
+    const { to, subject } = delivery;
+    return { to, subject, data: json({ stream: "WEIR", seq: newest.get(connection) ?? 1 }) };
+  };
+}
 
 function withField(message: Published, name: string, change: (value: string) => string): Published {
   const value = message.fields.get(name);
@@ -136,10 +176,18 @@ function resentAs(change: (message: Published, tries: number) => Published): Nat
   };
 }
 
+/** A consumer that beats does not say what it has delivered. */
+function forgetsNumbers(delivery: Delivery): Delivery {
+  return delivery.headers?.code === 100
+    ? { ...delivery, headers: delivery.headers.without("Nats-Last-Consumer") }
+    : delivery;
+}
+
 /** Whatever a consumer skipped, its numbers look as if nothing was missing. */
 function renumbersDeliveries(): NonNullable<NatsMeddling["hears"]> {
   const counts = new WeakMap<SimConnection, Map<string, number>>();
   return (delivery, connection) => {
+    if (delivery.headers?.code === 100) return forgetsNumbers(delivery);
     const parts = delivery.reply?.split(".") ?? [];
     if (parts[1] !== "ACK") return delivery;
     const counted = counts.get(connection) ?? new Map<string, number>();
@@ -160,24 +208,5 @@ function startsLater(): NonNullable<NatsMeddling["sends"]> {
     return from === 1
       ? message
       : { ...message, data: json({ ...body, config: { ...body.config, opt_start_seq: from + 1 } }) };
-  };
-}
-
-// --- what is replaced ---
-
-type Method<T, K extends keyof T> = Extract<T[K], (...args: never[]) => unknown>;
-
-/** One method of a production class does something else for one world. */
-function replaces<T extends object, K extends keyof T>(
-  prototype: T,
-  name: K,
-  method: (this: T, ...args: Parameters<Method<T, K>>) => ReturnType<Method<T, K>>,
-): NonNullable<Bug["breaks"]> {
-  return () => {
-    const right = prototype[name];
-    prototype[name] = method as unknown as T[K];
-    return () => {
-      prototype[name] = right;
-    };
   };
 }

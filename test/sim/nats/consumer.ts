@@ -131,6 +131,13 @@ export class SimConsumer {
     }
   }
 
+  #numbers(): ReadonlyMap<string, string> {
+    return new Map([
+      ["Nats-Last-Consumer", String(this.#delivered)],
+      ["Nats-Last-Stream", String(this.#at - 1)],
+    ]);
+  }
+
   #tick(): void {
     const pull = this.#current();
     if (this.#ticking || pull === undefined || !this.#beats) return;
@@ -144,7 +151,7 @@ export class SimConsumer {
         this.#pulls.shift();
         current.connection.deliver(status(current.inbox, 408));
       } else if (current !== undefined && now - this.#spokeMs >= pull.beatMs) {
-        current.connection.deliver(status(current.inbox, 100));
+        current.connection.deliver(status(current.inbox, 100, this.#numbers()));
       }
       this.#tick();
     });

@@ -46,6 +46,12 @@ export class SimHeaders {
     return this.#fields.get(name) ?? "";
   }
 
+  without(name: string): SimHeaders {
+    const fields = new Map(this.#fields);
+    fields.delete(name);
+    return new SimHeaders(fields, this.code);
+  }
+
   encode(): Uint8Array {
     return headerBlock(this.#fields, this.code);
   }

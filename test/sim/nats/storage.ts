@@ -32,6 +32,8 @@ export type NatsStorageOptions = {
   readonly meddling: NatsMeddling;
   /** Whoever published it knows that it is stored. */
   readonly isSettled: (key: string) => boolean;
+  /** False: servers that do not know atomic batches yet. */
+  readonly batches: boolean;
   /** Absent: as the adapter chooses it. */
   readonly ordering?: Ordering;
   readonly windowMs?: number;
@@ -65,6 +67,7 @@ export class NatsStorage {
   async open(process: SimProcess): Promise<JetStreamLog> {
     if (!this.nats.open) throw new Error("NATS is away");
     const { replicated } = this.nats;
+    const { batches } = this.#options;
     const clock = portsClock(this.#clock, process, this.#options.skewMs);
     const nc = this.nats.connect(process).client;
     const api = new Api(nc, clock);
@@ -77,13 +80,18 @@ export class NatsStorage {
       onLost: (why) => this.#options.logger(process).log("error", "lost", { why }),
       windowMs: this.#options.windowMs ?? windowMsDefault,
       tier: replicated ? "r3" : "r1",
-      atomic: true,
-      ordering: this.#options.ordering ?? (replicated ? "batch" : "pipeline"),
+      atomic: batches,
+      ordering: this.#options.ordering ?? (!replicated ? "pipeline" : batches ? "batch" : "single"),
       publisher: publisherDefaults,
     });
     await log.refresh();
     log.keepFresh();
     return log;
+  }
+
+  /** What the log can do. */
+  get transactions(): boolean {
+    return this.#options.batches;
   }
 
   get lastSeq(): number {
