@@ -88,11 +88,6 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     faults: often("natsLossy"),
     nats: { hears: renumbersDeliveries() },
   },
-  "heartbeats-not-compared": {
-    caughtBy: ["processed all", "converges"],
-    faults: often("natsLossy"),
-    nats: { hears: forgetsNumbers },
-  },
   "silent-consumer-kept": {
     caughtBy: ["processed all", "converges"],
     faults: often("natsConsumersLost"),
