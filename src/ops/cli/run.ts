@@ -4,85 +4,26 @@
  * @module
  */
 import { stripVTControlCharacters } from "node:util";
-import { type ArgsDef, type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { type ArgsDef, defineCommand, renderUsage, runCommand } from "citty";
 import packageJson from "../../../package.json" with { type: "json" };
 import { hostName } from "../../runtime/transport/host.ts";
-import { settings } from "../config/describe.ts";
-import { knownNames } from "../config/names.ts";
 import { strictArguments } from "./arguments.ts";
-import { actorsCommand } from "./commands/actors.ts";
-import { benchCommand } from "./commands/bench.ts";
-import { configCommand, configCommands } from "./commands/config.ts";
-import { demoCommand } from "./commands/demo.ts";
-import { historyCommand } from "./commands/history.ts";
-import { inspectCommand } from "./commands/inspect.ts";
-import { lagCommand } from "./commands/lag.ts";
-import { logCopyCommand } from "./commands/log-copy.ts";
-import { natsInitCommand } from "./commands/nats-init.ts";
-import { playCommand } from "./commands/play.ts";
-import { publishCommand } from "./commands/publish.ts";
-import { recordCommand } from "./commands/record.ts";
-import { replayCommand } from "./commands/replay.ts";
-import { serveCommand } from "./commands/serve.ts";
-import { shadowCommand } from "./commands/shadow.ts";
-import { tailCommand } from "./commands/tail.ts";
-import { whoCommand } from "./commands/who.ts";
-import { whyCommand } from "./commands/why.ts";
+import { type AnyCommand, type Command, type CommandGroup, type Commands, commands } from "./command-table.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "./exit-code.ts";
-import { natsSettings } from "./nats-store.ts";
-
-// citty types every command by its own arguments; in one table they are only "some command".
-// biome-ignore lint/suspicious/noExplicitAny: see above
-type AnyCommand = CommandDef<any>;
-
-type Commands = Readonly<Record<string, AnyCommand>>;
-const commands: Commands = {
-  serve: serveCommand,
-  publish: publishCommand,
-  tail: tailCommand,
-  history: historyCommand,
-  actors: actorsCommand,
-  inspect: inspectCommand,
-  why: whyCommand,
-  who: whoCommand,
-  lag: lagCommand,
-  replay: replayCommand,
-  record: recordCommand,
-  play: playCommand,
-  shadow: shadowCommand,
-  nats: defineCommand({
-    meta: { name: "nats", description: "What a log on NATS needs there" },
-    subCommands: { init: natsInitCommand },
-  }),
-  log: defineCommand({
-    meta: { name: "log", description: "Move a log" },
-    subCommands: { copy: logCopyCommand },
-  }),
-  config: configCommand,
-  bench: benchCommand,
-  demo: demoCommand,
-};
-
-/** They read the log itself. */
-const lookingBack: readonly AnyCommand[] = [
-  ...[actorsCommand, inspectCommand, whyCommand, whoCommand, lagCommand, replayCommand, recordCommand],
-];
-
-/** Settings that a command takes beside the options of its own. */
-const settingsOf: ReadonlyMap<AnyCommand, readonly string[]> = new Map<AnyCommand, readonly string[]>([
-  [serveCommand, knownNames],
-  ...configCommands.map((command) => [command, knownNames] as const),
-  [natsInitCommand, natsSettings],
-  [logCopyCommand, natsSettings],
-  ...lookingBack.map((command) => [command, natsSettings] as const),
-]);
 
 const ofClients: ReadonlySet<string> = new Set(["publish", "tail", "history", "bench", "demo"]);
 
-const root: AnyCommand = defineCommand({
-  meta: { name: "weir", version: packageJson.version, description: "Exactly-once sessions over WebSockets" },
-  subCommands: { ...commands },
-});
+const about = { name: "weir", version: packageJson.version, description: "Exactly-once sessions over WebSockets" };
+
+/** As citty shows it. */
+async function shown(name: string, entry: Command | CommandGroup): Promise<AnyCommand> {
+  if ("load" in entry) return await entry.load();
+  return defineCommand({ meta: { name, description: entry.about }, subCommands: loadable(entry.inside) });
+}
+
+function loadable(table: Commands): Record<string, () => Promise<AnyCommand>> {
+  return Object.fromEntries(Object.entries(table).map(([name, entry]) => [name, () => shown(name, entry)]));
+}
 
 const exitHelp =
   "EXIT CODES  0 done, 1 failed, 2 wrong command line or configuration, 3 a record was lost or seen twice, 4 a shadow run differs";
@@ -91,7 +32,11 @@ export async function runCli(words: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = words;
   try {
     if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-      console.log(forOutput(`${await renderUsage(root)}\n\n${exitHelp}`));
+      console.log(
+        forOutput(
+          `${await renderUsage(defineCommand({ meta: about, subCommands: loadable(commands) }))}\n\n${exitHelp}`,
+        ),
+      );
       return name === undefined ? exitCodes.usage : exitCodes.done;
     }
     if (name === "--version" || name === "-v") {
@@ -111,20 +56,20 @@ export async function runCli(words: readonly string[]): Promise<ExitCode> {
 type Where = { readonly table: Commands; readonly path: string };
 
 async function runNamed({ table, path }: Where, name: string, words: readonly string[]): Promise<ExitCode> {
-  const command = Object.hasOwn(table, name) ? table[name] : undefined;
-  if (command === undefined) {
+  const entry = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (entry === undefined) {
     throw usageError(`Unknown command "${name}", expected one of: ${Object.keys(table).join(", ")}`);
   }
-  const inside = command.subCommands as Commands | undefined;
   const [first, ...others] = words;
-  if (inside !== undefined && first !== undefined && !first.startsWith("-"))
-    return await runNamed({ table: inside, path: `${path} ${name}` }, first, others);
-  if (inside !== undefined || words.includes("--help") || words.includes("-h")) {
+  if ("inside" in entry && first !== undefined && !first.startsWith("-"))
+    return await runNamed({ table: entry.inside, path: `${path} ${name}` }, first, others);
+  const command = await shown(name, entry);
+  if ("inside" in entry || words.includes("--help") || words.includes("-h")) {
     console.log(forOutput(await renderUsage(command, defineCommand({ meta: { name: path } }))));
-    if (command === serveCommand) console.log(`\n${settingsHelp()}`);
+    if (path === "weir" && name === "serve") console.log(`\n${await settingsHelp()}`);
     return words.length === 0 ? exitCodes.usage : exitCodes.done;
   }
-  strictArguments(command.args as ArgsDef, words, settingsOf.get(command) ?? []);
+  strictArguments(command.args as ArgsDef, words, (await entry.settings?.()) ?? []);
   assertHost(name);
   const { result } = await runCommand(command, { rawArgs: [...words] });
   return result as ExitCode;
@@ -151,7 +96,8 @@ function isExpected(error: Error): boolean {
   return ["CliError", "CLIError", "WeirError", "LogOpenError", "LiveError"].includes(error.name);
 }
 
-function settingsHelp(): string {
+async function settingsHelp(): Promise<string> {
+  const { settings } = await import("../config/describe.ts");
   const rows = [...settings.values()].map(({ name, kind }) => `  --${name}=<${kind}>`);
   return [
     "SETTINGS (each also in the --config file, and in the environment: websocket.port is WEIR_WEBSOCKET__PORT)",

@@ -3,7 +3,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { type CommandDef, defineCommand } from "citty";
+import { defineCommand } from "citty";
 import { systemClock } from "../../../runtime/system.ts";
 import { authenticatorOf } from "../../authenticators.ts";
 import type { ShownSetting } from "../../config/live-config.ts";
@@ -77,14 +77,7 @@ const schema = defineCommand({
   },
 });
 
-export const configCommand = defineCommand({
-  meta: { name: "config", description: "Check and show the settings" },
-  subCommands: { check, show, env, schema },
-});
-
-/** They take what `weir serve` takes. */
-// biome-ignore lint/suspicious/noExplicitAny: citty types every command by its own arguments
-export const configCommands: readonly CommandDef<any>[] = [check, show, env];
+export const configCommands = { check, show, env, schema };
 
 async function shownAt(url: string, token: string | undefined): Promise<readonly ShownSetting[]> {
   const path = "/admin/config";
