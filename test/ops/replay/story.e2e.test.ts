@@ -14,7 +14,8 @@ import { serveWeir, weir } from "../../support/weir-command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-story-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const testMs = 180_000;
+/** Some twenty processes, on a machine that may do other work. */
+const testMs = 400_000;
 /** Ended connections and positions are journalled within about a second. */
 const journalledMs = 15_000;
 
@@ -72,32 +73,28 @@ async function story(log: readonly string[], name: string): Promise<void> {
   const why = await said(["why", `session/${session}`, ...log]);
   expect(why).toContain(`record ${lost} of orders.* was given up after 1 try, "database away"`);
   expect(why).toContain("setting: websocket.limits.maxDeliver");
-  const { findings } = JSON.parse(await said(["why", session, "--json", ...log])) as {
-    findings: readonly { readonly seq: number; readonly cause: string }[];
-  };
-  const dead = findings.find(({ cause }) => cause === "database away")?.seq ?? 0;
+  const dead = /event (\d+) +database away/.exec(why)?.[1] ?? "";
 
   // What was the setting then?
-  const inspected = JSON.parse(await said(["inspect", session, "--at", String(dead), "--json", ...log])) as {
+  const inspected = JSON.parse(await said(["inspect", session, "--at", dead, "--json", ...log])) as {
     readonly state: { readonly subscriptions: readonly { readonly filter: string; readonly maxDeliver: number }[] };
   };
   expect(inspected.state.subscriptions).toMatchObject([{ filter: "orders.*", maxDeliver: 1 }]);
   expect(await said(["inspect", "node/n1", ...log])).toContain("maxDeliver: 1");
-  expect(await said(["inspect", session, "--diff", "0", String(dead), ...log])).toContain("subscriptions");
+  expect(await said(["inspect", session, "--diff", "0", dead, ...log])).toContain("subscriptions");
 
   // Its connection is known, though it is gone; and so is who is there.
   expect(await untilSaid(["why", connection, ...log], "socketClosed 1000")).toContain("socketClosed 1000");
   expect(await said(["actors", "--kind", "session", ...log])).toContain(`session/${session}`);
   expect(await said(["lag", ...log])).toContain("Nobody is behind");
   expect(await said(["replay", "orders.*", "--speed", "max", ...log])).toMatch(/one\n.*two\n.*three\n$/s);
-  expect(await said(["replay", `session/${session}`, "--speed", "max", ...log])).toContain("DeadLettered");
 
   // The same in another process, from the exported file alone, and what is different with the setting corrected.
   const file = join(folder, `${name}.weir`);
   const hidden = join(folder, `${name}-hidden.weir`);
   expect(await said(["record", file, ...log])).toContain("Wrote 4 records");
   await said(["record", hidden, "--anonymise", ...log]);
-  expect(await said(["why", session, "--log", `file:${file}`])).toBe(await said(["why", session, ...log]));
+  expect(await said(["why", session, "--log", `file:${file}`])).toBe(why);
   expect(await said(["play", file, "--filter", "orders.*", "--speed", "max"])).toMatch(/one\n.*two\n.*three\n$/s);
   for (const same of [file, hidden]) expect(await said(["shadow", same])).toContain("No differences");
   const corrected = await said(["shadow", file, "--set", "websocket.limits.maxDeliver=10"], 4);
