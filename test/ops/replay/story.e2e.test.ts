@@ -14,6 +14,7 @@ import { serveWeir, weir } from "../../support/weir-command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-story-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const golden = join(import.meta.dir, "../../golden/segments/0.1.0/story.weir");
 /** Some twenty processes, on a machine that may do other work. */
 const testMs = 400_000;
 /** Ended connections and positions are journalled within about a second. */
@@ -147,12 +148,12 @@ describe("the story of a wrong setting", () => {
     "a log in memory, an unknown actor and a wrong setting are told with what to do",
     async () => {
       expect((await weir(["actors", "--log", "memory:"])).err).toContain("name another one with --log");
-      const log = ["--log", `embedded:${join(folder, "log")}`];
+      const log = ["--log", `file:${golden}`];
       expect(await weir(["why", "session/nobody", ...log])).toMatchObject({
         exitCode: 1,
         err: "weir: The log holds nothing of session/nobody\n",
       });
-      const shadow = await weir(["shadow", join(folder, "embedded.weir"), "--set", "websocket.port=1"]);
+      const shadow = await weir(["shadow", golden, "--set", "websocket.port=1"]);
       expect(shadow).toMatchObject({ exitCode: 2 });
       expect(shadow.err).toContain("websocket.port is neither");
     },
