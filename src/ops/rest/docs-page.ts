@@ -31,8 +31,8 @@ type Row = { readonly method: string; readonly path: string; readonly operation:
 const css = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --link: light-dark(#05c, #8bf); }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 1rem; }
-a { color: var(--link); } nav a { margin-right: .8rem; }
-code, pre { font: 14px/1.45 ui-monospace, monospace; } pre { overflow: auto; background: var(--soft); padding: .6rem; border-radius: .3rem; }
+a { color: var(--link); } nav { display: flex; flex-wrap: wrap; gap: .2rem .9rem; }
+code, pre { font: 14px/1.45 ui-monospace, monospace; overflow-wrap: anywhere; } pre { overflow: auto; background: var(--soft); padding: .6rem; border-radius: .3rem; }
 section { border-top: 1px solid var(--line); } details { margin: .4rem 0; } summary { cursor: pointer; overflow-wrap: anywhere; }
 summary b { display: inline-block; min-width: 4.2rem; } table { border-collapse: collapse; } td { padding: .1rem .8rem .1rem 0; vertical-align: top; }
 `;
@@ -63,7 +63,7 @@ async function render({ info, paths = {}, components }: Document): Promise<strin
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${info.title} API</title><style>${raw(css)}</style></head>
 <body>
 <h1>${info.title} API <small>${info.version}</small></h1>
-<p>${info.description ?? ""}</p>
+<p>${prose(info.description ?? "")}</p>
 <p>For programs: <a href="/openapi.json">/openapi.json</a> (OpenAPI 3.1).</p>
 <nav aria-label="Groups">${tags.map((tag) => html`<a href="#${tag}">${tag}</a>`)}<a href="#schemas">schemas</a></nav>
 <main>
@@ -79,7 +79,7 @@ ${tags.map((tag) => html`<section id="${tag}"><h2>${tag}</h2>${rows.filter(({ op
 function operationHtml({ method, path, operation }: Row): Fragment {
   const { summary = "", description, parameters = [], requestBody, responses = {} } = operation;
   return html`<details><summary><b>${method.toUpperCase()}</b> <code>${path}</code> ${summary}</summary>
-${description === undefined ? "" : html`<p>${description}</p>`}
+${description === undefined ? "" : html`<p>${prose(description)}</p>`}
 ${parameters.length === 0 ? "" : html`<table>${parameters.map((one) => html`<tr><td><code>${one.name}</code></td><td>${one.in}${one.required === true ? ", required" : ""}</td><td>${one.description ?? ""} <code>${JSON.stringify(one.schema ?? {})}</code></td></tr>`)}</table>`}
 ${requestBody?.content === undefined ? "" : html`<h3>Body</h3>${mediaHtml(requestBody.content)}`}
 <h3>Answers</h3>
@@ -96,4 +96,9 @@ function schemaHtml(schema: unknown): Fragment {
   const name = /^#\/components\/schemas\/(.+)$/.exec((schema as { $ref?: string } | undefined)?.$ref ?? "")?.[1];
   if (name !== undefined) return html`<p><a href="#schema-${name}">${name}</a></p>`;
   return html`<pre>${JSON.stringify(schema, null, 2)}</pre>`;
+}
+
+/** Text with `code` in it. */
+function prose(text: string): (Fragment | string)[] {
+  return text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }

@@ -3,10 +3,13 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { settings as known } from "../../../src/ops/config/describe.ts";
 import { loadConfig } from "../../../src/ops/config/load.ts";
 import { RunningConfig } from "../../../src/ops/config/running-config.ts";
 import { apiKeyProblem, keyDigest } from "../../../src/ops/rest/access.ts";
 import { adminKey } from "../../../src/ops/rest/admin-key.ts";
+import { alertRules } from "../../../src/ops/rest/alerts.ts";
+import { features } from "../../../src/ops/rest/optimization.ts";
 import { systemClock, systemRandom } from "../../../src/runtime/system.ts";
 import { SteeredClock, until } from "../../gateway/stage.ts";
 import { RestStage, type RestStageOptions } from "./rest-stage.ts";
@@ -80,6 +83,15 @@ test("apiKeyProblem() takes name, role and digest, and shows nothing of what is 
     expect(apiKeyProblem(text)).toStartWith("must be <name>:");
     expect(apiKeyProblem(text)).not.toContain("plain-key");
   }
+});
+
+test("alertRules and features name settings that exist", () => {
+  const named = [
+    ...alertRules.flatMap(({ setting }) => setting ?? []),
+    ...features.flatMap((feature) => feature.settings),
+  ];
+  expect(named.filter((name) => !known.has(name))).toEqual([]);
+  expect(named.length).toBeGreaterThan(5);
 });
 
 describe("settings", () => {
