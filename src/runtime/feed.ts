@@ -47,8 +47,8 @@ export class Feed {
   readonly #output: FeedOutput;
   readonly #bounds: FrameBounds;
   readonly #live = new Set<LiveReceiver>();
-  /** Who only wants to hear that there is something. */
-  readonly watchers = new Set<() => void>();
+  /** Who only wants to hear that there is something; undefined: nobody ever did. */
+  watchers: Set<() => void> | undefined;
   readonly #byCodec: Record<CodecName, number> = { msgpack: 0, protobuf: 0, json: 0 };
   readonly #meters = lanes.map(() => new ChainMeter(meterCapacityMax));
   readonly #waiting: LogRecord[][] = lanes.map(() => []);

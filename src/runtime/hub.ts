@@ -29,7 +29,8 @@ export class Hub {
   readonly #trie = new TopicTrie<Feed>();
   readonly #routes = new Map<string, readonly Feed[]>();
   readonly #touched = new Set<Feed>();
-  readonly #woken = new Set<() => void>();
+  /** Feeds with news for who only watches. */
+  readonly #watched = new Set<Feed>();
   readonly recent: RecentRecords;
   /** For readers that are behind what is recent. */
   readonly scan: SharedScan;
@@ -95,7 +96,7 @@ export class Hub {
     for (const record of records) {
       this.recent.push(record);
       for (const feed of this.#route(record.topic)) {
-        for (const wake of feed.watchers) this.#woken.add(wake);
+        if (feed.watchers !== undefined) this.#watched.add(feed);
         if (feed.liveCount === 0) continue;
         feed.push(record);
         this.#touched.add(feed);
@@ -114,16 +115,17 @@ export class Hub {
       this.#waiting.delete(waiting);
       waiting.wake();
     }
-    for (const wake of this.#woken) wake();
-    this.#woken.clear();
+    for (const { watchers = [] } of this.#watched) for (const wake of watchers) wake();
+    this.#watched.clear();
   }
 
   /** Calls back whenever records that match have been fanned out, once for all of a turn; answers how to stop. */
   watch(filter: string, wake: () => void): () => void {
     const feed = this.use(filter);
+    feed.watchers ??= new Set();
     feed.watchers.add(wake);
     return () => {
-      feed.watchers.delete(wake);
+      feed.watchers?.delete(wake);
       this.release(feed);
     };
   }

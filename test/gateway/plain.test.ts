@@ -226,9 +226,9 @@ describe("who may read a plain JSON socket", () => {
     await plain.until((one) => one.of("subscribed").length === 1, "begin");
     plain.socket.send('{"type":"ping"}');
     await plain.until((one) => one.of("pong").length === 1, "pong");
-    for (const text of ["no json", '{"type":"subscribe"}', "3"]) plain.socket.send(text);
+    for (const text of ["no json", '{"type":"subscribe"}', "3", ""]) plain.socket.send(text);
     await plain.until(({ closed }) => closed?.code === closeCodes.tooManyErrors.code, "the end");
-    expect(plain.of("error")).toHaveLength(3);
+    expect(plain.of("error")).toHaveLength(4);
   });
 });
 
