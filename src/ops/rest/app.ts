@@ -100,9 +100,14 @@ function newApp(logger: Logger): RestApp {
       throw new ProblemError(400, "badRequest", detail, errors);
     },
   });
-  app.notFound((context) =>
-    problemResponse(notFound(`Nothing answers ${context.req.method} at ${context.req.path}; /docs lists what does`)),
-  );
+  app.notFound(({ req: { method, path } }) => {
+    const allowed = ["GET", "POST", "PATCH", "DELETE"].filter((name) => app.router.match(name, path)[0].length > 0);
+    if (allowed.length === 0) return problemResponse(notFound(`Nothing answers at ${path}; /docs lists what does`));
+    const said = `${path} answers ${allowed.join(", ")}, not ${method}`;
+    const response = problemResponse(new ProblemError(405, "methodNotAllowed", said));
+    response.headers.set("Allow", allowed.join(", "));
+    return response;
+  });
   app.onError((error) => {
     if (error instanceof ProblemError) return problemResponse(error);
     if (error instanceof HTTPException)

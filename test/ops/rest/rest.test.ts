@@ -73,9 +73,12 @@ describe("answers", () => {
     expect([broken.status, broken.headers.get("content-type")]).toEqual([400, "application/problem+json"]);
   });
 
-  test("what is not there is a 404 problem", async () => {
+  test("what is not there is a 404 problem, another method a 405 with those that are", async () => {
     await using stage = await RestStage.open();
     expect((await stage.call("GET", "/api/v2/nothing")).body).toMatchObject({ status: 404, cause: "notFound" });
+    expect((await stage.call("DELETE", "/api/v1/nodes/x/drain/")).status).toBe(404);
+    const wrong = await stage.call("PUT", "/api/v1/nodes/x/drain");
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "POST, DELETE"]);
     expect((await stage.call("GET", "/api/v1/sessions/none")).body).toMatchObject({
       detail: "No session none is on this node",
     });
