@@ -19,8 +19,8 @@ async function scan(patterns: readonly string[]): Promise<Sources> {
   return sources;
 }
 
-const sources = await scan(["src/**/*.ts"]);
-const everything = await scan(["{src,test,tools,examples,bench}/**/*.{ts,mjs}"]);
+const sources = await scan(["src/**/*.{ts,tsx}"]);
+const everything = await scan(["{src,test,tools,examples,bench}/**/*.{ts,tsx,mjs}"]);
 const planted = (path: string, text: string): Sources => new Map([[path, text]]);
 
 test("scan() finds sources in every room, an empty scan is a broken check", () => {

@@ -7,6 +7,7 @@
  * @module
  */
 import { join } from "node:path";
+import { buildDashboard } from "../src/ops/dashboard/build.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -33,3 +34,5 @@ for (const { source, name, ...options } of entries) {
     ...options,
   });
 }
+
+for (const [name, bytes] of await buildDashboard()) await Bun.write(join(root, "dist/dashboard", name), bytes);

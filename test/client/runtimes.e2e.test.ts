@@ -4,7 +4,8 @@
  */
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { join } from "node:path";
-import { noChromium, Stage } from "../examples/stage.ts";
+import { Stage } from "../examples/stage.ts";
+import { noChromium } from "../support/chromium.ts";
 import { denoRuntime, nodeRuntime } from "../support/other-runtimes.ts";
 import { type Outcome, publishes } from "./runtimes-scenario.ts";
 

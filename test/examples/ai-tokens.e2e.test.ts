@@ -4,7 +4,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import { markovTokens } from "../../examples/ai-tokens/markov.ts";
-import { noChromium, Stage, until } from "./stage.ts";
+import { noChromium } from "../support/chromium.ts";
+import { Stage, until } from "./stage.ts";
 
 const tokens = 400;
 const prompt = "What does the weir remember?";

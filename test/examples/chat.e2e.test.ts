@@ -3,7 +3,8 @@
  */
 import { afterEach, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
-import { noChromium, Stage, until } from "./stage.ts";
+import { noChromium } from "../support/chromium.ts";
+import { Stage, until } from "./stage.ts";
 
 let stage: Stage | undefined;
 afterEach(async () => {

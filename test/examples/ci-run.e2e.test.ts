@@ -5,7 +5,8 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
-import { noChromium, Stage, until } from "./stage.ts";
+import { noChromium } from "../support/chromium.ts";
+import { Stage, until } from "./stage.ts";
 
 const lines = 400;
 const printer = `

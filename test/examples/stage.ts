@@ -3,30 +3,16 @@
  * folder, and Chromium where there is one. Everything ends with `end()`.
  * @module
  */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { type Client, connect } from "../../src/client/mod.ts";
 import { GatewayProcess } from "../kill/gateway-process.ts";
+import { launchChromium } from "../support/chromium.ts";
 
 const root = join(import.meta.dir, "../..");
-const chromiumPath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-const chromiumArgs = [
-  "--no-sandbox",
-  "--headless",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const pollMs = 20;
-
-/** Why browser tests are skipped here; undefined when they run. */
-export const noChromium = existsSync(chromiumPath)
-  ? undefined
-  : `no Chromium at ${chromiumPath} (CHROMIUM names another place)`;
 
 /** Comes back when the fact holds; fails with what was seen instead. */
 export async function until<T>(what: string, look: () => T | Promise<T>, holds: (seen: T) => boolean): Promise<T> {
@@ -112,7 +98,7 @@ export class Stage {
   }
 
   async browser(): Promise<Browser> {
-    const browser = await chromium.launch({ executablePath: chromiumPath, args: chromiumArgs });
+    const browser = await launchChromium();
     this.#browsers.push(browser);
     return browser;
   }

@@ -34,6 +34,7 @@ export function welcomeText(listening: Listening, config: Config): string {
     ...(config.log.store.kind === "memory"
       ? []
       : [`  kill it    kill -9 ${pid}    then npm start again: nothing is lost`]),
+    `  dashboard  ${secure ? "https" : "http"}://${host}/dashboard`,
     `  manage     ${secure ? "https" : "http"}://${host}/docs`,
     ...(adminKey === undefined ? [] : [adminKeyText(adminKey)]),
     "",

@@ -23,6 +23,7 @@ import { LiveAnswers } from "./live.ts";
 import { describeOpenEndpoints } from "./open-endpoints.ts";
 import { notFound, ProblemError, type ProblemStatus, problemResponse } from "./problem.ts";
 import { changeRoutes } from "./routes/changes.ts";
+import { meRoutes } from "./routes/me.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
 import { publishRoutes } from "./routes/publish.ts";
@@ -78,6 +79,7 @@ export function createRest(options: RestOptions): Rest {
     samples,
     diagnostics: options,
   };
+  meRoutes(parts);
   sessionRoutes(parts);
   topicRoutes(parts);
   publishRoutes(parts);

@@ -9,6 +9,7 @@ import type { EventLog } from "../../runtime/log/event-log.ts";
 import type { Authenticator, Clock, Logger, Random } from "../../runtime/ports.ts";
 import type { Config } from "../config/profile.ts";
 import type { RunningConfig } from "../config/running-config.ts";
+import { dashboardHandler } from "../dashboard/page.ts";
 import type { MetricsHistory } from "../telemetry/metrics-history.ts";
 import { type ApiKey, apiKeys } from "./access.ts";
 import { type AdminKey, adminKey } from "./admin-key.ts";
@@ -55,7 +56,9 @@ export class ServedRest {
       address: () => this.#address,
       directory: directoryOf(settings.current()),
     });
-    return this.#rest.handle;
+    const { handle } = this.#rest;
+    const dashboard = dashboardHandler();
+    return async (request) => (await dashboard(request)) ?? handle(request);
   };
 
   listensAt(address: Address): void {

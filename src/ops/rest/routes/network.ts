@@ -110,6 +110,9 @@ export function networkRoutes(parts: NetworkParts): void {
           totals: totalsSchema,
           savings: savingsSchema,
           alerts: z.array(alertSchema),
+          metrics: z
+            .record(z.string(), number)
+            .openapi({ description: "The newest second of each metric that /api/v1/metrics names, where measured" }),
         })
         .openapi("DashboardSummary"),
     },
@@ -122,8 +125,20 @@ export function networkRoutes(parts: NetworkParts): void {
       totals: inspector.totals(),
       savings: savings(inspector),
       alerts: alerts.active(),
+      metrics: newestOf(parts),
     }),
   );
+}
+
+const newestMs = 3_000;
+
+function newestOf({ history, clock }: RestParts): Readonly<Record<string, number>> {
+  const from = clock.now() - newestMs;
+  const newest = (history?.metrics() ?? []).flatMap(({ name: metric }) => {
+    const point = history?.query({ metric, from, stepMs: 1_000 })?.points.at(-1);
+    return point === undefined ? [] : [[metric, point.mean] as const];
+  });
+  return Object.fromEntries(newest);
 }
 
 function diagnosticRoutes(parts: NetworkParts): void {

@@ -1,0 +1,169 @@
+/**
+ * Nodes and pools: what there is. A node is a gateway process; of the others on the same log only what their leases
+ * and journals tell.
+ * @module
+ */
+import { useState } from "preact/hooks";
+import type { ConnectionView, NodeView } from "../../../../runtime/inspection.ts";
+import { send } from "../api.ts";
+import { ago, bytes, count, span } from "../format.ts";
+import { useGet, useMay, useStream } from "../hooks.ts";
+import { Action, type Column, Facts, Pager, Panel, Shown, Table, useCursors } from "../parts.tsx";
+
+type Page<T> = { readonly items: readonly T[]; readonly next?: string };
+type NodeRow = { readonly id: string; readonly self: boolean; readonly state: string; readonly node?: NodeView };
+
+export function Nodes() {
+  const nodes = useStream<Page<NodeRow>>("/api/v1/nodes");
+  const pools = useGet<Page<{ readonly id: string }>>("/api/v1/pools");
+  return (
+    <>
+      <h1>Nodes and pools</h1>
+      <Shown of={nodes}>
+        {({ items }) => (
+          <div class="grid">
+            {items.map((row) => (
+              <Node key={row.id} row={row} />
+            ))}
+          </div>
+        )}
+      </Shown>
+      <Connections />
+      <Panel title="Pools">
+        <Shown of={pools}>
+          {({ items }) =>
+            items.length === 0 ? <p class="dim">There are no pools</p> : <p>{items.map(({ id }) => id).join(", ")}</p>
+          }
+        </Shown>
+      </Panel>
+    </>
+  );
+}
+
+function Node({ row }: { readonly row: NodeRow }) {
+  if (row.node === undefined)
+    return (
+      <Panel title={row.id}>
+        <p class="dim">Another gateway on this log, {row.state}; its own dashboard tells more</p>
+      </Panel>
+    );
+  const { node } = row;
+  const { id, version, state, startedAt, log, inflow, ring } = node;
+  return (
+    <Panel title={id}>
+      <Facts
+        facts={[
+          [
+            "State",
+            <span key="state" class={state === "running" ? "good" : "warn"}>
+              {state}
+            </span>,
+          ],
+          ["Version", version],
+          ["Started", ago(startedAt)],
+          ["Connections", count(node.connections)],
+          [
+            "Sessions",
+            `${count(node.sessionsAttached)} attached, ${count(node.sessions)} in memory, at most ${count(node.sessionsMax)}`,
+          ],
+          ["Subscriptions behind", count(node.subscriptionsBehind)],
+          ["Filters", count(node.filters)],
+          ["Fanned out up to", `${count(node.position)} of ${count(log.lastSeq)}`],
+          ["Recent records kept", `${count(ring.records)}, ${bytes(ring.bytes)}`],
+          ["Publishes that wait for the log", `${bytes(inflow.bytes)} of ${bytes(inflow.bytesMax)}`],
+          ["Log", `${count(log.records)} records, ${bytes(log.bytes)}, tier ${log.tier}, from ${count(log.firstSeq)}`],
+          ["Memory", bytes(node.residentBytes)],
+          ["CPU", span(node.cpuSeconds * 1_000)],
+          ["Actors that crashed", count(node.actorCrashes)],
+        ]}
+      />
+      <Drain node={node} />
+    </Panel>
+  );
+}
+
+function Drain({ node }: { readonly node: NodeView }) {
+  if (!useMay("operator")) return null;
+  const path = `/api/v1/nodes/${encodeURIComponent(node.id)}/drain`;
+  return (
+    <div class="row">
+      {node.state === "running" ? (
+        <Action
+          label="Drain"
+          ask={`Ask all clients of ${node.id} to go elsewhere and refuse new ones?`}
+          run={() => send("POST", path)}
+        />
+      ) : (
+        <Action
+          label="Take clients again"
+          ask={`Let ${node.id} take clients again?`}
+          run={() => send("DELETE", path)}
+        />
+      )}
+    </div>
+  );
+}
+
+const pageMax = 25;
+
+function Connections() {
+  const cursors = useCursors();
+  const [open, setOpen] = useState(false);
+  return (
+    <Panel title="Connections of this node">
+      {open ? (
+        <ConnectionTable cursors={cursors} />
+      ) : (
+        <button type="button" onClick={() => setOpen(true)}>
+          Show
+        </button>
+      )}
+    </Panel>
+  );
+}
+
+function ConnectionTable({ cursors }: { readonly cursors: ReturnType<typeof useCursors> }) {
+  const may = useMay("operator");
+  const page = useStream<Page<ConnectionView>>(
+    `/api/v1/connections?max=${pageMax}&cursor=${encodeURIComponent(cursors.cursor)}`,
+  );
+  const columns: readonly Column<ConnectionView>[] = [
+    { name: "Connection", show: ({ id }) => <code>{id}</code> },
+    { name: "Session", show: ({ session }) => session ?? "–", cut: true },
+    { name: "Subject", show: ({ subject }) => subject || "anonymous", cut: true },
+    { name: "From", show: ({ remoteAddress }) => remoteAddress },
+    { name: "State", show: ({ state }) => state },
+    { name: "Codec", show: ({ codec }) => codec },
+    { name: "Open", show: ({ openedAt }) => ago(openedAt) },
+    { name: "Buffered", show: ({ bufferedBytes }) => bytes(bufferedBytes), number: true },
+    {
+      name: "Round trip",
+      show: ({ roundTripMs }) => (roundTripMs === undefined ? "–" : span(roundTripMs)),
+      number: true,
+    },
+    ...(may
+      ? [
+          {
+            name: "",
+            show: ({ id }: ConnectionView) => (
+              <Action
+                label="Disconnect"
+                ask={`Disconnect ${id}? Its session stays.`}
+                run={() => send("POST", `/api/v1/connections/${encodeURIComponent(id)}/disconnect`)}
+              />
+            ),
+          },
+        ]
+      : []),
+  ];
+  return (
+    <Shown of={page}>
+      {({ items, next }) => (
+        <>
+          <Table caption="Oldest first" columns={columns} rows={items} keyOf={({ id }) => id} />
+          <Pager cursors={cursors} next={next} />
+        </>
+      )}
+    </Shown>
+  );
+}
