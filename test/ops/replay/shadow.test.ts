@@ -6,10 +6,12 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { timeline } from "../../../src/ops/replay/inspect.ts";
 import { recordSegment } from "../../../src/ops/replay/record.ts";
 import type { Segment } from "../../../src/ops/replay/segment.ts";
 import { readSegment } from "../../../src/ops/replay/segment-file.ts";
 import { shadowRun } from "../../../src/ops/replay/shadow-run.ts";
+import { whyOf } from "../../../src/ops/replay/why.ts";
 import { ReplayStage } from "./stage.ts";
 import { tell } from "./story.ts";
 
@@ -50,6 +52,24 @@ describe("shadowRun()", () => {
     expect(differences).toHaveLength(1);
     expect(differences[0]).toMatchObject({ session: stage.sessionOf("worker"), seq: 4 });
     expect(differences[0]?.sentence).toMatch(/recorded DeadLettered ".*after 1 try: database away"; now Nacked/);
+  });
+
+  test("does again that a client fell silent: the gateway itself gives it up, for the same cause", async () => {
+    const stage = new ReplayStage({ limits: { heartbeatMs: 1_000, pongMs: 500 } });
+    const silent = stage.client("silent");
+    silent.client.subscribe("news.*", { qos: 1 }, () => undefined);
+    stage.pass(700);
+    const key = { kind: "session", id: stage.sessionOf("silent") };
+    silent.mute();
+    stage.pass(20_000);
+    const detached = (await timeline(stage.log, key, { max: 99 })).find(({ type }) => type === "Detached");
+    expect(detached?.event).toMatchObject({ cause: "heartbeatTimeout", details: { closeCode: 4001 } });
+    const [finding] = await whyOf(stage.log, key);
+    expect(finding).toMatchObject({ cause: "heartbeatTimeout", setting: "websocket.limits.pongMs" });
+    const segment = await segmentOf(stage, "silent");
+    expect((await shadowRun(segment)).differences).toEqual([]);
+    const patient = await shadowRun(segment, { limits: { heartbeatMs: 10_000, pongMs: 5_000 } });
+    expect(patient.differences[0]?.sentence).toContain('recorded Detached "Detached: heartbeatTimeout');
   });
 
   test("with a longer resume window says which session goes on now", async () => {

@@ -21,6 +21,8 @@ export type StagedClient = {
   readonly client: Client;
   /** Both ends learn at once that the connection is lost. */
   cut(): void;
+  /** From now on nothing passes, and nobody is told. */
+  mute(): void;
   /** Connections of it fail until `mend`. */
   sever(): void;
   mend(): void;
@@ -103,6 +105,7 @@ export class ReplayStage {
     return {
       client,
       cut: () => link?.reset(),
+      mute: () => link?.halfOpen(),
       sever: () => {
         severed = true;
         link?.reset();

@@ -167,6 +167,22 @@ await describeOnNats("newest", "the story of a wrong setting", () => {
     async () => {
       await using server = await startNatsServer();
       await story(["--log", server.url], "nats");
+      // And a segment goes into the log there.
+      const played = await said([
+        "play",
+        golden,
+        "--filter",
+        "jobs.b",
+        "--speed",
+        "max",
+        "--to",
+        server.url,
+        "--prefix",
+        "again",
+      ]);
+      expect(played).toContain("Played 2 records");
+      const there = await said(["replay", "again.>", "--speed", "max", "--log", server.url]);
+      expect(there).toMatch(/again\.jobs\.b {2}poison\n.*again\.jobs\.b {2}"?in a transaction/);
     },
     testMs,
   );
