@@ -1,7 +1,7 @@
 /**
  * Positions, and the receiver's rule: all of exactly-once on the way out.
  *
- * A DELIVER frame says: "these are all the records of this chain in (prev, upTo]". A receiver that holds
+ * A DELIVER frame says: "these are all the records of this chain in (max(prev, last), upTo]". A receiver that holds
  * everything up to `last` therefore knows, from the frame alone, whether it may accept it. Why an interval
  * and not only a predecessor: docs/adr/0003.
  *

@@ -235,20 +235,6 @@ export const deliveryCases: readonly ConformanceCase[] = [
   },
   {
     section,
-    name: "half of a window that is ACKed is delivered anew, although one frame filled it",
-    async run(world) {
-      const topic = world.topic("t");
-      const client = await world.open();
-      await client.publish(numbered(topic, 20));
-      const window = { records: 10, bytes: 100_000 };
-      const received = await client.subscribe(topic, { start: { kind: "all" }, window });
-      const records = await received.take(10);
-      client.peer.send({ type: "ack", upTo: [{ chain: received.chain(normal), seq: records[4]?.seq ?? 0 }] });
-      equal(texts(await received.take(5)), ["11", "12", "13", "14", "15"], "records after five of ten were ACKed");
-    },
-  },
-  {
-    section,
     name: "an ACK for a chain that was never told is refused with unknownChain",
     async run(world) {
       const { peer } = await world.open();

@@ -3,7 +3,7 @@
  * @module
  */
 import { check, equal } from "../peer.ts";
-import { type ConformanceCase, numbered } from "../world.ts";
+import { type ConformanceCase, numbered, texts } from "../world.ts";
 
 const section = "Subscribing";
 
@@ -54,6 +54,20 @@ export const orderCases: readonly ConformanceCase[] = [
       await again.peer.expect("subscribed");
       const frame = await again.peer.expect("deliver");
       check(frame.records.length === 1, `${frame.records.length} records after the resume, expected the newest alone`);
+    },
+  },
+  {
+    section: "Delivery",
+    name: "half of a window that is ACKed is delivered anew, although one frame filled it",
+    async run(world) {
+      const topic = world.topic("t");
+      const client = await world.open();
+      await client.publish(numbered(topic, 20));
+      const window = { records: 10, bytes: 100_000 };
+      const received = await client.subscribe(topic, { start: { kind: "all" }, window });
+      const records = await received.take(10);
+      client.peer.send({ type: "ack", upTo: [{ chain: received.chain(2), seq: records[4]?.seq ?? 0 }] });
+      equal(texts(await received.take(5)), ["11", "12", "13", "14", "15"], "records after five of ten were ACKed");
     },
   },
 ];
