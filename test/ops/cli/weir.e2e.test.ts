@@ -206,7 +206,10 @@ describe("weir demo", () => {
     async () => {
       const { exitCode, out, err } = await weir(["demo", "--seconds", "5", "--kill-every", "1", "--no-tty"]);
       expect(err).toBe("");
-      const [, published, kills] = /^(\d+) published, .*, 0 lost, 0 duplicated, (\d+) gateway kills\n$/.exec(out) ?? [];
+      const lines = out.trimEnd().split("\n");
+      expect(lines.filter((line) => line.includes(" on their way, ")).length).toBeGreaterThan(2);
+      const last = /^(\d+) published, .*, 0 lost, 0 duplicated, (\d+) gateway kills$/.exec(lines.at(-1) ?? "");
+      const [, published, kills] = last ?? [];
       expect(Number(published)).toBeGreaterThan(1_000);
       expect(Number(kills)).toBeGreaterThanOrEqual(2);
       expect(exitCode).toBe(0);

@@ -8,6 +8,7 @@ import { wholeNumber } from "../arguments.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
 
 const redrawMs = 200;
+const lineEveryMs = 1_000;
 const text = { type: "string", valueHint: "number" } as const;
 
 export const demoCommand = defineCommand({
@@ -22,7 +23,7 @@ export const demoCommand = defineCommand({
       type: "boolean",
       description: "Redraw a screen and read keys",
       default: true,
-      negativeDescription: "One line at the end",
+      negativeDescription: "One line a second",
     },
   },
   run: async ({ args }) => {
@@ -36,7 +37,10 @@ export const demoCommand = defineCommand({
     const screen = args.tty && process.stdout.isTTY && process.stdin.isTTY;
     const demo = await Demo.start(options);
     const end = watchForEnd(seconds * 1_000, () => void demo.kill(), screen);
-    const redraw = screen ? setInterval(() => draw(demo.state()), redrawMs) : undefined;
+    if (!screen) console.log(seconds > 0 ? `Runs for ${seconds} s` : "Runs until Ctrl-C (SIGINT or SIGTERM)");
+    const redraw = screen
+      ? setInterval(() => draw(demo.state()), redrawMs)
+      : setInterval(() => console.log(lineOf(demo.state())), lineEveryMs);
     await end;
     const last = await demo.finish();
     clearInterval(redraw);
@@ -44,6 +48,11 @@ export const demoCommand = defineCommand({
     return verdict(last);
   },
 });
+
+function lineOf({ published, acked, delivered, missing, duplicated, kills, gateway }: DemoState): string {
+  const counts = `${published} published, ${acked} acknowledged, ${delivered} delivered, ${missing} on their way`;
+  return `${counts}, ${duplicated} duplicated, ${kills} gateway kills, gateway ${gateway}`;
+}
 
 function verdict(last: DemoState): ExitCode {
   const { published, acked, delivered, missing, duplicated, kills } = last;
