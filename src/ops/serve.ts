@@ -68,6 +68,8 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
     rest.listensAt(listening);
     console.log(welcomeText({ ...listening, pid: process.pid, adminKey: rest.adminKey }, config));
   } catch (error) {
+    rest.stop();
+    probe.stop();
     await log.close();
     throw listenError(error, config);
   }

@@ -46,6 +46,7 @@ export class NodeJournal {
   #omitted = 0;
   #hour = "";
   #toldInHour = 0;
+  #isStarted = false;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
 
@@ -55,11 +56,13 @@ export class NodeJournal {
 
   started({ limits, retention }: InForce): void {
     const at = this.#parts.clock.now();
+    this.#isStarted = true;
     this.#tell({ type: "Started", at, version, limits: unusual(limits), retention });
   }
 
-  /** What holds for whatever begins from now on. */
+  /** What holds for whatever begins from now on. Before the start there is nothing to tell: the start tells it all. */
   configured({ limits, retention }: InForce): void {
+    if (!this.#isStarted) return;
     this.#tell({ type: "Configured", at: this.#parts.clock.now(), limits: unusual(limits), retention });
   }
 
