@@ -110,11 +110,11 @@ export class Intake {
     this.#window = frame.window;
     const { resume } = frame;
     // A log that lost its end gives seqs that we have seen to other records; up to that end it is the same log.
-    const end = resume.kind === "epochChanged" ? -1 : resume.kind === "ahead" ? resume.last : Number.POSITIVE_INFINITY;
+    const isAnew = (last: Seq) => resume.kind === "epochChanged" || (resume.kind === "ahead" && last > resume.last);
     for (const info of frame.chains) {
       const chain = this.chains[info.lane] as Chain;
       const generation = chain.generation;
-      chain.bind(info, epoch, chain.last > end ? "anew" : "keep");
+      chain.bind(info, epoch, isAnew(chain.last) ? "anew" : "keep");
       // The gateway says so at each resume, until it knows that we know.
       if (frame.resume.kind === "trimmed") chain.ackedHere = 0;
       if (chain.generation !== generation) this.#forgetNaks(chain);

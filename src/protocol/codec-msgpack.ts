@@ -151,9 +151,9 @@ const form: WireForm = {
   isObject: Array.isArray,
   field: (raw, index) => (raw as unknown[])[index] ?? undefined,
   surplus(raw, { name, fields }) {
-    const { length } = raw as unknown[];
-    if (length <= fields.length) return undefined;
-    return { name: `${fields.length}`, message: `${name} has at most ${fields.length} fields, not ${length}` };
+    const { length } = fields;
+    if ((raw as unknown[]).length <= length) return undefined;
+    return { name: `${length}`, message: `${name} has at most ${length} fields` };
   },
   uint: (raw) => raw,
   lane: (raw) => raw,

@@ -39,7 +39,7 @@ export const errorCodes = {
     advice: "Use tokens joined by dots; * stands for one token, a last > for the rest",
   },
   reservedTopic: { code: 302, retryable: false, advice: "Topics that begin with $ are written by the gateway alone" },
-  alreadySubscribed: { code: 303, retryable: false, advice: "A session holds a filter once; unsubscribe it first" },
+  alreadySubscribed: { code: 303, retryable: false, advice: "Unsubscribe it first" },
   notSubscribed: { code: 304, retryable: false, advice: "Subscribe the filter first" },
   tooManySubscriptions: {
     code: 305,
@@ -48,12 +48,12 @@ export const errorCodes = {
   },
   unknownChain: { code: 306, retryable: false, advice: "Use chain ids of SUBSCRIBED on this connection" },
   badPosition: { code: 307, retryable: false, advice: "Name only records that were delivered on this chain" },
-  tooManyNaks: { code: 308, retryable: true, advice: "Settle redelivered records first, or raise naksPerSessionMax" },
-  deadLettered: { code: 309, retryable: false, advice: "Read $dead.<topic> to see the record and why it failed" },
+  tooManyNaks: { code: 308, retryable: true, advice: "Settle redelivered records first" },
+  deadLettered: { code: 309, retryable: false, advice: "Read $dead.<topic> to see why it failed" },
   epochChanged: {
     code: 310,
     retryable: false,
-    advice: "Positions of another log mean nothing in this one; start at all or a time",
+    advice: "Start at all or a time",
   },
 
   payloadTooLarge: { code: 400, retryable: false, advice: "Split the payload, or raise payloadBytesMax" },
@@ -71,10 +71,10 @@ export const errorCodes = {
     advice: "BEGIN it first on this connection; a lost connection rolls back",
   },
   tooManyTransactions: { code: 502, retryable: true, advice: "Commit or roll back one first" },
-  transactionTooLarge: { code: 503, retryable: false, advice: "Commit smaller transactions; it was rolled back" },
-  transactionExpired: { code: 504, retryable: true, advice: "Begin it again and commit sooner; it was rolled back" },
+  transactionTooLarge: { code: 503, retryable: false, advice: "Commit smaller transactions" },
+  transactionExpired: { code: 504, retryable: true, advice: "Begin it again and commit sooner" },
 
-  logUnavailable: { code: 600, retryable: true, advice: "Send it again after retryAfterMs; nothing of it was stored" },
+  logUnavailable: { code: 600, retryable: true, advice: "Send it again after retryAfterMs" },
   logFull: { code: 601, retryable: true, advice: "The operator must free disk space or tighten retention" },
   overloaded: { code: 602, retryable: true, advice: "Send it again after retryAfterMs" },
   internal: { code: 699, retryable: true, advice: "A bug of the gateway; its log names this connection" },

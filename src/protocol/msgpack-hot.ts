@@ -1,6 +1,6 @@
 /**
- * The short way for the frames that come in masses: PUBLISH and DELIVER, which carry nearly everything, and ACK, of
- * which every receiver sends some a second; written as they nearly always are: ASCII text, no headers. Anything else, and anything wrong, answers `undefined` and takes the general way, which
+ * The short way for the two frames that carry nearly everything, PUBLISH and DELIVER, written as they nearly always
+ * are: ASCII text, no headers. Anything else, and anything wrong, answers `undefined` and takes the general way, which
  * alone refuses; so the short way may be narrow, and must not accept what the general way would not (a test compares).
  *
  * Text is looked up in a small table before it is made: topics and the session part of record ids come again and
@@ -11,7 +11,7 @@
  * @module
  */
 
-import type { Ack, ChainSeq, Deliver, DeliveredRecord, Publish, PublishRecord } from "./frame.ts";
+import type { Deliver, DeliveredRecord, Publish, PublishRecord } from "./frame.ts";
 import { frameNumbers } from "./frame.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
 import type { Lane } from "./lane.ts";
@@ -30,7 +30,7 @@ const copyOf = Uint8Array.prototype.slice;
 
 const nothing = new Uint8Array();
 
-export type HotFrame = Publish | Deliver | Ack;
+export type HotFrame = Publish | Deliver;
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 class HotReader {
@@ -46,7 +46,6 @@ class HotReader {
     const positions = this.#list(15) - 1;
     const number = this.#uint();
     if (number === frameNumbers.publish) return this.#publish(positions, limits);
-    if (number === frameNumbers.ack) return this.#ack(positions, limits);
     return number === frameNumbers.deliver ? this.#deliver(positions, limits) : undefined;
   }
 
@@ -112,22 +111,6 @@ class HotReader {
     if (upTo !== absent) frame.upTo = upTo;
     if (attempt !== absent) frame.attempt = attempt;
     return frame;
-  }
-
-  /** Positions, and nothing else. */
-  #ack(positions: number, limits: DecodeLimits): Ack | undefined {
-    if (positions !== 1) return undefined;
-    const count = this.#list(limits.listItemsMax);
-    if (count < 1) return undefined;
-    const upTo: ChainSeq[] = [];
-    for (let index = 0; index < count; index++) {
-      if (this.#list(2) !== 2) return undefined;
-      const chain = this.#uint();
-      const seq = this.#uint();
-      if (chain === unexpected || seq === unexpected) return undefined;
-      upTo.push({ chain, seq });
-    }
-    return this.#at === this.#bytes.length ? { type: "ack", upTo } : undefined;
   }
 
   #record(textBytesMax: number): DeliveredRecord | undefined {
@@ -264,7 +247,7 @@ class HotReader {
 
 const reader = new HotReader();
 
-/** One of these frames in its usual form; `undefined`: take the general way. The frame's size has been checked. */
+/** A PUBLISH or DELIVER in its usual form; `undefined`: take the general way. The frame's size has been checked. */
 export function decodeHotMsgpack(bytes: Uint8Array, limits: DecodeLimits): HotFrame | undefined {
   const frame = reader.read(bytes, limits);
   reader.release();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Packr, Unpackr } from "msgpackr";
 import { decodeAnyMsgpack, encodeAnyMsgpack, msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
-import type { Ack, Deliver, Frame, Publish } from "../../src/protocol/frame.ts";
+import type { Deliver, Frame, Publish } from "../../src/protocol/frame.ts";
 import type { Kind } from "../../src/protocol/frame-shape.ts";
 import { frameShapes } from "../../src/protocol/frame-shape.ts";
 import type { Lane } from "../../src/protocol/lane.ts";
@@ -126,15 +126,6 @@ const usualFrames: fc.Arbitrary<Frame> = fc.oneof(
     },
     { requiredKeys: ["type", "chain", "prev", "records"] },
   ),
-  fc.record(
-    {
-      type: fc.constant("ack" as const),
-      upTo: fc.array(fc.record({ chain: seq, seq }), { minLength: 1, maxLength: 20 }),
-      only: fc.array(fc.record({ chain: seq, seq }), { minLength: 1, maxLength: 3 }),
-      tx: seq,
-    },
-    { requiredKeys: ["type", "upTo"] },
-  ),
 );
 
 describe("msgpack codec, the short way", () => {
@@ -150,7 +141,7 @@ describe("msgpack codec, the short way", () => {
     );
   });
 
-  test("decodeHotMsgpack() takes a usual PUBLISH, DELIVER and ACK", () => {
+  test("decodeHotMsgpack() takes a usual PUBLISH and DELIVER", () => {
     const record = { topic: "orders.eu.42", payload: new Uint8Array(200) };
     const publish: Publish = { type: "publish", records: [record, { ...record, lane: 1 }], first: 300 };
     const delivered = {
@@ -166,8 +157,7 @@ describe("msgpack codec, the short way", () => {
       prev: 69_999,
       records: [delivered, { ...delivered, id: "V1StGXR8Z5jdHi6BmyT0aQ/tx/1/0" }],
     };
-    const ack: Ack = { type: "ack", upTo: [{ chain: 3, seq: 70_000 }] };
-    for (const frame of [publish, deliver, ack])
+    for (const frame of [publish, deliver])
       expect(decodeHotMsgpack(msgpackCodec.encode(frame) as Uint8Array, limits)).toStrictEqual(frame);
   });
 
