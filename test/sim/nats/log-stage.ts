@@ -31,8 +31,9 @@ export function logStage(servers: 1 | 3, meddling: NatsMeddling = {}) {
     if (result === undefined) throw new Error(`It did not come back within ${ms} ms`);
     return result.value;
   };
-  const log: EventLog = within(1_000, storage.open(new SimProcess("node")));
-  return { clock, nats: storage.nats, records: storage.nats.streams[0] as SimStream, log, within };
+  const another = (name: string): EventLog => within(1_000, storage.open(new SimProcess(name)));
+  const log = another("node");
+  return { clock, nats: storage.nats, records: storage.nats.streams[0] as SimStream, log, another, within };
 }
 
 export function recordsOf(count: number): NewRecord[] {

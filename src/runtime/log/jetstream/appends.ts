@@ -36,6 +36,7 @@ export type AppendsParts = {
 type Job = { readonly request: AppendRequest; readonly resolve: (result: AppendResult) => void };
 
 const jobsMax = 256;
+const stepTriesMax = 4;
 const plainLane = "";
 
 export class Appends {
@@ -149,11 +150,21 @@ export class Appends {
   // --- steps ---
 
   async #step(request: AppendRequest): Promise<AppendResult> {
-    const { steps, producers, journals } = this.#parts;
-    const { records, numbered, once, journal } = request;
+    const { once, numbered, journal } = request;
     const name = once?.producer ?? numbered?.producer ?? (journal as NonNullable<typeof journal>).key.id;
     const key = once?.key ?? this.#parts.op();
-    if (!steps.atomic) return this.#stepWithoutBatch(request, key);
+    if (!this.#parts.steps.atomic) return this.#stepWithoutBatch(request, key);
+    for (let tries = 0; tries < stepTriesMax; tries++) {
+      const result = await this.#tryStep(request, name, key);
+      if (result !== "fenced") return result;
+      // Who claimed the producer may have been refused by the journal: whether it ends elsewhere now decides.
+    }
+    return unavailable(`Producer ${name} is claimed by several nodes`);
+  }
+
+  async #tryStep(request: AppendRequest, name: string, key: string): Promise<AppendResult | "fenced"> {
+    const { steps, producers, journals } = this.#parts;
+    const { records, numbered, once, journal } = request;
     const producer = await producers.get(name);
     if (journal !== undefined && journal.key.id !== name)
       return unavailable(`A step of ${name} cannot write the journal of ${journal.key.id}`, false);
@@ -170,7 +181,7 @@ export class Appends {
       .map((record, i) => this.#messageOf(producer, request, i + plan.from, record));
     const step = { producer: name, key, records: messages, journal, chain: head.chain };
     const result = numbered === undefined ? await steps.do(step) : await this.#numberedStep(producer, step, numbered);
-    if (!result.ok) return stepFailure(result, journal);
+    if (!result.ok) return result.code === "fenced" && journal !== undefined ? "fenced" : stepFailure(result);
     this.#parts.stored(result.last, 0, 0);
     if (result.duplicate) return { ok: true, seqs: [result.first, result.last], duplicate: true };
     for (const message of messages) this.#parts.stored(result.last, 1, sizeOf(message));
@@ -245,11 +256,6 @@ function unavailable(message: string, retryable = true): LogFailure {
   return { ok: false, code: "unavailable", message, retryable };
 }
 
-function stepFailure(
-  { code, message }: { readonly code: "fenced" | "unavailable" | "full" | "unsupported"; readonly message: string },
-  journal: AppendRequest["journal"],
-): LogFailure {
-  if (code === "full") return { ok: false, code, message, retryable: true };
-  if (code === "fenced" && journal !== undefined) return { ok: false, code: "conflict", message, retryable: false };
-  return unavailable(message);
+function stepFailure({ code, message }: StepResult & { readonly ok: false }): LogFailure {
+  return code === "full" ? { ok: false, code, message, retryable: true } : unavailable(message);
 }
