@@ -126,7 +126,8 @@ class LogWorld {
     for (const id of ids)
       void reader
         .then((log) => log.journals.read({ kind: "session", id }, 0, 10_000))
-        .then((entries) => journals.set(id, entries.map(textOf)));
+        .then((entries) => journals.set(id, entries.map(textOf)))
+        .catch((error: unknown) => this.note("reader", "failed", { id, error: String(error) }));
     this.clock.runUntil(this.clock.nowMs + 30_000);
     if (journals.size < ids.length) return [violation("converges", "The journals cannot be read")];
     return [...this.#found, ...checkLog(this.storage.contents(), journals, this.stored), ...this.storage.disordered];

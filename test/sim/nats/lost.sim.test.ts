@@ -1,5 +1,6 @@
 /**
- * What is lost between a node and NATS: the last message of a consumer, and every answer for half a minute.
+ * What is lost between a node and NATS: the last message of a consumer, every answer for half a minute, and who wrote
+ * for a producer last.
  */
 import { expect, test } from "bun:test";
 import type { AppendResult } from "../../../src/runtime/log/event-log.ts";
@@ -34,4 +35,22 @@ test("append() of what is under way already is not acknowledged when that is giv
   within(40_000, Promise.resolve());
   expect(results.map(({ ok }) => ok)).toEqual([false, false]);
   expect(records.lastSeq).toBe(1);
+});
+
+test("producerMark() is answered again after NATS did not say who wrote for that producer last", () => {
+  let silent = false;
+  const { clock, log, another, within } = logStage(3, {
+    sends: (message) => {
+      const isAsked = message.subject === "$JS.API.STREAM.MSG.GET.WEIR_JOURNAL";
+      return silent && isAsked ? { ...message, subject: "nowhere", reply: undefined } : message;
+    },
+  });
+  const numbered = (number: number) => ({ producer: "p", after: number - 1, numbers: [number] });
+  within(1_000, log.append({ records: recordsOf(1), numbered: numbered(1) }));
+  within(1_000, another("other").append({ records: recordsOf(1), numbered: numbered(2) }));
+  silent = true;
+  clock.runUntil(clock.nowMs + 30_000);
+  silent = false;
+  expect(within(5_000, log.producerMark("p"))).toBe(2);
+  expect(within(1_000, log.append({ records: recordsOf(1), numbered: numbered(3) }))).toMatchObject({ ok: true });
 });

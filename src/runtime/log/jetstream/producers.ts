@@ -261,7 +261,8 @@ export class Producers {
     while (held.saving !== undefined) await held.saving;
     if (held.mine && rests === held.rests && held.saved === (held.mark ?? 0) && held.life === this.#lifeOf(held))
       return true;
-    held.saving = this.#write(held, rests);
+    // Refused, and no answer to whose the one there is: not written, and the next one finds out.
+    held.saving = this.#write(held, rests).catch(() => false);
     const done = await held.saving;
     held.saving = undefined;
     return done;
