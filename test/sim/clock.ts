@@ -12,6 +12,8 @@ export { type Cancel, portsClock } from "../../src/ops/replay/virtual-clock.ts";
 
 /** A world has some thousand events; one with this many goes round in circles. */
 const eventsMax = 1_000_000;
+/** A lease is held for 15 s, renewed every 4 s, and one renewal may be lost. */
+const noticedMs = 7_000;
 
 export class SimClock extends VirtualClock {
   constructor() {
@@ -25,10 +27,19 @@ export class SimProcess {
   alive = true;
   /** Stands still until then: its events wait. */
   pausedUntilMs = 0;
+  /** End of the newest pause that was so long that other gateways may have taken it for dead; 0: none. */
+  presumedDeadMs = 0;
+  #pausedMs = 0;
   readonly #onDeath: (() => void)[] = [];
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  standStill(fromMs: number, forMs: number): void {
+    if (this.pausedUntilMs <= fromMs) this.#pausedMs = fromMs;
+    this.pausedUntilMs = Math.max(this.pausedUntilMs, fromMs + forMs);
+    if (this.pausedUntilMs - this.#pausedMs > noticedMs) this.presumedDeadMs = this.pausedUntilMs;
   }
 
   onDeath(run: () => void): void {

@@ -21,6 +21,8 @@ type Owner = { owner: number; readonly wire: number; readonly gateway: string; r
 /** What one client knows of its connection. */
 type View = {
   session: string | undefined;
+  /** When its gateway said WELCOME. */
+  welcomedMs: number;
   /** What it asked to go on with. */
   resumes: FrameOf<"hello"> | undefined;
   credit: Window;
@@ -29,7 +31,7 @@ type View = {
   next: number;
   readonly chains: Map<
     number,
-    { readonly filter: string; readonly lane: number; readonly flight: InFlight; readonly qos: number }
+    { readonly filter: string; readonly lane: number; readonly flight: InFlight; readonly qos: number; last: number }
   >;
   readonly flights: Map<string, InFlight>;
   readonly acksInTransactions: Map<number, FrameOf<"ack">[]>;
@@ -53,6 +55,8 @@ export type Times = {
   jumpedMs(): number;
   /** Nothing keeps what one gateway tells another from getting there soon. */
   readonly calm: boolean;
+  /** Several gateways: one may take another for dead. */
+  readonly shared: boolean;
 };
 /** For so long a gateway may serve a session that another one has. */
 const supersededMs = 3_000;
@@ -93,8 +97,14 @@ export class WireChecker {
     if (place === "gatewayOut") this.#fromGateway(wire, frame);
     else if (place === "clientOut") this.#fromClient(wire, frame);
     else if (place === "clientIn") this.#toClient(wire, frame);
-    else if (wire.id >= (this.#heard.get(wire.client.name)?.wire ?? 0) && frame.type !== "hello")
-      this.#heard.set(wire.client.name, { wire: wire.id, atMs: this.#times.nowMs() });
+    else if (wire.id >= (this.#heard.get(wire.client.name)?.wire ?? 0) && frame.type !== "hello") this.#hear(wire);
+  }
+
+  /** What a gateway reads after others took it for dead keeps no session that it served before: it may be over. */
+  #hear(wire: Wire): void {
+    const { gateway, client } = wire;
+    if (this.#times.shared && this.#view(wire).welcomedMs < (gateway?.presumedDeadMs ?? 0)) return;
+    this.#heard.set(client.name, { wire: wire.id, atMs: this.#times.nowMs() });
   }
 
   ended(wire: Wire, side: "client" | "gateway", code: number, reason: string): void {
@@ -110,7 +120,7 @@ export class WireChecker {
     const gateway = wire.gateway?.name ?? "";
     if (frame.type === "welcome") {
       const before = this.#owners.get(frame.session);
-      this.#view(wire).session = frame.session;
+      Object.assign(this.#view(wire), { session: frame.session, welcomedMs: this.#times.nowMs() });
       // What a gateway that stood still says late, on a connection that is gone, is not for anybody.
       if (before !== undefined && frame.owner < before.owner && before.gateway !== gateway) return;
       if (before !== undefined && frame.owner <= before.owner) {
@@ -241,16 +251,20 @@ export class WireChecker {
   #subscribed(view: View, frame: FrameOf<"subscribed">): void {
     const flight: InFlight = { filter: frame.filter, records: new Map(), window: frame.window };
     view.flights.set(frame.filter, flight);
-    for (const { chain, lane } of frame.chains)
-      view.chains.set(chain, { filter: frame.filter, lane, flight, qos: frame.qos });
+    for (const { chain, lane, last } of frame.chains)
+      view.chains.set(chain, { filter: frame.filter, lane, flight, qos: frame.qos, last });
   }
 
-  #delivered(wire: Wire, view: View, { chain, attempt, records }: FrameOf<"deliver">): void {
+  #delivered(wire: Wire, view: View, frame: FrameOf<"deliver">): void {
+    const { chain, attempt, records } = frame;
     const to = view.chains.get(chain);
     if (to === undefined)
       return this.#violation("peers agree", `${named(wire)} got a delivery of chain ${chain}, which it was never told`);
     // Redeliveries are bounded by the number of records that a session may have given back, not by the window.
     if (to.qos === 0 || attempt !== undefined) return;
+    // A receiver ignores what comes behind a hole, and asks for it again.
+    if (frame.prev > to.last) return;
+    to.last = Math.max(to.last, frame.upTo ?? records.at(-1)?.seq ?? 0);
     const { flight } = to;
     for (const record of records) {
       const key = `${chain}:${record.seq}`;
@@ -313,6 +327,7 @@ export class WireChecker {
     if (view === undefined) {
       view = {
         session: undefined,
+        welcomedMs: 0,
         resumes: undefined,
         credit: { records: 0, bytes: 0 },
         publishes: new Map(),

@@ -115,6 +115,7 @@ export class World {
     this.#wires = new WireChecker(this.workload, {
       nowMs: () => this.clock.nowMs,
       jumpedMs: () => this.#jumpedMs,
+      shared: this.storage instanceof NatsStorage,
       calm: [...this.#plan.keys()].every((kind) => !kind.startsWith("nats") && kind !== "gatewayPause"),
     });
   }
@@ -150,7 +151,11 @@ export class World {
       this.#kill(gateway, false);
       this.#startGateway();
     };
-    gateway.stop().then(gone, (error: unknown) => this.found("gateway stops", String(error)));
+    const stop = (): void =>
+      void gateway.stop().then(gone, (error: unknown) => this.found("gateway stops", String(error)));
+    // One that stands still hears of it when it goes on.
+    if (gateway.process.pausedUntilMs > this.clock.nowMs) this.clock.after(0, stop, gateway.process);
+    else stop();
     this.clock.after(60_000, () => {
       // Where NATS is away, or the process stands still, an operator loses patience.
       if (gateway.process.alive && this.storage instanceof SimStorage)
@@ -163,7 +168,7 @@ export class World {
   pauseGateway(forMs: number): void {
     const gateway = this.#pickGateway();
     if (gateway === undefined) return;
-    gateway.process.pausedUntilMs = Math.max(gateway.process.pausedUntilMs, this.clock.nowMs + forMs);
+    gateway.process.standStill(this.clock.nowMs, forMs);
   }
 
   #pickGateway(): GatewayUnderTest | undefined {

@@ -6,14 +6,14 @@ import { describe, expect, test } from "bun:test";
 import { runLogWorld } from "./log-world.ts";
 import { logBugs } from "./owner-bugs.ts";
 
-const failed = [1753, 1781, 2411];
+const failed = [1753, 1781, 2411, 5019, 6462, 6484];
 const fresh = Array.from({ length: 40 }, (_, i) => i + 1);
 const bugSeedsMax = 80;
 const testMs = 60_000;
 
 describe.each([
   { servers: "with atomic batches", batches: true, seeds: [...failed, ...fresh] },
-  { servers: "without atomic batches", batches: false, seeds: [1499, ...fresh] },
+  { servers: "without atomic batches", batches: false, seeds: [1499, 6317, ...fresh] },
 ])("nodes that share a log on servers $servers", ({ batches, seeds }) => {
   test.each(seeds)(
     "seed %d: what was answered is what is stored",
