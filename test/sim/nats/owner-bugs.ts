@@ -10,7 +10,7 @@ import { Publisher, publisherDefaults } from "../../../src/runtime/log/jetstream
 import { Steps } from "../../../src/runtime/log/jetstream/steps.ts";
 import type { Bug } from "../bugs.ts";
 import { often } from "../faults.ts";
-import type { NatsMeddling, Published } from "./connection.ts";
+import type { Published } from "./connection.ts";
 import { type Delivery, fromJson, headerBlock, json, parseHeaders } from "./message.ts";
 import { replaces, together, wraps } from "./replace.ts";
 
@@ -78,11 +78,6 @@ export const logBugs: Readonly<Record<string, Bug>> = {
     faults: often("natsCut", "natsLossy", "natsStall"),
     nats: { hears: hidesOp },
   },
-  "busy-fence-is-a-loss": {
-    caughtBy: ["own write is known"],
-    faults: often("natsStall", "natsLossy"),
-    nats: { hears: mistakes(10_164, 10_071) },
-  },
   "decided-by-a-replica": {
     caughtBy: ["mark is known", "written once", "fenced"],
     faults: often("natsReplicaFrozen", "gatewayCrash", ...moves),
@@ -123,16 +118,6 @@ function hidesOp(delivery: Delivery): Delivery {
   fields.set("Weir-Op", "somebody");
   const hdrs = Buffer.from(headerBlock(fields)).toString("base64");
   return { ...delivery, data: json({ ...rest, message: { ...message, hdrs } }) };
-}
-
-/** One refusal is taken for another. */
-function mistakes(code: number, other: number): NonNullable<NatsMeddling["hears"]> {
-  return (delivery) => {
-    if (delivery.data[0] !== 0x7b || delivery.reply !== undefined) return delivery;
-    const { error, ...rest } = fromJson<{ readonly error?: { readonly err_code?: number } }>(delivery.data);
-    if (error?.err_code !== code) return delivery;
-    return { ...delivery, data: json({ error: { ...error, err_code: other }, ...rest }) };
-  };
 }
 
 function namesOlderOwner(message: Published): Published {
