@@ -102,7 +102,8 @@ export class Redelivery {
       recordsMax: 64,
       bytesMax: 1_048_576,
     });
-    const record = page.records.find(({ lane, seq }) => seq > delivery.acked(lane));
+    // Another lane may hold an older one that has not been sent yet.
+    const record = page.records.find(({ lane, seq }) => seq > delivery.acked(lane) && delivery.wasSent(lane, seq));
     if (record === undefined) return;
     const { lane, seq } = record;
     const outcome = await this.#deadLetter(delivery, { lane, seq, attempts, cause: "ackTimeout" });

@@ -202,3 +202,27 @@ test("nak() of a record that was not sent is refused with badPosition", async ()
   const refusal = await client.peer.refusal("badPosition");
   expect([refusal.chain, refusal.seq]).toEqual([chain, seq + 1]);
 });
+
+test("a record that was sent too often is given up, not an older one of another lane that waits to be sent", async () => {
+  const clock = new SteeredClock();
+  await using stage = await Stage.open({ clock });
+  const [client, publisher] = [await stage.world().open(), await stage.world().open()];
+  await publisher.publish([
+    { topic: "job.1", text: "later", lane: 3 },
+    { topic: "job.2", text: "urgent", lane: 0 },
+  ]);
+  const ackWaitMs = 1_000;
+  const reception = await client.subscribe("job.*", {
+    ...{ qos: 1, start: { kind: "all" }, window: { records: 1, bytes: 1_024 }, maxDeliver: 1, ackWaitMs },
+  });
+  expect(texts(await reception.take(1))).toEqual(["urgent"]);
+  let letter: unknown;
+  await until(async () => {
+    clock.advance(ackWaitMs);
+    await client.peer.fence();
+    [letter] = client.peer.unread("error");
+    return letter !== undefined;
+  }, "the record is given up");
+  expect(letter).toMatchObject({ cause: "deadLettered", seq: 2 });
+  expect(texts(await reception.take(1))).toEqual(["later"]);
+});
