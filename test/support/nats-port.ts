@@ -17,7 +17,7 @@ export type ClaimedPort = { readonly port: number; release(): void };
 export async function claimPort(): Promise<ClaimedPort> {
   for (let tries = 0; tries < triesMax; tries++) {
     const port = lowest + Math.floor(Math.random() * count);
-    const claim = await Bun.udpSocket({ hostname: "127.0.0.1", port }).catch(() => undefined);
+    const claim = await claimed(port);
     if (claim === undefined) continue;
     if (await canListen(port)) return { port, release: () => claim.close() };
     claim.close();
@@ -31,4 +31,13 @@ function canListen(port: number): Promise<boolean> {
     server.once("error", () => resolve(false));
     server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
   });
+}
+
+/** Undefined: another one has it. Bun throws that, before there is a promise. */
+async function claimed(port: number) {
+  try {
+    return await Bun.udpSocket({ hostname: "127.0.0.1", port });
+  } catch {
+    return undefined;
+  }
 }
