@@ -75,7 +75,14 @@ export type SessionCommand = { readonly at: EpochMs } /** A new session begins a
     }
   | { readonly type: "NoteTrimmed"; readonly filter: string; readonly positions: LanePositions; readonly first: Seq }
   | { readonly type: "Expire" }
-  | { readonly type: "Close"; readonly cause: string }
+  /** Attached or not: what was reached until then is told with it. */
+  | {
+      readonly type: "Close";
+      readonly owner: number;
+      readonly cause: string;
+      readonly positions: readonly FilterPositions[];
+      readonly publishedUpTo: number;
+    }
 );
 
 /** Why a session cannot be attached; told in WELCOME.cause when a new one is opened instead. */
@@ -142,7 +149,8 @@ export function decide(state: SessionState, command: SessionCommand, limits: Lim
     case "Expire":
       return state.status === "open" && state.node === undefined ? record({ type: "Expired", at }) : nothing;
     case "Close":
-      return state.status === "open" ? record({ type: "Closed", at, cause: command.cause }) : nothing;
+      if (state.status !== "open" || command.owner !== state.owner) return nothing;
+      return record(...progress(state, at, command), { type: "Closed", at, cause: command.cause });
     default:
       return unreachable(command);
   }

@@ -122,13 +122,13 @@ async function fromSessions(log: ReadableLog, id: string): Promise<Omit<Timeline
     let attached = false;
     for await (const { event } of events()) {
       if (event.type === "Attached") attached = event.connection === id;
-      if (!attached || (event.type !== "Attached" && event.type !== "Detached")) continue;
-      const cause = event.type === "Detached" ? event.cause : "";
+      if (!attached || (event.type !== "Attached" && event.type !== "Detached" && event.type !== "Closed")) continue;
+      const cause = event.type === "Attached" ? "" : event.cause;
       entries.push({
         ...{ time: event.at, type: event.type, event: { type: event.type, at: event.at, session, cause } },
         summary: event.type === "Attached" ? `Attached session ${session}` : `Let go of session ${session}: ${cause}`,
       });
-      if (event.type === "Detached") attached = false;
+      if (event.type !== "Attached") attached = false;
     }
   });
   return entries.sort((a, b) => a.time - b.time);
@@ -144,6 +144,7 @@ function stateOf(entries: readonly TimelineEntry[], at?: At): ActorState {
     Opened: "open",
     Attached: "open",
     Detached: "closed",
+    Closed: "closed",
     Ended: "closed",
   };
   return {

@@ -40,7 +40,7 @@ export type ShadowReport = {
   readonly inputs: number;
   readonly virtualMs: number;
   readonly differences: readonly ShadowDifference[];
-  /** What cannot be done again from what was recorded. */
+  /** What is not decided again: what operators did, and what came of tokens that are not in the log. */
   readonly skipped: Script["skipped"];
 };
 
@@ -148,6 +148,8 @@ class ShadowWorld implements PeerWorld {
         return peer.attach(tokenOf(this.#script, input.session));
       case "lose":
         return peer.lose(input.how);
+      case "expire":
+        return this.#expire(peer);
       case "subscribe":
         return peer.subscribe(input.event, this.#chosen(input.event));
       case "unsubscribe":
@@ -170,6 +172,11 @@ class ShadowWorld implements PeerWorld {
       this.#peers.set(session, peer);
     }
     return peer;
+  }
+
+  /** By an operator: that it was done is no decision, what comes of it is. */
+  #expire({ identity }: ShadowPeer): void {
+    if (identity !== undefined) void this.#gateway.control().expire(identity.session);
   }
 
   #open(session: string, { resumeWindowMs, instead }: Of<"Opened">): void {

@@ -36,6 +36,7 @@ export type Input = { readonly at: EpochMs } & (
   | { readonly do: "append"; readonly record: LogRecord }
   | { readonly do: "open"; readonly session: string; readonly event: Of<"Opened"> }
   | { readonly do: "attach"; readonly session: string }
+  | { readonly do: "expire"; readonly session: string }
   | { readonly do: "lose"; readonly session: string; readonly how: "reset" | "close" | "silent" | "stall" }
   | { readonly do: "subscribe"; readonly session: string; readonly event: Of<"Subscribed"> }
   | { readonly do: "unsubscribe"; readonly session: string; readonly filter: string }
@@ -59,7 +60,7 @@ export type Script = {
   readonly sessions: ReadonlyMap<string, readonly RecordedEvent[]>;
   readonly limits: Limits;
   readonly retention: RetentionInForce;
-  /** What nobody can do again from what was recorded. */
+  /** What this run decides nothing about: what operators did, and what came of tokens that are not in the log. */
   readonly skipped: readonly { readonly session: string; readonly seq: number; readonly what: string }[];
   readonly startsAt: EpochMs;
   readonly endsAt: EpochMs;
@@ -80,6 +81,7 @@ const ranks: Readonly<Record<Input["do"], number>> = {
   unsubscribe: 3,
   acknowledge: 3,
   lose: 4,
+  expire: 4,
 };
 
 export function scriptOf(segment: Segment): Script {
@@ -208,6 +210,7 @@ class ScriptWriter {
         if (event.cause === "ackTimeout" || event.cause === "trimmed") return;
         return this.#returned(session, { ...event, reason: event.cause });
       case "Closed":
+        if (event.cause === "expiredByOperator") this.add({ at, do: "expire", session });
         return void this.skipped.push({ session, seq, what: `Closed: ${event.cause}` });
     }
   }

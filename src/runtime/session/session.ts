@@ -65,6 +65,8 @@ export class Session implements SessionContext {
   /** An atomic step under way. */
   #step: Promise<unknown> | undefined;
   #stale = false;
+  /** It is being closed: that its connection ends is no news of its own. */
+  #closing = false;
   #limits: Limits;
 
   constructor({ id, services, state, journal }: SessionParts) {
@@ -301,7 +303,7 @@ export class Session implements SessionContext {
 
   /** The connection is gone. Resolves when the journal says so. */
   async detach(cause: string): Promise<void> {
-    if (this.#peer === undefined) return;
+    if (this.#peer === undefined || this.#closing) return;
     const reached = this.#reached();
     const { details } = this.#peer.facts;
     this.#letGo();
@@ -309,6 +311,18 @@ export class Session implements SessionContext {
       ...{ type: "Detach", at: this.#now(), owner: this.#state.owner, cause, ...reached },
       ...(details === undefined ? {} : { details }),
     });
+  }
+
+  /** Over for good, attached or not. False: it had ended, or is somebody else's. */
+  async close(cause: string): Promise<boolean> {
+    const { owner } = this.#state;
+    this.#closing = true;
+    this.#peer?.end("sessionEnded", cause);
+    const reached = this.#reached();
+    this.#letGo();
+    this.#closing = false;
+    const recorded = await this.record({ type: "Close", at: this.#now(), owner, cause, ...reached });
+    return recorded.ok && recorded.events.length > 0;
   }
 
   /** Sent, and not acknowledged. */

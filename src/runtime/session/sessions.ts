@@ -329,31 +329,28 @@ export class Sessions {
     this.#loadOnce(id, load).catch((error: unknown) => this.#notRestored(id, error));
   }
 
-  async #close(session: Session, cause: string): Promise<void> {
-    await session.record({ type: "Close", at: this.#services.ports.clock.now(), cause });
-    await this.#end(session);
+  async #close(session: Session, cause: string): Promise<boolean> {
+    const closed = await session.close(cause);
+    if (closed) await this.#end(session);
+    return closed;
   }
 
   #perform(id: string, effect: SessionEffect): void {
     const held = this.#held.get(id);
     if (held === undefined || effect.type !== "expire session") return;
-    this.guard(held.session, async () => void (await this.#expire(held.session)));
+    this.guard(held.session, () => this.#expire(held.session));
   }
 
-  async #expire(session: Session): Promise<boolean> {
+  async #expire(session: Session): Promise<void> {
     const recorded = await session.record({ type: "Expire", at: this.#services.ports.clock.now() });
-    const ended = recorded.ok && session.state.status === "ended";
-    if (ended) await this.#end(session);
-    return ended;
+    if (recorded.ok && session.state.status === "ended") await this.#end(session);
   }
 
   /** By an operator, attached or not. False: there is none, or it has ended. */
   async expire(id: SessionId): Promise<boolean> {
     const session = await this.#find(id);
     if (session === undefined || session.state.status !== "open") return false;
-    session.peer?.end("sessionEnded", "expiredByOperator");
-    await session.detach("expiredByOperator");
-    return await this.#expire(session);
+    return await this.#close(session, "expiredByOperator");
   }
 
   /** Over for good: its numbers need not be remembered. The journal stays, for replay. */

@@ -72,6 +72,26 @@ describe("shadowRun()", () => {
     expect(patient.differences[0]?.sentence).toContain('recorded Detached "Detached: heartbeatTimeout');
   });
 
+  test("closes again what an operator closed, attached or not, and lists it as not decided", async () => {
+    const stage = new ReplayStage();
+    const [attached, away] = [stage.client("attached"), stage.client("away")];
+    for (const { client } of [attached, away]) client.subscribe("news.*", { qos: 1 }, () => undefined);
+    stage.pass(500);
+    stage.publish(attached, "news.a", "1");
+    const sessions = [stage.sessionOf("attached"), stage.sessionOf("away")];
+    away.sever();
+    stage.pass(2_000);
+    for (const session of sessions) expect(stage.done(stage.gateway.control().expire(session))).toBe("ended");
+    stage.pass(1_000);
+    away.mend();
+    stage.pass(3_000);
+    const report = await shadowRun(await segmentOf(stage, "operator"));
+    expect(report.skipped.map(({ session, what }) => [session, what]).sort()).toEqual(
+      sessions.map((session) => [session, "Closed: expiredByOperator"]).sort(),
+    );
+    expect(report.differences).toEqual([]);
+  });
+
   test("with a longer resume window says which session goes on now", async () => {
     const stage = new ReplayStage({ limits: { heartbeatMs: 200, pongMs: 100, resumeWindowMs: 1_000 } });
     const away = stage.client("away");

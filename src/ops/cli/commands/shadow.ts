@@ -89,7 +89,7 @@ function print({ sessions, recorded, decided, inputs, virtualMs, differences, sk
     `${sessions} sessions over ${milliseconds(virtualMs)}: ${inputs} inputs, ${recorded} events recorded, ${decided} decided now`,
   );
   for (const { session, seq, what } of skipped)
-    console.log(`not done again: session ${session}, event ${seq}: ${what}`);
+    console.log(`not decided again: session ${session}, event ${seq}: ${what}`);
   for (const { sentence } of differences) console.log(sentence);
   console.log(differences.length === 0 ? "No differences" : `${differences.length} differences`);
 }
