@@ -5,6 +5,7 @@
  */
 import type { ConnectionEnded } from "../actors/node/events.ts";
 import type { LossDetails } from "../actors/session/events.ts";
+import type { CloseName } from "../protocol/close-code.ts";
 import type { CodecName } from "../protocol/codec.ts";
 import type { Window } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
@@ -89,4 +90,9 @@ export class ConnectionFacts {
     if (cause === undefined || details === undefined) return undefined;
     return { id, session, subject, remoteAddress, codec, agent, openedAt, closedAt, cause, details };
   }
+}
+
+/** An operator's own words stand behind the name of the cause, as the code behind `socketClosed`. */
+export function journalledCause(reason: CloseName, cause: string): string {
+  return reason === "disconnected" && cause !== reason ? `${reason} ${cause}` : cause;
 }

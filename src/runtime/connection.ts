@@ -14,7 +14,7 @@ import { isFrameFault } from "../protocol/error-code.ts";
 import { type Auth, type ClientFrame, clientFrames, type Frame, type Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
-import { ConnectionFacts } from "./connection-facts.ts";
+import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
 import type { ConnectionView } from "./inspection.ts";
 import { Liveness } from "./liveness.ts";
 import { OwedFrames } from "./owed-frames.ts";
@@ -361,7 +361,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
   #sayGoodbye(reason: CloseName, cause: string): void {
     if (this.#closed) return;
     const { code, advice } = closeCodes[reason];
-    this.#ends(cause, code);
+    this.#ends(journalledCause(reason, cause), code);
     const retry = this.#retryAfterMs === undefined ? {} : { retryAfterMs: this.#retryAfterMs };
     const result = this.#socket.send(this.#codec.encode({ type: "goaway", code, cause, message: advice, ...retry }));
     this.#services.counters.noteClosed(reason);

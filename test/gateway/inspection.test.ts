@@ -1,5 +1,7 @@
 /** What a running gateway tells of itself, and what it does when an operator asks. */
 import { describe, expect, test } from "bun:test";
+import { inspectActor, timeline } from "../../src/ops/replay/inspect.ts";
+import { whyOf } from "../../src/ops/replay/why.ts";
 import { closeCodes } from "../../src/protocol/close-code.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { Stage, until } from "./stage.ts";
@@ -89,6 +91,31 @@ describe("Control", () => {
     expect(await client.peer.closed()).toMatchObject({ code: closeCodes.disconnected.code });
     expect(stage.gateway.inspect().session(client.welcome.session)?.status).toBe("detached");
     expect(stage.gateway.control().disconnect("nobody/c1", "maintenance")).toBe(false);
+    const why = await whyOf(stage.log, { kind: "session", id: client.welcome.session });
+    expect(why.map(({ cause }) => cause)).toEqual(["disconnected maintenance"]);
+    expect(why[0]?.sentence).toStartWith(`An operator ended the connection: in the operator's words "maintenance"`);
+  });
+
+  test("expire() is journalled once, as closed by an operator, with what an attached client had acknowledged", async () => {
+    await using stage = await Stage.open();
+    const world = stage.world();
+    const [attached, detached] = [await world.open(), await world.open()];
+    const reception = await attached.subscribe("a");
+    await attached.publishOne("a", "1");
+    await reception.take(1);
+    detached.peer.close();
+    const statusOf = () => stage.gateway.inspect().session(detached.welcome.session)?.status;
+    await until(() => statusOf() === "detached", "detached");
+    for (const { welcome } of [attached, detached]) {
+      const key = { kind: "session", id: welcome.session };
+      expect(await stage.gateway.control().expire(welcome.session)).toBe("ended");
+      const told = (await timeline(stage.log, key, { max: 99 })).filter(({ summary }) => /perator/.test(summary));
+      expect(told.map(({ type, summary }) => [type, summary])).toEqual([["Closed", "Closed: expiredByOperator"]]);
+      const why = (await whyOf(stage.log, key)).filter(({ cause }) => !cause.startsWith("socketClosed"));
+      expect(why.map(({ cause, setting }) => [cause, setting])).toEqual([["expiredByOperator", undefined]]);
+      const { state, statechart } = await inspectActor(stage.log, key);
+      expect([statechart.state, state["endedBecause"]]).toEqual(["closed", "expiredByOperator"]);
+    }
   });
 
   test("expire() ends a session for good, attached or detached, and answers unknown after that", async () => {

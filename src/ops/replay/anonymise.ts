@@ -77,9 +77,11 @@ export class Anonymiser {
     return slash < 0 ? this.name(id) : this.name(id.slice(0, slash)) + id.slice(slash);
   }
 
-  /** Words of ours stay, somebody's own go. */
+  /** Words of ours stay, somebody's own go, also behind a word of ours: `disconnected <in an operator's words>`. */
   #cause(cause: string): string {
-    return isCause(cause) ? cause : this.name(cause);
+    if (!isCause(cause)) return this.name(cause);
+    const [, name = cause, words = ""] = /^(\S+) (.*)$/s.exec(cause) ?? [];
+    return words === "" || /^\d+$/.test(words) ? cause : `${name} ${this.name(words)}`;
   }
 
   #headers(headers: Headers): Headers {

@@ -3,13 +3,16 @@
  * sentence, what to do, and the setting that decides it.
  * @module
  */
+import { decodeNodeEvent } from "../../actors/node/persist.ts";
+import { evolveNode, initialNodeState } from "../../actors/node/state.ts";
 import type { SessionEvent } from "../../actors/session/events.ts";
 import { causeOf } from "../../protocol/cause.ts";
+import type { CloseName } from "../../protocol/close-code.ts";
 import type { EpochMs } from "../../protocol/ids.ts";
+import { readJournal } from "../../runtime/journal.ts";
 import type { ActorKey } from "./actor.ts";
 import { connectionActor, findEnded } from "./connection-actor.ts";
 import { UnknownActorError } from "./inspect.ts";
-import { foldJournal } from "./journal-actor.ts";
 import { lagOfSession } from "./lag.ts";
 import { nodeFold } from "./node-actor.ts";
 import type { ReadableLog } from "./readable-log.ts";
@@ -180,14 +183,22 @@ function cameBack(
 }
 
 function detachedText({ cause, details }: Extract<SessionEvent, { type: "Detached" }>): string {
-  if (details === undefined) return cause;
+  const said = saidOf(cause);
+  if (details === undefined) return said;
   const { silentMs, congestedMs, bufferedBytes, unackedRecords, unackedBytes } = details;
-  const parts = [`${cause}, last heard ${milliseconds(silentMs)} before`];
+  const parts = [`${said}, last heard ${milliseconds(silentMs)} before`];
   if (congestedMs > 0)
     parts.push(`its socket full for ${milliseconds(congestedMs)} with ${bufferedBytes} bytes waiting`);
   if (unackedRecords > 0) parts.push(`${unackedRecords} records (${unackedBytes} bytes) sent and not acknowledged`);
   return parts.join(", ");
 }
+
+/** An operator's own words are told as such. */
+function saidOf(cause: string): string {
+  const words = cause.startsWith(byOperator) ? cause.slice(byOperator.length) : "";
+  return words === "" ? cause : `in the operator's words "${words}"`;
+}
+const byOperator = "disconnected " satisfies `${CloseName} `;
 
 function expiredText(detached: { readonly at: EpochMs } | undefined, time: EpochMs, windowMs: number): string {
   const away = detached === undefined ? "" : `nobody came for ${milliseconds(time - detached.at)}, `;
@@ -228,17 +239,33 @@ async function sessionFindings(log: ReadableLog, id: string): Promise<readonly F
 // --- nodes ---
 
 async function whyNode(log: ReadableLog, id: string): Promise<readonly Finding[]> {
-  const { state, seq } = await foldJournal(nodeFold, { log, id });
-  if (seq === 0) throw new UnknownActorError(`The log holds nothing of node/${id}`);
   const findings: Finding[] = [];
-  if (state.deaths > 0)
-    findings.push(
-      finding("nodeLost", {
-        time: state.startedAt,
-        what: `${state.deaths} of ${state.starts} starts followed no stop`,
-      }),
-    );
+  let state = initialNodeState;
+  let aliveAt = 0;
+  for await (const page of readJournal(log, { kind: nodeFold.kind, id }, 0))
+    for (const { seq, data } of page) {
+      const event = decodeNodeEvent(data);
+      const died = event.type === "Started" && state.status === "running";
+      if (died) findings.push(nodeDied(state.startedAt, { time: event.at, seq, aliveAt }));
+      if (findings.length > sameToldMax) findings.shift();
+      state = evolveNode(state, event);
+      aliveAt = event.at;
+    }
+  if (state.status === "none") throw new UnknownActorError(`The log holds nothing of node/${id}`);
+  const [first] = findings;
+  const untold = state.deaths - findings.length;
+  if (first !== undefined && untold > 0)
+    findings[0] = { ...first, sentence: `${first.sentence} (and ${untold} more deaths before)` };
   if (state.stoppedBecause !== undefined)
     findings.push(finding("nodeStopping", { time: state.stoppedAt, what: state.stoppedBecause }));
   return findings.sort((a, b) => a.time - b.time);
+}
+
+type Restart = { readonly time: EpochMs; readonly seq: number; readonly aliveAt: EpochMs };
+
+/** Told by the next start: nothing says when it died, only between what. */
+function nodeDied(startedAt: EpochMs, { time, seq, aliveAt }: Restart): Finding {
+  const last = aliveAt === startedAt ? "" : `, told something last at ${instant(aliveAt)}`;
+  const what = `it had started at ${instant(startedAt)}${last}, and this start at ${instant(time)} followed no stop`;
+  return finding("nodeLost", { time, seq, what });
 }

@@ -6,6 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { decodeEvent, encodeEvent } from "../../../src/actors/session/persist.ts";
+import { Anonymiser } from "../../../src/ops/replay/anonymise.ts";
 import { listActors, timeline } from "../../../src/ops/replay/inspect.ts";
 import { whoHas } from "../../../src/ops/replay/ledger.ts";
 import { playRecords } from "../../../src/ops/replay/play.ts";
@@ -152,4 +154,19 @@ describe("recordSegment() anonymised", () => {
     expect(a.map((one) => a.indexOf(one))).toEqual(same.map((one) => same.indexOf(one)));
     expect(a).not.toEqual(b);
   });
+});
+
+test("Anonymiser replaces an operator's own words behind the name of a cause, and keeps numbers there", () => {
+  const entries = ["disconnected bob smokes", "socketClosed 1006", "expired card of bob"].map((cause, i) => ({
+    ...{ seq: i + 1, time: 1 },
+    data: encodeEvent({ type: "Detached", at: 1, cause }),
+  }));
+  const journal = new Anonymiser().journal({ key: { kind: "session", id: "s" }, entries });
+  const causes = journal.entries.map(({ data }) => (decodeEvent(data) as { cause: string }).cause);
+  expect(causes).toEqual([
+    expect.stringMatching(/^disconnected x\w+$/),
+    "socketClosed 1006",
+    expect.stringMatching(/^expired x\w+$/),
+  ]);
+  expect(causes.join()).not.toContain("bob");
 });

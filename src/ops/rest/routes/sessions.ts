@@ -119,7 +119,7 @@ function connectionRoutes(parts: RestParts): void {
       description: "Its session stays: the client may come back when it is let.",
       role: "operator",
       params: id,
-      query: z.strictObject({ cause: z.string().min(1).max(64).default("disconnectedByOperator") }),
+      query: z.strictObject({ cause: z.string().min(1).max(64).default("disconnected") }),
       answer: ended,
       problems: [404],
     },
