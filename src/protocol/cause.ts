@@ -173,6 +173,11 @@ const ofJournals = {
     sentence: "The client left before it was answered",
     advice: "Its patience is shorter than the log's answer",
   },
+  noToken: {
+    sentence: "The client of a plain JSON socket sent no token in time, and anonymous clients may not read there",
+    advice: "Send the token as first message or subprotocol (docs/rest.md), or let anonymous clients read the topic",
+    setting: "anonymous.subscribe",
+  },
   authenticationUnavailable: {
     sentence: "Nobody could tell whether the token holds",
     advice: "The issuer's signing keys cannot be read",

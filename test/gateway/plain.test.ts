@@ -1,5 +1,6 @@
 /** Plain JSON sockets: who may read what, from where on, without a hole, however slowly. */
 import { describe, expect, test } from "bun:test";
+import { causeNames } from "../../src/protocol/cause.ts";
 import { closeCodes } from "../../src/protocol/close-code.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
 import { plainRoutes, plainRoutesDefault } from "../../src/runtime/plain/route.ts";
@@ -192,8 +193,11 @@ describe("who may read a plain JSON socket", () => {
     expect([wrong, other, none].map(({ closed }) => closed?.code)).toEqual([
       closeCodes.unauthenticated.code,
       closeCodes.forbidden.code,
-      closeCodes.handshakeTimeout.code,
+      closeCodes.unauthenticated.code,
     ]);
+    expect(none.of("closing")[0]?.data).toMatchObject({ cause: "noToken" } as never);
+    expect(JSON.stringify(none.of("closing"))).not.toContain("HELLO");
+    expect(causeNames).toContain("noToken");
     expect(wrong.of("closing")[0]?.data).toMatchObject({ cause: "tokenInvalid" } as never);
     await until(() => stage.gateway.inspect().node().connections === 0, "no connection");
     expect(stage.gateway.inspect().totals().handshakesFailed).toBe(3);

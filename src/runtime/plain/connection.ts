@@ -62,7 +62,7 @@ export class PlainConnection implements SocketHandler {
     this.#openedAt = this.#clock.now();
     this.#seq = parts.services.hub.position;
     const { handshakeMs } = parts.services.limits;
-    this.#deadline = this.#clock.after(handshakeMs, () => this.end("handshakeTimeout", "noToken"));
+    this.#deadline = this.#clock.after(handshakeMs, () => this.end("unauthenticated", "noToken"));
     void this.#authenticate(parts.ask.token);
   }
 
