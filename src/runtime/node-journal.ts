@@ -46,7 +46,8 @@ export class NodeJournal {
   #omitted = 0;
   #hour = "";
   #toldInHour = 0;
-  #isStarted = false;
+  /** What was told to be in force; undefined: it has not started. */
+  #told: string | undefined;
   #timer: Timer | undefined;
   #writing: Promise<void> | undefined;
 
@@ -56,14 +57,21 @@ export class NodeJournal {
 
   started({ limits, retention }: InForce): void {
     const at = this.#parts.clock.now();
-    this.#isStarted = true;
-    this.#tell({ type: "Started", at, version, limits: unusual(limits), retention });
+    const settings = { limits: unusual(limits), retention };
+    this.#told = JSON.stringify(settings);
+    this.#tell({ type: "Started", at, version, ...settings });
   }
 
-  /** What holds for whatever begins from now on. Before the start there is nothing to tell: the start tells it all. */
+  /**
+   * What holds for whatever begins from now on; the same again is no news. Before the start there is nothing to tell: the
+   * start tells it all.
+   */
   configured({ limits, retention }: InForce): void {
-    if (!this.#isStarted) return;
-    this.#tell({ type: "Configured", at: this.#parts.clock.now(), limits: unusual(limits), retention });
+    const settings = { limits: unusual(limits), retention };
+    const told = JSON.stringify(settings);
+    if (this.#told === undefined || this.#told === told) return;
+    this.#told = told;
+    this.#tell({ type: "Configured", at: this.#parts.clock.now(), ...settings });
   }
 
   #tell(event: NodeEvent): void {

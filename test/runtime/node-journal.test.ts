@@ -63,6 +63,20 @@ describe("NodeJournal", () => {
     expect(clock.now()).toBeGreaterThan(0);
   });
 
+  test("tells of one change once, and of none not at all", async () => {
+    const { journal, pass, events } = stage();
+    const node = journal();
+    node.started(inForce);
+    node.configured({ ...inForce });
+    for (const maxDeliver of [4, 4, 5, 5]) node.configured({ ...inForce, limits: { ...limits, maxDeliver } });
+    await pass(10);
+    expect((await events("node")).map((event) => ("limits" in event ? event.limits : event))).toEqual([
+      { maxDeliver: 3 },
+      { maxDeliver: 4 },
+      { maxDeliver: 5 },
+    ]);
+  });
+
   test("joins connections that end within a second in one entry", async () => {
     const { journal, pass, events } = stage();
     const node = journal();
@@ -97,7 +111,7 @@ describe("NodeJournal", () => {
     await pass(10);
     b.started(inForce);
     await pass(10);
-    a.configured(inForce);
+    a.configured({ ...inForce, limits });
     await pass(10);
     expect((await events("node")).map(({ type }) => type)).toEqual(["Started", "Started", "Configured"]);
     expect((await events("node")).reduce(evolveNode, initialNodeState).deaths).toBe(1);
