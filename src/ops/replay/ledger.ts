@@ -33,11 +33,15 @@ export type LedgerRow = {
   /** Of a fate that was not meant. */
   readonly cause?: string;
 };
+/** beyondEnd: the log has not come that far · otherTopic: it holds no record with this topic there · trimmed: retention took it. */
+export type Absence = "beyondEnd" | "otherTopic" | "trimmed";
 export type Ledger = {
   readonly topic: string;
   readonly seq: Seq;
-  /** Absent: retention took the record, or there never was one with this topic and seq. */
+  /** Absent: `absent` says why. */
   readonly record?: { readonly time: EpochMs; readonly id: string; readonly lane: string; readonly bytes: number };
+  readonly absent?: Absence;
+  /** Empty where nothing with this topic was ever stored at this seq. */
   readonly rows: readonly LedgerRow[];
   /** There are more sessions than were asked for. */
   readonly more: boolean;
@@ -53,6 +57,8 @@ export async function whoHas(log: ReadableLog, topic: string, seq: Seq, options:
   const { live, max = rowsMax } = options;
   const page = await log.read({ filter: topic, after: seq - 1, until: seq, recordsMax: 1, bytesMax: 1 });
   const record = page.records.find((one) => one.seq === seq);
+  const absent = record === undefined ? await absenceAt(log, seq) : undefined;
+  if (absent !== undefined && absent !== "trimmed") return { topic, seq, absent, rows: [], more: false };
   const sought = { topic, seq, lane: record?.lane };
   const rows: LedgerRow[] = [];
   await visitSessions(log, async (session, events) => {
@@ -68,12 +74,18 @@ export async function whoHas(log: ReadableLog, topic: string, seq: Seq, options:
   rows.sort((a, b) => a.session.localeCompare(b.session) || a.filter.localeCompare(b.filter));
   return {
     ...{ topic, seq, rows: rows.slice(0, max), more: rows.length > max },
+    ...(absent === undefined ? {} : { absent }),
     ...(record === undefined
       ? {}
       : {
           record: { time: record.time, id: record.id, lane: laneNames[record.lane], bytes: record.payload.byteLength },
         }),
   };
+}
+
+async function absenceAt(log: ReadableLog, seq: Seq): Promise<Absence> {
+  if (seq > (await log.end())) return "beyondEnd";
+  return seq < log.info().firstSeq ? "trimmed" : "otherTopic";
 }
 
 /** What the journal has said so far of the record and one subscription. */

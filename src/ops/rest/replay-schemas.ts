@@ -57,6 +57,10 @@ export const ledgerSchema = z
     topic: z.string(),
     seq,
     record: z.strictObject({ time, id: z.string(), lane: z.enum(laneNames), bytes: count }).optional(),
+    absent: z.enum(["beyondEnd", "otherTopic", "trimmed"]).optional().openapi({
+      description:
+        "Why there is no record: the log has not come that far, has none with this topic there, or retention took it",
+    }),
     rows: z.array(
       z.strictObject({
         session: z.string(),

@@ -2,6 +2,8 @@
  * What is told of actors, by a production gateway's own journals.
  */
 import { describe, expect, test } from "bun:test";
+import type { NodeEvent } from "../../../src/actors/node/events.ts";
+import { encodeNodeEvent } from "../../../src/actors/node/persist.ts";
 import { parseActor } from "../../../src/ops/replay/actor-kinds.ts";
 import { diffInspections } from "../../../src/ops/replay/diff.ts";
 import { inspectActor, listActors, timeline } from "../../../src/ops/replay/inspect.ts";
@@ -165,7 +167,31 @@ test("whyOf() and whoHas() tell of records that retention took from one who was 
   ]);
 });
 
+test("whyOf() a node dates each death to the start that found it, however often it starts after that", async () => {
+  const own = new ReplayStage();
+  const retention = { ageMs: 0, bytes: 0, records: 0 };
+  const start = { type: "Started", version: "1", limits: {}, retention } as const;
+  const life: readonly NodeEvent[] = [
+    { ...start, at: 1_000 },
+    { ...start, at: 5_000 },
+    { type: "Stopped", at: 6_000, reason: "asked" },
+    { ...start, at: 9_000 },
+  ];
+  own.done(
+    own.log.journals.append({ key: { kind: "node", id: "n" }, expected: 0, entries: life.map(encodeNodeEvent) }),
+  );
+  const deaths = (await whyOf(own.log, { kind: "node", id: "n" })).filter(({ cause }) => cause === "nodeLost");
+  expect(deaths.map(({ time, seq }) => [time, seq])).toEqual([[5_000, 2]]);
+  expect(deaths[0]?.sentence).toContain("it had started at 1970-01-01T00:00:01.000Z");
+});
+
 describe("whoHas()", () => {
+  test("of a seq beyond the log's end, or of another topic, says so and owes nobody", async () => {
+    const end = await log.end();
+    expect(await whoHas(log, "jobs.a", end + 100)).toMatchObject({ absent: "beyondEnd", rows: [] });
+    expect(await whoHas(log, "jobs.zz", seqs.fine)).toMatchObject({ absent: "otherTopic", rows: [] });
+  });
+
   test("tells processed, given up with tries and reasons, and lost with its cause", async () => {
     const fate = async (topic: string, seq: number) =>
       (await whoHas(log, topic, seq)).rows.map((row) => [row.session, row.fate, row.tries, row.cause]);

@@ -3,7 +3,7 @@
  * @module
  */
 import { defineCommand } from "citty";
-import { type LedgerRow, whoHas } from "../../replay/ledger.ts";
+import { type Ledger, type LedgerRow, whoHas } from "../../replay/ledger.ts";
 import { instant } from "../../replay/text.ts";
 import { wholeNumber } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
@@ -31,7 +31,7 @@ export const whoCommand = defineCommand({
       const { record, rows } = ledger;
       console.log(
         record === undefined
-          ? `The log holds no record of ${given.topic} at ${seq}: retention took it, or the topic is another`
+          ? absenceText(ledger, await log.end())
           : `${given.topic} at ${seq}: published ${instant(record.time)} as ${record.id}, ${record.bytes} bytes, lane ${record.lane}`,
       );
       if (rows.length === 0) console.log("No session should have it");
@@ -42,6 +42,13 @@ export const whoCommand = defineCommand({
       return exitCodes.done;
     }),
 });
+
+function absenceText({ topic, seq, absent }: Ledger, end: number): string {
+  if (absent === "beyondEnd") return `The log ends at ${end}: nothing is at ${seq} yet`;
+  if (absent === "trimmed")
+    return `Retention took what was at ${seq}: whether it was of ${topic} is not known any more`;
+  return `The log holds no record of ${topic} at ${seq}: the topic there is another, or the seq is wrong`;
+}
 
 function cells({ session, subject, filter, fate, since, tries, reasons, cause }: LedgerRow): string[] {
   const why = [...(cause === undefined ? [] : [cause]), ...reasons.filter((reason) => reason !== cause)].join("; ");
