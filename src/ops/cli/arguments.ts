@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import type { ArgsDef } from "citty";
+import { filterProblem } from "../../protocol/topic.ts";
 import { usageError } from "./exit-code.ts";
 
 export type OptionValues = Readonly<Record<string, string | undefined>>;
@@ -54,6 +55,13 @@ export function wholeNumber(name: string, text: string, range: { readonly min: n
   const value = Number(text);
   if (text.trim() !== "" && Number.isSafeInteger(value) && value >= range.min && value <= range.max) return value;
   throw usageError(`--${name} must be a whole number from ${range.min} to ${range.max}, got "${text}"`);
+}
+
+/** A filter as clients and REST may name it; anything else is an error that names the option or word. */
+export function filterNamed(name: string, text: string): string {
+  const problem = filterProblem(text);
+  if (problem === undefined) return text;
+  throw usageError(`${name} must be a filter: ${problem}`);
 }
 
 const unitsMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

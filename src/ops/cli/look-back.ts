@@ -11,7 +11,7 @@ import type { At } from "../replay/actor.ts";
 import { UnknownKindError } from "../replay/actor-kinds.ts";
 import { UnknownActorError } from "../replay/inspect.ts";
 import type { LiveState } from "../replay/live.ts";
-import { liveOver } from "../replay/live-rest.ts";
+import { liveOrNothing, liveOver } from "../replay/live-rest.ts";
 import type { ReadableLog } from "../replay/readable-log.ts";
 import { segmentLog } from "../replay/segment.ts";
 import { readSegment, SegmentError } from "../replay/segment-file.ts";
@@ -45,16 +45,23 @@ export async function lookBack({ args, rawArgs }: Words, run: (on: LookBack) => 
   const values = strictArguments(args, rawArgs, natsSettings);
   const log = await openNamed(values);
   const token = values["token"] ?? process.env["WEIR_TOKEN"];
-  const live = values["url"] === undefined ? undefined : liveOver(httpUrl(values["url"]), token);
+  const live =
+    values["url"] === undefined ? undefined : liveOrNothing(liveOver(httpUrl(values["url"]), token), logAlone);
   try {
     return await run({ log, live });
   } catch (error) {
-    if (error instanceof UnknownActorError) throw new CliError(exitCodes.failed, error.message);
+    if (error instanceof UnknownActorError || error instanceof SegmentError)
+      throw new CliError(exitCodes.failed, error.message, { cause: error });
     if (error instanceof UnknownKindError) throw usageError(error.message);
     throw error;
   } finally {
     await log.close();
   }
+}
+
+/** Beside what is printed, so that machines can go on reading that. */
+function logAlone(message: string): void {
+  console.error(`weir: ${message}. What follows is what the log alone knows`);
 }
 
 async function openNamed(

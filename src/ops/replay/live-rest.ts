@@ -11,6 +11,9 @@ export class LiveError extends Error {
   override readonly name = "LiveError";
 }
 
+/** Nobody answers there at all. */
+export class SilentError extends LiveError {}
+
 /** `url`: of the gateway. `token`: API key or JWT. */
 export function liveOver(url: string, token: string | undefined): LiveState {
   const ask = async <T>(path: string): Promise<T | undefined> => {
@@ -25,6 +28,26 @@ export function liveOver(url: string, token: string | undefined): LiveState {
   };
 }
 
+/** What a gateway that does not answer would add is left out; that it did not is told once. */
+export function liveOrNothing(live: LiveState, told: (message: string) => void): LiveState {
+  let silent = false;
+  const unlessSilent = async <T>(ask: () => Promise<T | undefined>): Promise<T | undefined> => {
+    if (silent) return undefined;
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof SilentError)) throw error;
+      if (!silent) told(error.message);
+      silent = true;
+      return undefined;
+    }
+  };
+  return {
+    session: (id) => unlessSilent(() => live.session(id)),
+    connection: (id) => unlessSilent(() => live.connection(id)),
+  };
+}
+
 /** Rejects when nobody answers. */
 export async function answer(url: URL, token: string | undefined): Promise<Response> {
   try {
@@ -33,6 +56,6 @@ export async function answer(url: URL, token: string | undefined): Promise<Respo
       signal: AbortSignal.timeout(answerWithinMs),
     });
   } catch (error) {
-    throw new LiveError(`No answer from ${url.origin}, is a gateway running there? ${(error as Error).message}`);
+    throw new SilentError(`No answer from ${url.origin}, is a gateway running there? ${(error as Error).message}`);
   }
 }

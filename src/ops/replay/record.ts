@@ -9,6 +9,7 @@ import type { JournalEntry, JournalKey, LogRecord } from "../../runtime/log/even
 import { connectionsKind, nodeKind } from "../../runtime/node-journal.ts";
 import { version } from "../../runtime/version.ts";
 import { Anonymiser } from "./anonymise.ts";
+import { UnknownActorError } from "./inspect.ts";
 import type { ReadableLog } from "./readable-log.ts";
 import type { SegmentHeader } from "./segment.ts";
 import { type SegmentPart, type Written, writeSegment } from "./segment-file.ts";
@@ -18,9 +19,11 @@ export type RecordOptions = {
   readonly filter?: string;
   readonly from?: EpochMs;
   readonly until?: EpochMs;
-  /** Only this session's journal, beside those of the nodes. */
+  /** Of sessions only this one's journal, beside those of nodes and connections; records as without. */
   readonly session?: string;
   readonly anonymise?: boolean;
+  /** A file that is there. @default true */
+  readonly overwrites?: boolean;
   readonly now: EpochMs;
 };
 
@@ -32,6 +35,8 @@ const pageBytes = 8 * 1_048_576;
 
 export async function recordSegment(log: ReadableLog, path: string, options: RecordOptions): Promise<Written> {
   const now = Math.floor(options.now);
+  if (options.session !== undefined && (await log.journals.lastSeq({ kind: "session", id: options.session })) === 0)
+    throw new UnknownActorError(`The log holds nothing of session/${options.session}`);
   const { filter = ">", from, until = now, anonymise = false } = options;
   const { epoch, tier, firstSeq } = log.info();
   const lastSeq = await log.end();
@@ -50,7 +55,7 @@ export async function recordSegment(log: ReadableLog, path: string, options: Rec
     until,
     ...(options.session === undefined ? {} : { session: options.session }),
   };
-  return await writeSegment(path, header, parts(log, range, anonymiser));
+  return await writeSegment({ path, overwrites: options.overwrites ?? true }, header, parts(log, range, anonymiser));
 }
 
 type Range = {

@@ -5,7 +5,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, statSync } from "node:fs";
+import { createReadStream, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -50,15 +51,29 @@ type Line =
   | { readonly r: RecordLine }
   | { readonly end: Written & { readonly sha256: string } };
 
+export type SegmentTarget = { readonly path: string; readonly overwrites: boolean };
+
+/** Throws `SegmentError` when the file cannot be written, or is there and is not to be written over. */
 export async function writeSegment(
-  path: string,
+  { path, overwrites }: SegmentTarget,
   header: SegmentHeader,
   parts: AsyncIterable<SegmentPart>,
 ): Promise<Written> {
   const counts = { records: 0, entries: 0 };
   const lines = numberedLines(header, parts, counts);
-  await pipeline(Readable.from(chunks(lines)), createGzip(), createWriteStream(path));
+  const file = await openTarget(path, overwrites);
+  await pipeline(Readable.from(chunks(lines)), createGzip(), file.createWriteStream());
   return counts;
+}
+
+async function openTarget(path: string, overwrites: boolean) {
+  try {
+    return await open(path, overwrites ? "w" : "wx");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "EEXIST" ? "it is there already, name another one or give --force" : message;
+    throw new SegmentError(`${path} cannot be written: ${why}`, { cause: error });
+  }
 }
 
 async function* numberedLines(

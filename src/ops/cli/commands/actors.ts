@@ -11,7 +11,12 @@ import { exitCodes } from "../exit-code.ts";
 import { jsonArgs, logArgs, lookBack, printJson, table } from "../look-back.ts";
 
 const args = {
-  kind: { type: "string", description: actorKindNames.join(", "), default: "session", valueHint: "kind" },
+  kind: {
+    type: "string",
+    description: `${actorKindNames.join(", ")}; by default session`,
+    default: "session",
+    valueHint: "kind",
+  },
   state: { type: "string", description: "Only those in this state, as attached, detached, closed", valueHint: "state" },
   "older-than": { type: "string", description: "Only those that began so long ago, as 90s, 12h, 7d", valueHint: "age" },
   limit: { type: "string", description: "At most so many", default: "100", valueHint: "number" },

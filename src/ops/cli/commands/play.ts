@@ -4,6 +4,7 @@
  */
 import { defineCommand } from "citty";
 import { segmentLog } from "../../replay/segment.ts";
+import { filterNamed } from "../arguments.ts";
 import { segmentAt } from "../look-back.ts";
 import { play, playArgs } from "../play-to.ts";
 
@@ -14,5 +15,8 @@ export const playCommand = defineCommand({
     filter: { type: "string", description: "Records that match", default: ">", valueHint: "filter" },
     ...playArgs,
   },
-  run: async ({ args: given }) => await play(segmentLog(await segmentAt(given.file)), given),
+  run: async ({ args: given }) => {
+    const filter = filterNamed("--filter", given.filter);
+    return await play(segmentLog(await segmentAt(given.file)), { ...given, filter });
+  },
 });

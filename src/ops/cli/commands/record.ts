@@ -4,6 +4,7 @@
  */
 import { defineCommand } from "citty";
 import { recordSegment } from "../../replay/record.ts";
+import { filterNamed } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
 import { jsonArgs, logArgs, lookBack, printJson, timeOf } from "../look-back.ts";
 
@@ -12,8 +13,14 @@ const args = {
   filter: { type: "string", description: "Records that match", default: ">", valueHint: "filter" },
   from: { type: "string", description: "Records from this time on", valueHint: "time" },
   until: { type: "string", description: "Records and events up to this time", valueHint: "time" },
-  session: { type: "string", description: "The journal of this session alone", valueHint: "id" },
+  session: {
+    type: "string",
+    description:
+      "Of sessions the journal of this one alone; records, and journals of nodes and connections, as without",
+    valueHint: "id",
+  },
   anonymise: { type: "boolean", description: "Replace names and contents; sizes and structure stay", default: false },
+  force: { type: "boolean", description: "Write over a file that is there", default: false },
   ...logArgs,
   ...jsonArgs,
 } as const;
@@ -23,9 +30,10 @@ export const recordCommand = defineCommand({
   args,
   run: ({ args: given, rawArgs }) =>
     lookBack({ args, rawArgs }, async ({ log }) => {
-      const { file, filter, from, until, session, anonymise } = given;
+      const { file, from, until, session, anonymise, force } = given;
+      const filter = filterNamed("--filter", given.filter);
       const written = await recordSegment(log, file, {
-        ...{ filter, anonymise, now: Date.now() },
+        ...{ filter, anonymise, now: Date.now(), overwrites: force },
         ...(from === undefined ? {} : { from: timeOf("from", from) }),
         ...(until === undefined ? {} : { until: timeOf("until", until) }),
         ...(session === undefined ? {} : { session }),

@@ -6,6 +6,7 @@ import { defineCommand } from "citty";
 import type { TimelineEntry } from "../../replay/actor.ts";
 import { parseActor } from "../../replay/actor-kinds.ts";
 import { timeline } from "../../replay/inspect.ts";
+import { filterNamed } from "../arguments.ts";
 import { type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { type LookBack, logArgs, lookBack, printJson, timeOf } from "../look-back.ts";
 import { Keys, type PlayWords, paceOf, play, playArgs } from "../play-to.ts";
@@ -14,7 +15,7 @@ import { eventLine } from "./inspect.ts";
 const args = {
   what: {
     type: "positional",
-    description: "Filter as 'orders.>', or an actor as session/<id>",
+    description: "Filter as 'orders.>', or an actor: session/<id>, connection/<id>, node/<name>, or an id",
     required: true,
   },
   ...playArgs,
@@ -28,11 +29,16 @@ export const replayCommand = defineCommand({
   args,
   run: ({ args: given, rawArgs }) =>
     lookBack({ args, rawArgs }, async (on) => {
-      // A topic holds no slash.
-      if (!given.what.includes("/")) return await play(on.log, { ...given, filter: given.what });
-      return await playActor(on, given.what, { ...given, filter: "" });
+      if (await namesActor(on, given.what)) return await playActor(on, given.what, { ...given, filter: "" });
+      return await play(on.log, { ...given, filter: filterNamed("What is replayed", given.what) });
     }),
 });
+
+/** Records are named by filters, which hold no slash; the id of a session alone is one that the log has a journal of. */
+async function namesActor({ log }: LookBack, what: string): Promise<boolean> {
+  if (what.includes("/")) return true;
+  return /^[\w-]+$/.test(what) && (await log.journals.lastSeq({ kind: "session", id: what })) > 0;
+}
 
 async function playActor({ log }: LookBack, actor: string, words: PlayWords): Promise<ExitCode> {
   if (words.to !== "stdout") throw usageError(`--to must be stdout for an actor, got "${words.to}"`);
