@@ -61,7 +61,7 @@ const about = {
   title: "Weir",
   version,
   description:
-    "Management and publishing over HTTP. Send an API key or a client's token as `Authorization: Bearer …` (or a key as `X-API-Key`). Every GET can be followed: `Accept: text/event-stream` answers with events, one when the answer has changed, at most one a second.",
+    "Management and publishing over HTTP. Send an API key or a client's token as `Authorization: Bearer …` (or a key as `X-API-Key`). Every GET that needs a key or token can be followed: `Accept: text/event-stream` answers with events, one when the answer has changed, at most one a second.",
 };
 
 export function createRest(options: RestOptions): Rest {
@@ -71,6 +71,7 @@ export function createRest(options: RestOptions): Rest {
   const app = newApp(logger);
   const parts = {
     ...options,
+    bodyBytesMax: 2 * options.limits().frameBytesMax,
     app,
     access: new Access(options),
     live: new LiveAnswers(clock),

@@ -7,6 +7,7 @@
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import type { Role } from "../../runtime/role.ts";
 import { type Access, type Caller, mayAct } from "./access.ts";
 import { eventsResponse, type LiveAnswers } from "./live.ts";
@@ -42,7 +43,13 @@ export type Ask<P, Q, B> = {
 };
 
 export type RestApp = OpenAPIHono;
-export type Common = { readonly app: RestApp; readonly access: Access; readonly live: LiveAnswers };
+export type Common = {
+  readonly app: RestApp;
+  readonly access: Access;
+  readonly live: LiveAnswers;
+  /** As most transports have it by themselves, which then answer without problem details. */
+  readonly bodyBytesMax: number;
+};
 
 const empty = z.strictObject({});
 const json = (schema: z.ZodType) => ({ "application/json": { schema } });
@@ -130,7 +137,15 @@ export function endpoint<
       headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
     });
   };
-  app.openapi({ ...route, middleware: [middleware] } as never, run as never);
+  const bounds = body === undefined ? [] : [bounded(common.bodyBytesMax)];
+  app.openapi({ ...route, middleware: [middleware, ...bounds] } as never, run as never);
+}
+
+function bounded(maxSize: number) {
+  const onError = (): never => {
+    throw new ProblemError(413, "bodyTooLarge", `The body is larger than ${maxSize} bytes, send it in parts`);
+  };
+  return bodyLimit({ maxSize, onError });
 }
 
 /** `cursor` and `max` of every list. */

@@ -1,6 +1,7 @@
 /** The REST API over a real socket: who may do what, what is answered, what is written down. */
 import { describe, expect, test } from "bun:test";
 import { auditKey } from "../../../src/ops/rest/audit.ts";
+import { limits } from "../../../src/protocol/limits.ts";
 import { RestStage } from "./rest-stage.ts";
 
 describe("access", () => {
@@ -122,10 +123,29 @@ describe("answers", () => {
       ...["/health", "/ready", "/stats", "/metrics", "/admin/stats", "/admin/config", "/api/v1/topics/{topic}/records"],
     ];
     expect(wanted.filter((path) => paths[path] === undefined)).toEqual([]);
+    const { parameters } = (paths["/api/v1/sessions/{id}/diff"] as { get: { parameters: object[] } }).get;
+    for (const name of ["a", "b"]) expect(parameters).toContainEqual(expect.objectContaining({ name, required: true }));
   });
 });
 
+test("a body that the transport lets through and is larger than twice frameBytesMax is refused with problem details", async () => {
+  await using stage = await RestStage.open({ config: { limits: { frameBytesMax: 4 * limits.frameBytesMax } } });
+  const body = new Uint8Array(2 * limits.frameBytesMax + 1);
+  const answer = await stage.call("POST", "/api/v1/publish?topic=a", { body });
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([413, "application/problem+json"]);
+  expect(answer.body).toMatchObject({ cause: "bodyTooLarge" } as never);
+});
+
 describe("changes", () => {
+  test("disconnect without a cause says the one that docs/causes.md has for 4304", async () => {
+    await using stage = await RestStage.open();
+    await stage.client();
+    const [connection] = stage.gateway.inspect().connections("", 1).items;
+    await stage.call("POST", `/api/v1/connections/${encodeURIComponent(connection?.id ?? "")}/disconnect`);
+    const { body } = await stage.call("GET", `/api/v1/sessions/${connection?.session}/why`);
+    expect((body as { items: object[] }).items[0]).toMatchObject({ cause: "disconnected" });
+  });
+
   test("expire, disconnect and drain do what they say, and the audit holds who, what, before and after", async () => {
     await using stage = await RestStage.open();
     await stage.client();
@@ -196,7 +216,7 @@ describe("looking back", () => {
     await client.close();
     await stage.call("POST", `/api/v1/sessions/${id}/expire`);
     const now = await stage.call("GET", `/api/v1/sessions/${id}/state`, { as: "viewer" });
-    expect(now.body).toMatchObject({ key: { kind: "session", id }, statechart: { name: "session", state: "expired" } });
+    expect(now.body).toMatchObject({ key: { kind: "session", id }, statechart: { name: "session", state: "closed" } });
     const then = await stage.call("GET", `/api/v1/journals/session/${id}/state?seq=2`);
     expect(then.body).toMatchObject({ seq: 2, statechart: { state: "attached" } });
     const { body } = await stage.call("GET", `/api/v1/sessions/${id}/timeline?max=3`);
@@ -211,7 +231,7 @@ describe("looking back", () => {
     expect((await stage.call("GET", `/api/v1/sessions/${id}/state?seq=1&time=5`)).status).toBe(400);
     expect((await stage.call("GET", "/api/v1/sessions/none/state")).status).toBe(404);
     const list = await stage.call("GET", "/api/v1/journals/session");
-    expect(list.body).toMatchObject({ items: [{ kind: "session", id, state: "expired" }] });
+    expect(list.body).toMatchObject({ items: [{ kind: "session", id, state: "closed" }] });
   });
 
   test("tells who has a record, who is behind, and why a session ended", async () => {

@@ -41,6 +41,13 @@ const after = z.coerce
   .default(0)
   .openapi({ description: "Events after this one", type: "integer" });
 
+/** Coercion takes null, which the document would read as "may be left out". */
+const event = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .openapi({ type: "integer", description: "Number of an event; 0: before the first", param: { required: true } });
+
 export function replayRoutes(parts: RestParts): void {
   actorRoutes(parts, { path: "/api/v1/journals/{kind}/{id}", params: z.strictObject({ kind, id }), tag: "journals" });
   actorRoutes(parts, { path: "/api/v1/sessions/{id}", params: z.strictObject({ id }), tag: "sessions" });
@@ -113,8 +120,8 @@ function actorRoutes(parts: RestParts, { path, params, tag }: Where): void {
       path: `${path}/diff`,
       summary: "What is different between two events",
       query: z.strictObject({
-        a: z.coerce.number().int().min(0).openapi({ type: "integer" }),
-        b: z.coerce.number().int().min(0).openapi({ type: "integer" }),
+        a: event,
+        b: event,
       }),
       answer: z.strictObject({ items: z.array(differenceSchema) }).openapi("Differences"),
     },
