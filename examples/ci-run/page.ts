@@ -52,7 +52,9 @@ function take({ type, data, position }: Message): void {
 }
 
 function follow(): void {
-  const socket = new WebSocket(`${gatewayUrl.replace(/\/$/, "")}/ws/execution/${id}?from=${encodeURIComponent(kept.position)}`);
+  const socket = new WebSocket(
+    `${gatewayUrl.replace(/\/$/, "")}/ws/execution/${id}?from=${encodeURIComponent(kept.position)}`,
+  );
   socket.onopen = () => {
     element("#connection").textContent = "connected";
   };

@@ -7,8 +7,8 @@ import { codecs } from "../../src/protocol/codecs.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
 import { createGateway, type Gateway } from "../../src/runtime/gateway.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
-import { sha256, systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { systemProcess } from "../../src/runtime/process-probe.ts";
+import { sha256, systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { bunTransport } from "../../src/runtime/transport/bun.ts";
 
 /** A gateway that can be stopped and started again over the same log, on the same port. */

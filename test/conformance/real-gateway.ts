@@ -6,8 +6,8 @@ import type { Limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
 import { createGateway } from "../../src/runtime/gateway.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
-import { sha256, systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { systemProcess } from "../../src/runtime/process-probe.ts";
+import { sha256, systemClock, systemRandom } from "../../src/runtime/system.ts";
 import { bunTransport } from "../../src/runtime/transport/bun.ts";
 
 export type RealGateway = { readonly url: string; stop(): Promise<void> };
