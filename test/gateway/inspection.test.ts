@@ -91,7 +91,10 @@ describe("Control", () => {
     expect(await client.peer.closed()).toMatchObject({ code: closeCodes.disconnected.code });
     expect(stage.gateway.inspect().session(client.welcome.session)?.status).toBe("detached");
     expect(stage.gateway.control().disconnect("nobody/c1", "maintenance")).toBe(false);
-    const why = await whyOf(stage.log, { kind: "session", id: client.welcome.session });
+    const session = { kind: "session", id: client.welcome.session };
+    // The client is told before the journal is on disk.
+    await until(async () => (await whyOf(stage.log, session)).length > 0, "the journal says why");
+    const why = await whyOf(stage.log, session);
     expect(why.map(({ cause }) => cause)).toEqual(["disconnected maintenance"]);
     expect(why[0]?.sentence).toStartWith(`An operator ended the connection: in the operator's words "maintenance"`);
   });

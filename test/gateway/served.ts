@@ -25,7 +25,7 @@ export class Served {
   #maximum: Memory = { anonymousBytes: 0, residentBytes: 0 };
   #sampler: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(port: number, directory: string) {
+  private constructor(port: number, directory: string, environment: Readonly<Record<string, string>>) {
     this.url = `ws://127.0.0.1:${port}/`;
     this.#directory = directory;
     const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
@@ -40,12 +40,13 @@ export class Served {
       "--log-level",
       "error",
     ];
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_")));
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_"));
+    const env = { ...Object.fromEntries(inherited), ...environment };
     this.#process = Bun.spawn([process.execPath, main, ...args], { stdout: "ignore", stderr: "inherit", env });
   }
 
-  static async start(): Promise<Served> {
-    const served = new Served(await freePort(), mkdtempSync(join(tmpdir(), "weir-served-")));
+  static async start(environment: Readonly<Record<string, string>> = {}): Promise<Served> {
+    const served = new Served(await freePort(), mkdtempSync(join(tmpdir(), "weir-served-")), environment);
     const end = Date.now() + readyMs;
     const http = served.url.replace("ws", "http");
     while ((await fetch(`${http}ready`).catch(() => undefined))?.ok !== true) {
