@@ -19,7 +19,7 @@ import type { Config } from "./config/profile.ts";
 import { RunningConfig } from "./config/running-config.ts";
 import { watchFiles } from "./config/watch-files.ts";
 import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
-import { openLog } from "./log/open-log.ts";
+import { openLogAndBus } from "./log/open-log.ts";
 import { ServedRest } from "./rest/served-rest.ts";
 import { GatewayHistory } from "./telemetry/gateway-history.ts";
 import type { Tracing, TracingPorts } from "./telemetry/tracing.ts";
@@ -41,7 +41,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const authenticator = new CurrentAuthenticator(authenticatorOf(loaded.config, clock));
   const transport = await transportOfHost();
   const { node } = loaded.config.discovery;
-  const log = await openLog(
+  const { log, bus } = await openLogAndBus(
     loaded.config.log.store,
     { clock, random, logger },
     {
@@ -55,7 +55,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const probe = systemProcess();
   const tracing = await tracingOf(config, { clock, random, logger });
   const ports = {
-    ...{ clock, random, digest: sha256, log, transport, authenticator, logger, probe },
+    ...{ clock, random, digest: sha256, log, bus, transport, authenticator, logger, probe },
     ...(tracing === undefined ? {} : { tracer: tracing.tracer }),
   };
   const history = config.monitoring.history ? new GatewayHistory({ probe, clock }) : undefined;
@@ -70,6 +70,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   } catch (error) {
     rest.stop();
     probe.stop();
+    await bus.close();
     await log.close();
     throw listenError(error, config);
   }
@@ -84,6 +85,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway
     .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
+    .then(() => bus.close())
     .then(() => Promise.all([log.close(), tracing?.close()]));
   await inTime(stopping);
   probe.stop();

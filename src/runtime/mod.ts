@@ -4,6 +4,9 @@
  */
 
 export { anonymousAuthenticator, authenticator, type JwtConfig, jwtAuthenticator } from "./auth.ts";
+export type * from "./bus/bus.ts";
+export { LocalHub, localBus } from "./bus/local.ts";
+export type * from "./cluster/membership.ts";
 export { createGateway, type Gateway, type GatewayConfig, type StopOptions } from "./gateway.ts";
 export { openEmbeddedLog } from "./log/embedded/mod.ts";
 export * from "./log/event-log.ts";

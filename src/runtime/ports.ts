@@ -4,6 +4,7 @@
  * @module
  */
 import type { EpochMs, Seq } from "../protocol/ids.ts";
+import type { Bus } from "./bus/bus.ts";
 import type { EventLog, LogRecord, NewRecord } from "./log/event-log.ts";
 import type { LatencyHistogram } from "./metrics.ts";
 import type { Role } from "./role.ts";
@@ -88,6 +89,8 @@ export type Ports = {
   readonly random: Random;
   readonly digest: Digest;
   readonly log: EventLog;
+  /** To other nodes on the same log, and to services. */
+  readonly bus: Bus;
   readonly transport: Transport;
   readonly authenticator: Authenticator;
   readonly logger: Logger;

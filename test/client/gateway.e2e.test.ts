@@ -5,6 +5,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type Client, type ConnectOptions, connect, type ReceivedRecord } from "../../src/client/mod.ts";
 import { codecs } from "../../src/protocol/codecs.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
+import { localBus } from "../../src/runtime/bus/local.ts";
 import { createGateway, type Gateway } from "../../src/runtime/gateway.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
 import { systemProcess } from "../../src/runtime/process-probe.ts";
@@ -25,6 +26,7 @@ class Place {
       random: systemRandom(),
       digest: sha256,
       log: this.#log,
+      bus: localBus(systemClock()),
       transport: bunTransport(),
       authenticator,
       logger: { log: () => undefined },

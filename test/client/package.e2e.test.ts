@@ -32,14 +32,14 @@ beforeEach(async () => {
 afterEach(() => stage.end());
 
 const embedding = `
-import { anonymousAuthenticator, createGateway, hostTransport, openMemoryLog } from "weir";
+import { anonymousAuthenticator, createGateway, hostTransport, localBus, openMemoryLog } from "weir";
 import { pinoLogger, sha256, systemClock, systemProcess, systemRandom } from "weir";
 
 const [clock, random, probe] = [systemClock(), systemRandom(), systemProcess()];
 const log = openMemoryLog({ clock, epoch: random.token(9) });
 const authenticator = anonymousAuthenticator({ publish: [">"], subscribe: [">"] });
 const logger = pinoLogger({ level: "silent" });
-const ports = { clock, random, digest: sha256, log, transport: await hostTransport(), authenticator, logger, probe };
+const ports = { clock, random, digest: sha256, log, bus: localBus(clock), transport: await hostTransport(), authenticator, logger, probe };
 const gateway = createGateway(ports, { port: 0 });
 const { port } = await gateway.start();
 const health = await (await fetch("http://127.0.0.1:" + port + "/health")).json();

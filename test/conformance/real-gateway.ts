@@ -4,6 +4,7 @@
  */
 import type { Limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
+import { localBus } from "../../src/runtime/bus/local.ts";
 import { createGateway } from "../../src/runtime/gateway.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
 import { systemProcess } from "../../src/runtime/process-probe.ts";
@@ -22,6 +23,7 @@ export async function startRealGateway(limits: Partial<Limits> = {}): Promise<Re
     random,
     digest: sha256,
     log,
+    bus: localBus(clock),
     transport: bunTransport(),
     authenticator,
     logger: { log: () => undefined },

@@ -5,6 +5,7 @@
 import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
+import { natsBus } from "../../src/runtime/bus/nats.ts";
 import { createGateway, type Gateway } from "../../src/runtime/gateway.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { openJetStreamLog } from "../../src/runtime/log/jetstream/open.ts";
@@ -37,8 +38,9 @@ export function sharedLog(natsUrl: string, replicas = 1): SharedLog {
 async function startGateway(url: string, name: string, replicas: number): Promise<SharedGateway> {
   const [clock, random, probe] = [systemClock(), systemRandom(), systemProcess()];
   const log = await openJetStreamLog({ servers: [url], name, provision: { replicas }, clock, random, logger });
+  const bus = natsBus({ ...log.connection, clock });
   const authenticator = anonymousAuthenticator({ publish: [">"], subscribe: [">"] });
-  const ports = { clock, random, digest: sha256, log, transport: bunTransport(), authenticator, logger, probe };
+  const ports = { clock, random, digest: sha256, log, bus, transport: bunTransport(), authenticator, logger, probe };
   const gateway: Gateway = createGateway(ports, { port: 0 });
   const { port } = await gateway.start();
   const worlds: World[] = [];
@@ -54,6 +56,7 @@ async function startGateway(url: string, name: string, replicas: number): Promis
     [Symbol.asyncDispose]: async () => {
       await Promise.all(worlds.map((world) => world.end()));
       await gateway.stop({ timeoutMs: 1_000 });
+      await bus.close();
       await log.close();
       probe.stop();
     },

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
+import { localBus } from "../../src/runtime/bus/local.ts";
 import { createGateway, type Gateway, type GatewayConfig, type LiveGatewayConfig } from "../../src/runtime/gateway.ts";
 import { openEmbeddedLog } from "../../src/runtime/log/embedded/mod.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
@@ -103,6 +104,7 @@ export class Stage {
       random,
       digest: sha256,
       log: this.#options.log?.(this.#log) ?? this.#log,
+      bus: localBus(this.#options.clock ?? systemClock()),
       transport: bunTransport(),
       authenticator: this.#options.authenticator ?? anonymousAuthenticator({ publish: [">"], subscribe: [">"] }),
       logger: {

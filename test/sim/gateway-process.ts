@@ -4,6 +4,7 @@
  */
 
 import { limits } from "../../src/protocol/limits.ts";
+import { localBus } from "../../src/runtime/bus/local.ts";
 import { createGateway } from "../../src/runtime/gateway.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { sha256 } from "../../src/runtime/system.ts";
@@ -23,12 +24,14 @@ const anonymous = { subject: "", publish: [">"], subscribe: [">"] };
 
 export function startGateway(world: World, process: SimProcess, log: EventLog): GatewayUnderTest {
   const chance = world.chance.fork(process.name);
+  const clock = portsClock(world.clock, process, () => world.skewMs);
   const gateway = createGateway(
     {
-      clock: portsClock(world.clock, process, () => world.skewMs),
+      clock,
       random: { next: chance.next, token: chance.token },
       digest: sha256,
       log,
+      bus: localBus(clock),
       transport: world.network.transport(process),
       authenticator: { authenticate: async () => ({ ok: true, identity: anonymous }) },
       probe: stillProcess(),

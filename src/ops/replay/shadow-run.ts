@@ -8,6 +8,7 @@ import { decodeEvent } from "../../actors/session/persist.ts";
 import type { Subscribe } from "../../protocol/frame.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import type { Limits } from "../../protocol/limits.ts";
+import { localBus } from "../../runtime/bus/local.ts";
 import { createGateway } from "../../runtime/gateway.ts";
 import { readJournal } from "../../runtime/journal.ts";
 import type { EventLog, LogRecord, Retention } from "../../runtime/log/event-log.ts";
@@ -86,7 +87,7 @@ class ShadowWorld implements PeerWorld {
     const retention = { ...script.retention, ...options.retention };
     this.#gateway = createGateway(
       {
-        ...{ clock, random, digest: sha256, log: this.#log, transport: this.#network.transport },
+        ...{ clock, random, digest: sha256, log: this.#log, bus: localBus(clock), transport: this.#network.transport },
         authenticator: { authenticate: async (token = "") => ({ ok: true, identity: identityOf(token) }) },
         probe: nothingProbed(),
         logger: options.logger ?? { log: () => undefined },

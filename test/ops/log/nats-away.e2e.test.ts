@@ -5,6 +5,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "../../../src/client/mod.ts";
 import { anonymousAuthenticator } from "../../../src/runtime/auth.ts";
+import { natsBus } from "../../../src/runtime/bus/nats.ts";
 import { createGateway } from "../../../src/runtime/gateway.ts";
 import { openJetStreamLog } from "../../../src/runtime/log/jetstream/open.ts";
 import type { PublisherOptions } from "../../../src/runtime/log/jetstream/publisher.ts";
@@ -26,8 +27,9 @@ type Ready = { readonly ready: boolean; readonly reasons?: readonly string[]; re
 async function startGateway(server: NatsServer, publisher: Partial<PublisherOptions> = {}): Promise<Running> {
   const [clock, random, probe] = [systemClock(), systemRandom(), systemProcess()];
   const log = await openJetStreamLog({ servers: [server.url], provision: {}, publisher, clock, random, logger });
+  const bus = natsBus({ ...log.connection, clock });
   const authenticator = anonymousAuthenticator({ publish: [">"], subscribe: [">"] });
-  const ports = { clock, random, digest: sha256, log, transport: bunTransport(), authenticator, logger, probe };
+  const ports = { clock, random, digest: sha256, log, bus, transport: bunTransport(), authenticator, logger, probe };
   const gateway = createGateway(ports, { port: 0 });
   const { port } = await gateway.start();
   return {
@@ -38,6 +40,7 @@ async function startGateway(server: NatsServer, publisher: Partial<PublisherOpti
     },
     [Symbol.asyncDispose]: async () => {
       await gateway.stop({ timeoutMs: 1_000 });
+      await bus.close();
       await log.close();
       probe.stop();
     },

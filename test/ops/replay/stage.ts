@@ -7,6 +7,7 @@ import { drainMicrotasks } from "bun:jsc";
 import type { Client, ConnectOptions } from "../../../src/client/mod.ts";
 import { connect } from "../../../src/client/mod.ts";
 import { portsClock, VirtualClock } from "../../../src/ops/replay/virtual-clock.ts";
+import { localBus } from "../../../src/runtime/bus/local.ts";
 import { createGateway, type Gateway, type GatewayConfig } from "../../../src/runtime/gateway.ts";
 import type { EventLog } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
@@ -43,7 +44,7 @@ export class ReplayStage {
     this.#network = memoryNetwork({ clock, random, latencyMs: () => 0.1 });
     this.gateway = createGateway(
       {
-        ...{ clock, random, digest: sha256, log: this.log, transport: this.#network.transport },
+        ...{ clock, random, digest: sha256, log: this.log, bus: localBus(clock), transport: this.#network.transport },
         authenticator: {
           authenticate: async (token) => ({
             ok: true,

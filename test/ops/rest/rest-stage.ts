@@ -11,6 +11,7 @@ import type { MetricsHistory } from "../../../src/ops/telemetry/metrics-history.
 import type { LogEpoch } from "../../../src/protocol/ids.ts";
 import { limits } from "../../../src/protocol/limits.ts";
 import { anonymousAuthenticator, authenticator, jwtAuthenticator } from "../../../src/runtime/auth.ts";
+import { localBus } from "../../../src/runtime/bus/local.ts";
 import { createGateway, type Gateway, type GatewayConfig } from "../../../src/runtime/gateway.ts";
 import type { EventLog } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
@@ -83,6 +84,7 @@ export class RestStage {
       random: systemRandom(),
       digest: sha256,
       log,
+      bus: localBus(clock),
       transport: bunTransport(),
       authenticator: authenticates,
       logger,

@@ -4,6 +4,7 @@ import type { LogEpoch } from "../../../src/protocol/ids.ts";
 import { normalLane } from "../../../src/protocol/lane.ts";
 import type { ResumeAnswer } from "../../../src/protocol/position.ts";
 import { anonymousAuthenticator } from "../../../src/runtime/auth.ts";
+import { localBus } from "../../../src/runtime/bus/local.ts";
 import { createGateway } from "../../../src/runtime/gateway.ts";
 import type { EventLog, Follow, LogRecord } from "../../../src/runtime/log/event-log.ts";
 import { openMemoryLog } from "../../../src/runtime/log/memory.ts";
@@ -24,7 +25,7 @@ async function stage(records: number) {
   });
   const gateway = createGateway(
     {
-      ...{ clock, log, random: systemRandom(), digest: sha256, transport: bunTransport(), probe: systemProcess() },
+      ...{ clock, log, bus: localBus(clock), random: systemRandom(), digest: sha256, transport: bunTransport(), probe: systemProcess() },
       authenticator: anonymousAuthenticator({ publish: [">"], subscribe: [">"] }),
       logger: { log: () => undefined },
     },

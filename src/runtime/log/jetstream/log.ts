@@ -132,6 +132,11 @@ export class JetStreamLog implements EventLog {
     void this.#watchConnection();
   }
 
+  /** For what goes over NATS beside the log. */
+  get connection(): { readonly nc: NatsConnection; readonly name: string } {
+    return { nc: this.#parts.nc, name: this.#parts.names.prefix };
+  }
+
   /** The stream's ends as they are now. */
   async refresh(): Promise<void> {
     const { api, names } = this.#parts;
