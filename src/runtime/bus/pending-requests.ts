@@ -20,10 +20,13 @@ export class PendingRequests {
     if (this.#waiting.size >= busRequestsMax) return Promise.resolve({ ok: false, code: "unavailable" });
     const token = (++this.#count).toString(36);
     return new Promise((resolve, reject) => {
-      const done = (reply: BusReply): void => {
+      const end = (): void => {
         timer.cancel();
         signal?.removeEventListener("abort", aborted);
         this.#waiting.delete(token);
+      };
+      const done = (reply: BusReply): void => {
+        end();
         resolve(reply);
       };
       const aborted = (): void => done({ ok: false, code: "aborted" });
@@ -33,7 +36,7 @@ export class PendingRequests {
       try {
         send(token);
       } catch (error) {
-        done({ ok: false, code: "unavailable" });
+        end();
         reject(error);
       }
     });
