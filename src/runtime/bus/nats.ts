@@ -90,7 +90,8 @@ class NatsBus implements Bus {
     const block = headers === undefined ? undefined : blockOf(headers);
     assertFits(data.byteLength + (block?.byteLength ?? 0), this.bytesMax);
     if (this.#closed || !this.#connected || this.#nc.isClosed()) return;
-    this.#nc.publish(subject, data, {
+    // Written out later: whoever sent it may write to its buffer again.
+    this.#nc.publish(subject, data.slice(), {
       ...(reply === undefined ? {} : { reply }),
       ...(block === undefined ? {} : { headers: { encode: () => block } as unknown as MsgHdrs }),
     });
