@@ -26,10 +26,9 @@ import { changedLimits } from "./live-limits.ts";
 import type { LogRecord } from "./log/event-log.ts";
 import { Counters, observeAges } from "./metrics.ts";
 import { type InForce, NodeJournal } from "./node-journal.ts";
-import { originAllowed } from "./origin.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
-import { PlainAsk, plainUpgrade } from "./plain/upgrade.ts";
+import { PlainAsk } from "./plain/upgrade.ts";
 import type { Ports, Timer } from "./ports.ts";
 import { publish, sweepPublications } from "./publication.ts";
 import type { Services } from "./services.ts";
@@ -37,6 +36,7 @@ import { Sessions } from "./session/sessions.ts";
 import { Supervisor } from "./supervisor.ts";
 import { type Tail, type TailRequest, tail } from "./tail.ts";
 import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
+import { decideUpgrade } from "./upgrade.ts";
 import { version } from "./version.ts";
 
 export type { Gateway, GatewayConfig, LiveGatewayConfig, StopOptions } from "./gateway-config.ts";
@@ -203,27 +203,14 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   // --- sockets ---
 
   #upgrade(request: UpgradeRequest): UpgradeDecision {
-    const isOurs = request.path === "/" || request.path === "/weir";
-    const plain = isOurs ? undefined : plainUpgrade(this.#config.plainRoutes ?? [], request);
-    if (!isOurs && plain === undefined)
-      return { accept: false, status: 404, message: `No WebSocket at ${request.path}; use / or /weir` };
-    if (this.#stopping) return { accept: false, status: 503, message: "The gateway is stopping" };
-    if (this.#draining) return { accept: false, status: 503, message: "The gateway is draining" };
-    if (this.#handshaking.size >= this.#limits.handshakesMax)
-      return { accept: false, status: 503, message: "Too many handshakes at once; try again" };
-    if (!originAllowed(request.origin, request.host, this.#config.origins ?? [])) {
-      return { accept: false, status: 403, message: `Origin ${request.origin} is not allowed; see security.origins` };
-    }
-    if (plain !== undefined) return plain;
-    const chosen = chooseSubprotocol(request.subprotocols);
-    if (chosen === undefined) {
-      return {
-        accept: false,
-        status: 400,
-        message: "Offer a subprotocol: weir.v1.msgpack, weir.v1.protobuf or weir.v1.json",
-      };
-    }
-    return { accept: true, subprotocol: chosen.subprotocol };
+    const { origins = [], plainRoutes = [] } = this.#config;
+    return decideUpgrade(request, {
+      closed: this.#stopping ? "stopping" : this.#draining ? "draining" : undefined,
+      handshakes: this.#handshaking.size,
+      limits: this.#limits,
+      origins,
+      plainRoutes,
+    });
   }
 
   #open(socket: Socket): SocketHandler {
