@@ -56,3 +56,9 @@ export function instant(time: number): string {
 export function ago(time: number): string {
   return `${span(Math.max(0, Date.now() - time))} ago`;
 }
+
+/** Any value on one line; what is not there is a dash. */
+export function text(value: unknown): string {
+  if (value === undefined || value === null) return "–";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

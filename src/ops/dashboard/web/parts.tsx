@@ -99,9 +99,12 @@ export function useCursors() {
   };
 }
 
-export type PagerProps = { readonly cursors: ReturnType<typeof useCursors>; readonly next: string | undefined };
+/** As REST answers lists. */
+export type Page<T> = { readonly items: readonly T[]; readonly next?: string };
 
-export function Pager({ cursors, next }: PagerProps) {
+type PagerProps = { readonly cursors: ReturnType<typeof useCursors>; readonly next: string | undefined };
+
+function Pager({ cursors, next }: PagerProps) {
   if (cursors.page === 1 && next === undefined) return null;
   return (
     <div class="row">
@@ -113,6 +116,25 @@ export function Pager({ cursors, next }: PagerProps) {
         More
       </button>
     </div>
+  );
+}
+
+type PagedTableProps<T> = Omit<TableProps<T>, "rows"> & {
+  readonly of: Loaded<Page<T>>;
+  readonly cursors: ReturnType<typeof useCursors>;
+};
+
+/** A list of REST, page by page. */
+export function PagedTable<T>({ of, cursors, ...table }: PagedTableProps<T>) {
+  return (
+    <Shown of={of}>
+      {({ items, next }) => (
+        <>
+          <Table {...table} rows={items} />
+          <Pager cursors={cursors} next={next} />
+        </>
+      )}
+    </Shown>
   );
 }
 

@@ -2,9 +2,9 @@
  * What operators changed: who, when, what, how it was and how it became.
  * @module
  */
-import { instant } from "../format.ts";
+import { instant, text } from "../format.ts";
 import { useGet } from "../hooks.ts";
-import { type Column, Pager, Panel, Shown, Table, useCursors } from "../parts.tsx";
+import { type Column, type Page, PagedTable, Panel, useCursors } from "../parts.tsx";
 
 type Entry = {
   readonly seq: number;
@@ -17,9 +17,6 @@ type Entry = {
   readonly after?: unknown;
   readonly failed?: string;
 };
-
-const text = (value: unknown): string =>
-  value === undefined || value === null ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 
 const columns: readonly Column<Entry>[] = [
   { name: "Time", show: ({ at }) => instant(at) },
@@ -37,27 +34,18 @@ const columns: readonly Column<Entry>[] = [
 
 export function Audit() {
   const cursors = useCursors();
-  const page = useGet<{ readonly items: readonly Entry[]; readonly next?: string }>(
-    `/api/v1/audit?max=50&after=${cursors.cursor || "0"}`,
-    { everyMs: 5_000 },
-  );
+  const page = useGet<Page<Entry>>(`/api/v1/audit?max=50&after=${cursors.cursor || "0"}`, { everyMs: 5_000 });
   return (
     <>
       <h1>Audit</h1>
       <Panel title="Changes">
-        <Shown of={page}>
-          {({ items, next }) => (
-            <>
-              <Table
-                caption="Nothing here can be taken back or altered"
-                columns={columns}
-                rows={items}
-                keyOf={({ seq }) => String(seq)}
-              />
-              <Pager cursors={cursors} next={next} />
-            </>
-          )}
-        </Shown>
+        <PagedTable
+          caption="Nothing here can be taken back or altered"
+          of={page}
+          cursors={cursors}
+          columns={columns}
+          keyOf={({ seq }) => String(seq)}
+        />
       </Panel>
     </>
   );

@@ -6,13 +6,11 @@
 import { useState } from "preact/hooks";
 import type { SettingDescription, ShownSetting } from "../../../config/live-config.ts";
 import { Problem, send } from "../api.ts";
+import { text } from "../format.ts";
 import { useGet, useMay, usePlace } from "../hooks.ts";
 import { type Column, Panel, ProblemNote, Shown, Table } from "../parts.tsx";
 
 type Setting = SettingDescription & ShownSetting;
-
-const text = (value: unknown): string =>
-  value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
 
 export function Configuration() {
   const wanted = usePlace().query.get("find") ?? "";

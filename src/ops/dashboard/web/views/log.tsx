@@ -6,7 +6,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Ledger, LedgerRow } from "../../../replay/ledger.ts";
 import { bytes, instant } from "../format.ts";
 import { addressOf, useGet, useStream } from "../hooks.ts";
-import { type Column, Facts, Json, Panel, ProblemNote, Shown, Table } from "../parts.tsx";
+import { type Column, Facts, Json, type Page, Panel, ProblemNote, Shown, Table } from "../parts.tsx";
 
 /** As REST shows a record. */
 export type ShownRecord = {
@@ -20,7 +20,6 @@ export type ShownRecord = {
   readonly payload: unknown;
   readonly bytes: number;
 };
-type RecordPage = { readonly items: readonly ShownRecord[]; readonly next?: string };
 
 const pageMax = 100;
 
@@ -110,7 +109,7 @@ function Pages({ filter, from, open, choose }: ListProps & { readonly from: stri
   };
   const [cursor, setCursor] = useState("");
   useEffect(() => setCursor(""), [filter, from]);
-  const page = useGet<RecordPage>(address(cursor));
+  const page = useGet<Page<ShownRecord>>(address(cursor));
   return (
     <Shown of={page}>
       {({ items, next }) => (

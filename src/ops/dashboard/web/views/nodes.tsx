@@ -8,9 +8,8 @@ import type { ConnectionView, NodeView } from "../../../../runtime/inspection.ts
 import { send } from "../api.ts";
 import { ago, bytes, count, span } from "../format.ts";
 import { useGet, useMay, useStream } from "../hooks.ts";
-import { Action, type Column, Facts, Pager, Panel, Shown, Table, useCursors } from "../parts.tsx";
+import { Action, type Column, Facts, type Page, PagedTable, Panel, Shown, useCursors } from "../parts.tsx";
 
-type Page<T> = { readonly items: readonly T[]; readonly next?: string };
 type NodeRow = { readonly id: string; readonly self: boolean; readonly state: string; readonly node?: NodeView };
 
 export function Nodes() {
@@ -157,13 +156,6 @@ function ConnectionTable({ cursors }: { readonly cursors: ReturnType<typeof useC
       : []),
   ];
   return (
-    <Shown of={page}>
-      {({ items, next }) => (
-        <>
-          <Table caption="Oldest first" columns={columns} rows={items} keyOf={({ id }) => id} />
-          <Pager cursors={cursors} next={next} />
-        </>
-      )}
-    </Shown>
+    <PagedTable caption="Oldest first" of={page} cursors={cursors} columns={columns} keyOf={({ id }) => id} />
   );
 }

@@ -8,9 +8,8 @@ import type { ActorRow } from "../../../replay/inspect.ts";
 import type { Lag } from "../../../replay/lag.ts";
 import { ago, count, instant } from "../format.ts";
 import { addressOf, useGet, useStream } from "../hooks.ts";
-import { type Column, Pager, Panel, Shown, Table, useCursors } from "../parts.tsx";
+import { type Column, type Page, PagedTable, Panel, Shown, Table, useCursors } from "../parts.tsx";
 
-type Page<T> = { readonly items: readonly T[]; readonly next?: string };
 const pageMax = 50;
 
 const inFlight = ({ subscriptions }: SessionView): number =>
@@ -85,19 +84,13 @@ export function Sessions({ query }: { readonly query: URLSearchParams }) {
             </select>
           </label>
         </div>
-        <Shown of={page}>
-          {({ items, next }) => (
-            <>
-              <Table
-                caption="Attached, or waiting to be resumed; oldest first"
-                columns={columns}
-                rows={items}
-                keyOf={({ id }) => id}
-              />
-              <Pager cursors={cursors} next={next} />
-            </>
-          )}
-        </Shown>
+        <PagedTable
+          caption="Attached, or waiting to be resumed; oldest first"
+          of={page}
+          cursors={cursors}
+          columns={columns}
+          keyOf={({ id }) => id}
+        />
       </Panel>
       <Furthest />
       <Journals />
@@ -150,19 +143,13 @@ function Journals() {
   );
   return (
     <Panel title="In the log">
-      <Shown of={page}>
-        {({ items, next }) => (
-          <>
-            <Table
-              caption="Also those that have ended, in order of their ids"
-              columns={journalColumns}
-              rows={items}
-              keyOf={({ id }) => id}
-            />
-            <Pager cursors={cursors} next={next} />
-          </>
-        )}
-      </Shown>
+      <PagedTable
+        caption="Also those that have ended, in order of their ids"
+        of={page}
+        cursors={cursors}
+        columns={journalColumns}
+        keyOf={({ id }) => id}
+      />
     </Panel>
   );
 }

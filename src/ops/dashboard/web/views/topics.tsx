@@ -5,7 +5,7 @@
 import { useState } from "preact/hooks";
 import { ago, bytes, count } from "../format.ts";
 import { addressOf, useGet, useStream } from "../hooks.ts";
-import { type Column, Pager, Panel, Shown, Table, useCursors } from "../parts.tsx";
+import { type Column, type Page, PagedTable, Panel, useCursors } from "../parts.tsx";
 
 type Topic = { readonly topic: string; readonly lastSeq: number; readonly lastTime: number; readonly bytes: number };
 type Held = {
@@ -15,7 +15,6 @@ type Held = {
   readonly qos: number;
   readonly mode: string;
 };
-type Page<T> = { readonly items: readonly T[]; readonly next?: string };
 
 const pageMax = 50;
 
@@ -59,19 +58,13 @@ function InTheLog({ filter }: { readonly filter: string }) {
   );
   return (
     <Panel title="In the log">
-      <Shown of={page}>
-        {({ items, next }) => (
-          <>
-            <Table
-              caption="In order of their newest record"
-              columns={topicColumns}
-              rows={items}
-              keyOf={({ topic }) => topic}
-            />
-            <Pager cursors={cursors} next={next} />
-          </>
-        )}
-      </Shown>
+      <PagedTable
+        caption="In order of their newest record"
+        of={page}
+        cursors={cursors}
+        columns={topicColumns}
+        keyOf={({ topic }) => topic}
+      />
     </Panel>
   );
 }
@@ -83,19 +76,13 @@ function Subscriptions() {
   );
   return (
     <Panel title="Subscribed on this node">
-      <Shown of={page}>
-        {({ items, next }) => (
-          <>
-            <Table
-              caption="By session"
-              columns={heldColumns}
-              rows={items}
-              keyOf={(row) => `${row.session} ${row.filter}`}
-            />
-            <Pager cursors={cursors} next={next} />
-          </>
-        )}
-      </Shown>
+      <PagedTable
+        caption="By session"
+        of={page}
+        cursors={cursors}
+        columns={heldColumns}
+        keyOf={(row) => `${row.session} ${row.filter}`}
+      />
     </Panel>
   );
 }
