@@ -38,6 +38,10 @@ function numbered(from: number, count: number): string[] {
 async function publish(client: Client, texts: readonly string[]): Promise<void> {
   await Promise.all(texts.map((text) => client.publish("t.a", new TextEncoder().encode(text))));
 }
+async function untilTold(subscribers: readonly Seen[]): Promise<void> {
+  for (const { answers } of subscribers)
+    await until(() => answers.at(-1)?.kind === "ahead", "the subscriber is told", convergeMs);
+}
 /** Both have all that was stored before and after, in order; and were told of what is missing. */
 async function expectTold(subscribers: readonly Seen[], after: readonly string[]): Promise<void> {
   for (const seen of subscribers) {
@@ -57,8 +61,10 @@ async function startGateway(stack: AsyncDisposableStack, log: string): Promise<G
   return gateway;
 }
 
-/** A writer and two subscribers, and so many records that everybody has. */
-async function startClients(stack: AsyncDisposableStack, url: string) {
+/** A gateway on `log`, a writer and two subscribers; the first records are there, and everybody has them. */
+async function startStage(stack: AsyncDisposableStack, log: string) {
+  const gateway = await startGateway(stack, log);
+  const { url } = gateway;
   const [writer, one, two] = [connect(url, quick), connect(url, quick), connect(url, quick)];
   for (const client of [writer, one, two]) stack.defer(() => client.close());
   const subscribers = [await subscriber(one, 1), await subscriber(two, 2)];
@@ -66,7 +72,10 @@ async function startClients(stack: AsyncDisposableStack, url: string) {
     await publish(writer, numbered(from, count));
     for (const { texts } of subscribers) await until(() => texts.length === from + count - 1, "every record came");
   };
-  return { writer, subscribers, everybodyHas };
+  await everybodyHas(1, kept);
+  /** Those that will be lost. */
+  const everybodyHasMore = (): Promise<void> => everybodyHas(kept + 1, lost);
+  return { gateway, writer, subscribers, everybodyHasMore };
 }
 
 await describeOnNats("newest", "clients of tier r1, when its server lost its power", () => {
@@ -75,11 +84,9 @@ await describeOnNats("newest", "clients of tier r1, when its server lost its pow
     async () => {
       await using stack = new AsyncDisposableStack();
       const server = stack.use(await startNatsServer());
-      const gateway = await startGateway(stack, server.url);
-      const { writer, subscribers, everybodyHas } = await startClients(stack, gateway.url);
-      await everybodyHas(1, kept);
+      const { gateway, writer, subscribers, everybodyHasMore } = await startStage(stack, server.url);
       using copy = await copyStore(server);
-      await everybodyHas(kept + 1, lost);
+      await everybodyHasMore();
       await losePower(server, copy);
       await server.restart();
       expect(await gateway.ended()).toBe(1);
@@ -95,16 +102,13 @@ await describeOnNats("newest", "clients of tier r1, when its server lost its pow
     async () => {
       await using stack = new AsyncDisposableStack();
       const server = stack.use(await startNatsServer());
-      const gateway = await startGateway(stack, server.url);
-      const { writer, subscribers, everybodyHas } = await startClients(stack, gateway.url);
-      await everybodyHas(1, kept);
+      const { gateway, writer, subscribers, everybodyHasMore } = await startStage(stack, server.url);
       using copy = await copyStore(server);
-      await everybodyHas(kept + 1, lost);
+      await everybodyHasMore();
       await Promise.all([gateway.kill(), losePower(server, copy)]);
       await server.restart();
       await gateway.start();
-      for (const { answers } of subscribers)
-        await until(() => answers.at(-1)?.kind === "ahead", "the subscriber is told", convergeMs);
+      await untilTold(subscribers);
       await publish(writer, numbered(1_001, 10));
       await expectTold(subscribers, numbered(1_001, 10));
     },
@@ -117,11 +121,9 @@ await describeOnNats("newest", "clients of tier r1, when its server lost its pow
       await using stack = new AsyncDisposableStack();
       const server = stack.use(await startNatsServer());
       const link = stack.use(await startTcpProxy(server.port));
-      const gateway = await startGateway(stack, `nats://127.0.0.1:${link.port}`);
-      const { subscribers, everybodyHas } = await startClients(stack, gateway.url);
-      await everybodyHas(1, kept);
+      const { gateway, subscribers, everybodyHasMore } = await startStage(stack, `nats://127.0.0.1:${link.port}`);
       using copy = await copyStore(server);
-      await everybodyHas(kept + 1, lost);
+      await everybodyHasMore();
       link.cut();
       await losePower(server, copy);
       await server.restart();
@@ -144,19 +146,16 @@ test(
     const folder = mkdtempSync(join(tmpdir(), "weir-power-"));
     stack.defer(() => rmSync(folder, { recursive: true }));
     const [directory, copy] = [join(folder, "log"), join(folder, "copy")];
-    const gateway = await startGateway(stack, `embedded:${directory}`);
-    const { writer, subscribers, everybodyHas } = await startClients(stack, gateway.url);
-    await everybodyHas(1, kept);
+    const { gateway, writer, subscribers, everybodyHasMore } = await startStage(stack, `embedded:${directory}`);
     gateway.pause();
     cpSync(directory, copy, { recursive: true });
     gateway.continue();
-    await everybodyHas(kept + 1, lost);
+    await everybodyHasMore();
     await gateway.kill();
     rmSync(directory, { recursive: true });
     cpSync(copy, directory, { recursive: true });
     await gateway.start();
-    for (const { answers } of subscribers)
-      await until(() => answers.at(-1)?.kind === "ahead", "the subscriber is told", convergeMs);
+    await untilTold(subscribers);
     await publish(writer, numbered(1_001, 10));
     await expectTold(subscribers, numbered(1_001, 10));
   },

@@ -4,9 +4,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { exposition } from "../../../src/runtime/exposition.ts";
-import { Counters, LatencyHistogram } from "../../../src/runtime/metrics.ts";
-import { stillProcess } from "../../support/still-process.ts";
+import { freshMetrics } from "../../support/fresh-metrics.ts";
 
 type Panel = { readonly title: string; readonly id: number; readonly targets?: readonly { readonly expr: string }[] };
 type Dashboard = {
@@ -29,24 +27,7 @@ function metricsOf(expression: string): readonly string[] {
 }
 
 test("docs/grafana/weir.json asks for no metric that /metrics lacks, and shows all but three", async () => {
-  const info = {
-    epoch: "e",
-    tier: "none",
-    firstSeq: 1,
-    lastSeq: 0,
-    records: 0,
-    bytes: 0,
-    transactions: true,
-    shared: false,
-  };
-  const shown = await exposition({
-    counters: new Counters(),
-    process: stillProcess({ gcPauses: new LatencyHistogram() }),
-    version: "0",
-    log: () => info as never,
-    sessions: () => 0,
-  }).text();
-  const kinds = [...shown.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(([, name, kind]) => [name, kind] as const);
+  const kinds = await freshMetrics();
   const series = new Set(kinds.map(([name, kind]) => (kind === "histogram" ? `${name}_bucket` : name)));
   const expressions = [
     ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
@@ -55,7 +36,7 @@ test("docs/grafana/weir.json asks for no metric that /metrics lacks, and shows a
   const asked = new Set(expressions.flatMap(metricsOf));
   expect(asked.size).toBeGreaterThan(20);
   expect([...asked].filter((name) => !series.has(name))).toEqual([]);
-  expect([...series].filter((name) => !asked.has(name as string))).toEqual([
+  expect([...series].filter((name) => !asked.has(name))).toEqual([
     "weir_fanout_records_total",
     "weir_fanout_bytes_total",
     "weir_fanout_bytes_sent_total",
