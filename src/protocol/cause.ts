@@ -168,7 +168,10 @@ const ofJournals = {
     sentence: "The node was draining: clients were asked to go elsewhere",
     advice: "Nothing to do: clients resume on another node",
   },
-  expiredByOperator: { sentence: "An operator ended the session", advice: "See the audit journal for who" },
+  expiredByOperator: {
+    sentence: "An operator ended the session",
+    advice: "See the audit journal for who; the client goes on in a new session",
+  },
   closedInHandshake: {
     sentence: "The client left before it was answered",
     advice: "Its patience is shorter than the log's answer",

@@ -136,7 +136,7 @@ describe("Control", () => {
       expect(await control.expire(welcome.session)).toBe("unknown");
       const { session, resumeKey } = welcome;
       const back = await world.open({ session, resumeKey });
-      expect(back.welcome).toMatchObject({ outcome: "opened", cause: "sessionExpired" });
+      expect(back.welcome).toMatchObject({ outcome: "opened", cause: "expiredByOperator" });
     }
   });
 

@@ -89,7 +89,7 @@ describe("a session that throws", () => {
     crash(client);
     expect((await client.peer.ended("sessionEnded")).cause).toBe("crashedTooOften");
     const fresh = await again(world, client);
-    expect([fresh.welcome.outcome, fresh.welcome.cause]).toEqual(["opened", "sessionExpired"]);
+    expect([fresh.welcome.outcome, fresh.welcome.cause]).toEqual(["opened", "crashedTooOften"]);
     await fresh.peer.fence();
   });
 

@@ -85,8 +85,8 @@ export type SessionCommand = { readonly at: EpochMs } /** A new session begins a
     }
 );
 
-/** Why a session cannot be attached; told in WELCOME.cause when a new one is opened instead. */
-export type AttachRefusal = "sessionUnknown" | "sessionExpired" | "resumeKeyWrong" | "subjectChanged";
+/** Why a session cannot be attached. */
+type AttachRefusal = "sessionUnknown" | "sessionExpired" | "resumeKeyWrong" | "subjectChanged";
 export type Rejection = AttachRefusal | ErrorName | CloseName;
 export type Decision =
   | { readonly ok: true; readonly events: readonly SessionEvent[] }

@@ -2,7 +2,6 @@
  * What a connection that asks for a session is answered.
  * @module
  */
-import type { AttachRefusal } from "../../actors/session/decide.ts";
 import type { SessionState } from "../../actors/session/state.ts";
 import type { Session } from "./session.ts";
 
@@ -13,8 +12,8 @@ export type Attached =
       readonly outcome: "opened" | "resumed";
       readonly resumeKey: string;
       readonly resumeWindowMs: number;
-      /** Why the session that HELLO named was not resumed. */
-      readonly cause?: AttachRefusal;
+      /** Why the session that HELLO named was not resumed; of one that has ended, why it did. */
+      readonly cause?: string;
     }
   | {
       readonly ok: false;
@@ -30,8 +29,14 @@ export const overloaded: Attached = { ok: false, reason: "overloaded", retryAfte
 export function refusalOf(
   state: SessionState,
   asks: { readonly subject: string; readonly resumeKeyHash: string },
-): AttachRefusal | undefined {
-  if (state.status !== "open") return state.status === "none" ? "sessionUnknown" : "sessionExpired";
+): string | undefined {
+  if (state.status === "none") return "sessionUnknown";
+  if (state.status === "ended") return endOf(state);
   if (state.resumeKeyHash !== asks.resumeKeyHash) return "resumeKeyWrong";
   return state.subject === asks.subject ? undefined : "subjectChanged";
+}
+
+/** An operator who ended it, or a bug, is no time that ran out. */
+function endOf({ endedBecause = "expired" }: SessionState): string {
+  return endedBecause === "expired" ? "sessionExpired" : endedBecause;
 }

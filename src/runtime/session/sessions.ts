@@ -7,7 +7,6 @@
  */
 
 import type { SessionEffect } from "../../actors/effect.ts";
-import type { AttachRefusal } from "../../actors/session/decide.ts";
 import { type SessionSignal, sessionMachine } from "../../actors/session/machine.ts";
 import { initialState } from "../../actors/session/state.ts";
 import type { Hello } from "../../protocol/frame.ts";
@@ -170,7 +169,7 @@ export class Sessions {
     return "moved";
   }
 
-  async #open(peer: Peer, hello: Hello, connection: string, cause?: AttachRefusal): Promise<Attached> {
+  async #open(peer: Peer, hello: Hello, connection: string, cause?: string): Promise<Attached> {
     if (this.#held.size >= this.#options.sessionsMax) return overloaded;
     const { ports, limits, node } = this.#services;
     const id = ports.random.token(16) as SessionId;

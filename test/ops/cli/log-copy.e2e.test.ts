@@ -105,7 +105,7 @@ for (const line of natsLines) {
         await until(() => seen.length === 602);
         await client.publish("orders.new", "after");
         await until(() => seen.length === 603);
-        expect(told).toEqual(["lost sessionExpired", "resume epochChanged"]);
+        expect(told).toEqual(["lost logCopied", "resume epochChanged"]);
         // Everything again, and nothing twice for a handler that remembers ids.
         expect(seen.slice(301, 602)).toEqual(seen.slice(0, 301));
         expect(new Set(seen).size).toBe(302);
