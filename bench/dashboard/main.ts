@@ -7,29 +7,26 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect } from "../../src/client/mod.ts";
-import { freePort } from "../../src/ops/demo/gateway-process.ts";
 import { launchChromium } from "../../test/support/chromium.ts";
+import { serveWeir } from "../../test/support/weir-command.ts";
 
 const [seconds = 20, tabs = 20] = process.argv.slice(2).map(Number);
-const root = join(import.meta.dir, "../..");
 const folder = mkdtempSync(join(tmpdir(), "weir-bench-dashboard-"));
-const port = await freePort();
-const origin = `http://127.0.0.1:${port}`;
 const settleMs = 5_000;
 
-const main = join(root, "src/ops/cli/main.ts");
-const command = ["taskset", "-c", "0", process.execPath, main, "serve", "--profile", "development"];
-const gateway = Bun.spawn([...command, "--port", String(port), "--log", `embedded:${folder}`], { stdout: "ignore" });
-while ((await fetch(`${origin}/ready`).catch(() => undefined))?.ok !== true) await Bun.sleep(50);
+const gateway = await serveWeir(["--profile", "development", "--log", `embedded:${folder}`], {
+  under: ["taskset", "-c", "0"],
+});
+const { http: origin, child } = gateway;
 const key = readFileSync(join(folder, "admin-key"), "utf8").trim();
 
-const client = connect(origin.replace("http", "ws"));
+const client = connect(gateway.url);
 await client.subscribe("orders.>", { qos: 1 }, () => undefined).ready;
 const publishing = setInterval(() => void client.publish("orders.eu", { total: 9 }).catch(() => undefined), 20);
 
 /** Seconds of CPU so far; the clock ticks a hundred times a second. */
 function cpuSeconds(): number {
-  const fields = readFileSync(`/proc/${gateway.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+  const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
@@ -61,7 +58,6 @@ console.log(
 clearInterval(publishing);
 await browser.close();
 await client.close();
-gateway.kill("SIGTERM");
-await gateway.exited;
+await gateway[Symbol.asyncDispose]();
 rmSync(folder, { recursive: true, force: true });
 process.exit(0);

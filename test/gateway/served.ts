@@ -5,10 +5,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../src/ops/demo/gateway-process.ts";
+import { type ServingGateway, serveWeir } from "../support/weir-command.ts";
 
-const readyMs = 20_000;
-const pollMs = 20;
 const sampleMs = 25;
 const kibibyte = 1_024;
 
@@ -21,48 +19,28 @@ export type Memory = { readonly anonymousBytes: number; readonly residentBytes: 
 export class Served {
   readonly url: string;
   readonly #directory: string;
-  readonly #process: Bun.Subprocess;
+  readonly #gateway: ServingGateway;
   #maximum: Memory = { anonymousBytes: 0, residentBytes: 0 };
   #sampler: ReturnType<typeof setInterval> | undefined;
 
-  private constructor(port: number, directory: string, environment: Readonly<Record<string, string>>) {
-    this.url = `ws://127.0.0.1:${port}/`;
+  private constructor(gateway: ServingGateway, directory: string) {
+    this.url = `${gateway.url}/`;
     this.#directory = directory;
-    const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
-    const args = [
-      "serve",
-      "--profile",
-      "development",
-      "--port",
-      String(port),
-      "--log",
-      `embedded:${directory}`,
-      "--log-level",
-      "error",
-    ];
-    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("WEIR_"));
-    const env = { ...Object.fromEntries(inherited), ...environment };
-    this.#process = Bun.spawn([process.execPath, main, ...args], { stdout: "ignore", stderr: "inherit", env });
+    this.#gateway = gateway;
   }
 
   static async start(environment: Readonly<Record<string, string>> = {}): Promise<Served> {
-    const served = new Served(await freePort(), mkdtempSync(join(tmpdir(), "weir-served-")), environment);
-    const end = Date.now() + readyMs;
-    const http = served.url.replace("ws", "http");
-    while ((await fetch(`${http}ready`).catch(() => undefined))?.ok !== true) {
-      if (Date.now() > end || served.#process.exitCode !== null)
-        throw new Error(`The gateway was not ready within ${readyMs} ms`);
-      await Bun.sleep(pollMs);
-    }
-    return served;
+    const directory = mkdtempSync(join(tmpdir(), "weir-served-"));
+    const args = ["--profile", "development", "--log", `embedded:${directory}`];
+    return new Served(await serveWeir(args, { env: environment }), directory);
   }
 
   get running(): boolean {
-    return this.#process.exitCode === null;
+    return this.#gateway.child.exitCode === null;
   }
 
   memory(): Memory {
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, "utf8");
+    const status = readFileSync(`/proc/${this.#gateway.child.pid}/status`, "utf8");
     const of = (name: string): number =>
       Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? Number.NaN) * kibibyte;
     return { anonymousBytes: of("RssAnon"), residentBytes: of("VmRSS") };
@@ -96,8 +74,7 @@ export class Served {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#sampler);
-    this.#process.kill("SIGTERM");
-    await this.#process.exited;
+    await this.#gateway[Symbol.asyncDispose]();
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

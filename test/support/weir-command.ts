@@ -8,10 +8,16 @@ const main = join(import.meta.dir, "../../src/ops/cli/main.ts");
 
 export type Ended = { readonly exitCode: number; readonly out: string; readonly err: string };
 
-export function startWeir(args: readonly string[]) {
-  return Bun.spawn([process.execPath, main, ...args], {
+export type Surroundings = {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Runs the command: `["taskset", "-c", "0"]`. */
+  readonly under?: readonly string[];
+};
+
+export function startWeir(args: readonly string[], { env = {}, under = [] }: Surroundings = {}) {
+  return Bun.spawn([...under, process.execPath, main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, ...env },
   });
 }
 
@@ -30,9 +36,9 @@ export type ServingGateway = AsyncDisposable & {
 };
 
 /** A gateway on a free port unless another one is asked for, when it says where it listens. Throws what it said when it ends before. */
-export async function serveWeir(args: readonly string[]): Promise<ServingGateway> {
+export async function serveWeir(args: readonly string[], surroundings?: Surroundings): Promise<ServingGateway> {
   const port = args.some((arg) => arg.startsWith("--port")) ? [] : ["--port", "0"];
-  const child = startWeir(["serve", ...port, "--log-level", "error", ...args]);
+  const child = startWeir(["serve", ...port, "--log-level", "error", ...args], surroundings);
   const reader = child.stdout.getReader();
   let out = "";
   for (;;) {

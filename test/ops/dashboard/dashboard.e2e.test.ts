@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { type Client, connect } from "../../../src/client/mod.ts";
-import { freePort } from "../../../src/ops/demo/gateway-process.ts";
 import { keyDigest } from "../../../src/ops/rest/access.ts";
 import { launchChromium, noChromium } from "../../support/chromium.ts";
+import { type ServingGateway, serveWeir } from "../../support/weir-command.ts";
 
 const root = join(import.meta.dir, "../../..");
 const shots = join(root, "artefacts/dashboard");
@@ -22,7 +22,7 @@ type Reader = { readonly page: Page; readonly complaints: string[] };
 
 describe.skipIf(noChromium !== undefined)(`dashboard ${noChromium ?? ""}`, () => {
   const folder = mkdtempSync(join(tmpdir(), "weir-dashboard-"));
-  let gateway: Bun.Subprocess;
+  let gateway: ServingGateway;
   let browser: Browser;
   let client: Client;
   let origin = "";
@@ -30,34 +30,10 @@ describe.skipIf(noChromium !== undefined)(`dashboard ${noChromium ?? ""}`, () =>
 
   beforeAll(async () => {
     mkdirSync(shots, { recursive: true });
-    const port = await freePort();
-    origin = `http://127.0.0.1:${port}`;
-    gateway = Bun.spawn(
-      [
-        process.execPath,
-        join(root, "src/ops/cli/main.ts"),
-        "serve",
-        "--port",
-        String(port),
-        "--log",
-        `embedded:${folder}`,
-      ],
-      {
-        stdout: "ignore",
-        stderr: "inherit",
-        env: {
-          ...process.env,
-          WEIR_LOGGING__LEVEL: "error",
-          WEIR_SECURITY__API_KEYS: `vera:viewer:${keyDigest(keys.viewer)},ada:admin:${keyDigest(keys.admin)}`,
-        },
-      },
-    );
-    const end = Date.now() + waitMs;
-    while ((await fetch(`${origin}/ready`).catch(() => undefined))?.ok !== true) {
-      if (Date.now() > end) throw new Error(`The gateway was not ready within ${waitMs} ms`);
-      await Bun.sleep(50);
-    }
-    client = connect(origin.replace("http", "ws"));
+    const apiKeys = `vera:viewer:${keyDigest(keys.viewer)},ada:admin:${keyDigest(keys.admin)}`;
+    gateway = await serveWeir(["--log", `embedded:${folder}`], { env: { WEIR_SECURITY__API_KEYS: apiKeys } });
+    origin = gateway.http;
+    client = connect(gateway.url);
     const orders = client.subscribe("orders.>", { qos: 1 }, () => undefined);
     await orders.ready;
     let total = 0;
@@ -69,8 +45,7 @@ describe.skipIf(noChromium !== undefined)(`dashboard ${noChromium ?? ""}`, () =>
     clearInterval(publishing);
     await browser?.close();
     await client?.close();
-    gateway?.kill("SIGTERM");
-    await gateway?.exited;
+    await gateway?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   });
 
