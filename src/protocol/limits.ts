@@ -99,21 +99,83 @@ export const limits = {
 
 export type Limits = { readonly [K in keyof typeof limits]: number };
 
-/** Throws where two limits contradict each other: every gateway at its start, and configuration on what it was given. */
-export function assertLimits(l: Limits): void {
-  for (const name of Object.keys(l) as (keyof Limits)[]) {
-    const least = name === "maxDeliver" ? 0 : 1;
-    assert(
-      Number.isSafeInteger(l[name]) && l[name] >= least,
-      `${name} is a whole number from ${least}, not ${l[name]}`,
-    );
+export type LimitName = keyof Limits;
+/** What does not hold, the limits that take part in it first. */
+export type LimitsProblem = { readonly names: readonly LimitName[]; readonly message: string };
+
+/** `left` together is in that relation to `right` together. */
+type Relation = {
+  readonly left: readonly LimitName[];
+  readonly is: "above" | "at least" | "at most" | "below";
+  readonly twice?: boolean;
+  readonly right: readonly LimitName[];
+  readonly so: string;
+};
+
+function relations(): readonly Relation[] {
+  return [
+    {
+      left: ["payloadBytesMax", "headersBytesMax", "topicBytesMax"],
+      is: "below",
+      right: ["frameBytesMax"],
+      so: "a record fits in a frame",
+    },
+    { left: ["deliverBytesMax"], is: "below", right: ["frameBytesMax"], so: "a full delivery fits in a frame" },
+    {
+      left: ["deliverWindowBytes"],
+      is: "at least",
+      right: ["payloadBytesMax"],
+      so: "one record always fits in the window, or it could never be sent",
+    },
+    {
+      left: ["publishCreditBytes"],
+      is: "at least",
+      right: ["frameBytesMax"],
+      so: "one frame of publishes always fits in the credit",
+    },
+    {
+      left: ["transactionBytesMax"],
+      is: "at most",
+      right: ["frameBytesMax"],
+      so: "a transaction stays appendable at once",
+    },
+    {
+      left: ["resumeWindowMs"],
+      is: "above",
+      twice: true,
+      right: ["heartbeatMs", "pongMs"],
+      so: "resume outlives the detection of a loss",
+    },
+    { left: ["ackWaitMs"], is: "at least", right: ["ackWaitMsMin"], so: "the default ack wait is in range" },
+    { left: ["ackWaitMs"], is: "at most", right: ["ackWaitMsMax"], so: "the default ack wait is in range" },
+  ];
+}
+
+/** Where limits contradict each other; `shown`: a limit's name for people. */
+export function limitsProblems(l: Limits, shown = (name: LimitName): string => name): readonly LimitsProblem[] {
+  const problems: LimitsProblem[] = [];
+  for (const name of Object.keys(l) as LimitName[]) {
+    // HELLO with positions, the deepest frame that every client sends, can be decoded.
+    const least = name === "maxDeliver" ? 0 : name === "frameDepthMax" ? 4 : 1;
+    if (!Number.isSafeInteger(l[name]) || l[name] < least)
+      problems.push({ names: [name], message: `${shown(name)} must be a whole number from ${least}, got ${l[name]}` });
   }
-  assert(l.frameDepthMax >= 4, "HELLO with positions, the deepest frame that every client sends, can be decoded");
-  assert(l.payloadBytesMax + l.headersBytesMax + l.topicBytesMax < l.frameBytesMax, "a record fits in a frame");
-  assert(l.deliverBytesMax < l.frameBytesMax, "a full delivery fits in a frame");
-  assert(l.deliverWindowBytes >= l.payloadBytesMax, "one record always fits in the window, or it could never be sent");
-  assert(l.publishCreditBytes >= l.frameBytesMax, "one frame of publishes always fits in the credit");
-  assert(l.transactionBytesMax <= l.frameBytesMax, "a transaction stays appendable at once");
-  assert(l.resumeWindowMs > 2 * (l.heartbeatMs + l.pongMs), "resume outlives the detection of a loss");
-  assert(l.ackWaitMsMin <= l.ackWaitMs && l.ackWaitMs <= l.ackWaitMsMax, "default ack wait in range");
+  const sum = (names: readonly LimitName[]): number => names.reduce((total, name) => total + l[name], 0);
+  const text = (names: readonly LimitName[]): string => names.map((name) => shown(name)).join(" + ");
+  for (const { left, is, twice = false, right, so } of relations()) {
+    const [a, b] = [sum(left), sum(right) * (twice ? 2 : 1)];
+    if ({ above: a > b, "at least": a >= b, "at most": a <= b, below: a < b }[is]) continue;
+    const bound = twice ? `twice the sum of ${text(right)}` : text(right);
+    problems.push({
+      names: [...left, ...right],
+      message: `${text(left)} (${a}) must be ${is} ${bound} (${b}): ${so}`,
+    });
+  }
+  return problems;
+}
+
+/** Throws where limits contradict each other: every gateway at its start, and before a change. */
+export function assertLimits(l: Limits): void {
+  const [first] = limitsProblems(l);
+  assert(first === undefined, first?.message ?? "");
 }

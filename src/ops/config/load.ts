@@ -72,7 +72,8 @@ function decideGiven(profile: Profile, given: ReadonlyMap<string, Given>): Loade
       problems: contradictions.map(({ settings: names, message }) => ({
         where: originOf(names, given),
         message,
-        settings: names,
+        // What was given, not a default that it contradicts.
+        settings: names.toSorted((a, b) => Number(given.has(b)) - Number(given.has(a))),
       })),
     };
   }

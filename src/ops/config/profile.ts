@@ -5,8 +5,7 @@
  * Pure.
  * @module
  */
-import { AssertionError } from "../../protocol/assert.ts";
-import { assertLimits, type Limits, limits } from "../../protocol/limits.ts";
+import { type LimitName, type Limits, limitsProblems } from "../../protocol/limits.ts";
 import { developmentOrigins } from "../../runtime/origin.ts";
 import { decideLogStore, type LogStore } from "./log-store.ts";
 import type { JwtAlgorithm, Profile, Settings } from "./schema.ts";
@@ -184,18 +183,9 @@ function decideJwt(
 }
 
 function checkLimits({ websocket }: Settings, contradictions: Contradiction[]): void {
-  try {
-    assertLimits(websocket.limits);
-  } catch (error) {
-    if (!(error instanceof AssertionError)) throw error;
-    const set = (Object.keys(limits) as (keyof Limits)[])
-      .filter((name) => websocket.limits[name] !== limits[name])
-      .map((name) => [`websocket.limits.${name}`, websocket.limits[name]] as const);
-    contradictions.push({
-      settings: set.map(([name]) => name),
-      message: `With ${set.map(([name, value]) => `${name} = ${value}`).join(", ")} this does not hold: ${error.message}`,
-    });
-  }
+  const setting = (name: LimitName): string => `websocket.limits.${name}`;
+  for (const { names, message } of limitsProblems(websocket.limits, setting))
+    contradictions.push({ settings: names.map(setting), message });
 }
 
 /** Without the names that hold nothing. */

@@ -183,11 +183,15 @@ describe("loadConfig() with a bad setting", () => {
   });
 
   test("names the limits that contradict each other", () => {
-    expect(problemsOf({ flags: { "websocket.limits.frameBytesMax": "10" } })).toEqual([
-      "flag --websocket.limits.frameBytesMax: With websocket.limits.frameBytesMax = 10 this does not hold: a record fits in a frame",
-    ]);
+    expect(problemsOf({ flags: { "websocket.limits.frameBytesMax": "10" } })).toEqual(
+      [
+        "websocket.limits.payloadBytesMax + websocket.limits.headersBytesMax + websocket.limits.topicBytesMax (528640) must be below websocket.limits.frameBytesMax (10): a record fits in a frame",
+        "websocket.limits.deliverBytesMax (262144) must be below websocket.limits.frameBytesMax (10): a full delivery fits in a frame",
+        "websocket.limits.transactionBytesMax (524288) must be at most websocket.limits.frameBytesMax (10): a transaction stays appendable at once",
+      ].map((message) => `flag --websocket.limits.frameBytesMax: ${message}`),
+    );
     expect(problemsOf({ file: "websocket: { limits: { resumeWindowMs: 1 } }" })).toEqual([
-      "weir.yaml: websocket.limits.resumeWindowMs: With websocket.limits.resumeWindowMs = 1 this does not hold: resume outlives the detection of a loss",
+      "weir.yaml: websocket.limits.resumeWindowMs: websocket.limits.resumeWindowMs (1) must be above twice the sum of websocket.limits.heartbeatMs + websocket.limits.pongMs (60000): resume outlives the detection of a loss",
     ]);
   });
 });
