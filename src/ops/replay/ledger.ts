@@ -24,7 +24,10 @@ export type LedgerRow = {
   readonly subject: string;
   readonly filter: string;
   readonly fate: Fate;
-  /** When its journal first said so; positions are written about once a second. */
+  /**
+   * When its journal first said so; positions are written about once a second. Of what is owed or skipped: when the record
+   * came to the subscription. Absent where the memory of its node alone knows of it.
+   */
   readonly since?: EpochMs;
   /** Deliveries that are known: of a record that is processed at once nobody counts. */
   readonly tries?: number;
@@ -50,7 +53,13 @@ export type Ledger = {
 const reasonsMax = 5;
 const rowsMax = 10_000;
 
-type Sought = { readonly topic: string; readonly seq: Seq; readonly lane: Lane | undefined };
+type Sought = {
+  readonly topic: string;
+  readonly seq: Seq;
+  /** Of a record that is gone nobody knows them. */
+  readonly lane: Lane | undefined;
+  readonly storedAt: EpochMs | undefined;
+};
 export type WhoOptions = { readonly live?: LiveState | undefined; readonly max?: number };
 
 export async function whoHas(log: ReadableLog, topic: string, seq: Seq, options: WhoOptions = {}): Promise<Ledger> {
@@ -59,7 +68,7 @@ export async function whoHas(log: ReadableLog, topic: string, seq: Seq, options:
   const record = page.records.find((one) => one.seq === seq);
   const absent = record === undefined ? await absenceAt(log, seq) : undefined;
   if (absent !== undefined && absent !== "trimmed") return { topic, seq, absent, rows: [], more: false };
-  const sought = { topic, seq, lane: record?.lane };
+  const sought = { topic, seq, lane: record?.lane, storedAt: record?.time };
   const rows: LedgerRow[] = [];
   await visitSessions(log, async (session, events) => {
     const fates = new Map<string, Tracked>();
@@ -134,7 +143,7 @@ function subscribed(
   // What lay before its start was never owed.
   if (!matches(filter, sought.topic) || reached(positions, sought)) return;
   const fate = qos === 0 ? "skipped" : "owed";
-  fates.set(filter, { fate, since: time, tries: undefined, reasons: [], cause: undefined });
+  fates.set(filter, { fate, since: Math.max(time, sought.storedAt ?? time), tries: undefined, reasons: [], cause: undefined });
 }
 
 function reached(positions: SubscriptionState["positions"], { seq, lane }: Sought): boolean {
@@ -178,8 +187,9 @@ function lost(tracked: Tracked | undefined, cause: string, time: EpochMs): void 
 type Who = Pick<LedgerRow, "session" | "subject" | "filter">;
 
 async function rowOf(who: Who, tracked: Tracked, { live, seq, lane }: Sought & WhoOptions): Promise<LedgerRow> {
-  const { tries, reasons, since, cause } = tracked;
+  const { tries, reasons, cause } = tracked;
   const fate = tracked.fate === "owed" ? await onItsWay(who, { live, seq, lane }) : tracked.fate;
+  const since = fate === tracked.fate ? tracked.since : undefined;
   return {
     ...{ ...who, fate, reasons },
     ...(since === undefined ? {} : { since }),
@@ -191,7 +201,7 @@ async function rowOf(who: Who, tracked: Tracked, { live, seq, lane }: Sought & W
 /** What the journal does not know yet: the node may have sent it, and heard that it is processed. */
 async function onItsWay(
   { session, filter }: Who,
-  { live, seq, lane }: Omit<Sought, "topic"> & WhoOptions,
+  { live, seq, lane }: Pick<Sought, "seq" | "lane"> & WhoOptions,
 ): Promise<Fate> {
   const held = (await live?.session(session))?.subscriptions.find((one) => one.filter === filter);
   const chain = held?.chains.find((one) => lane === undefined || one.lane === laneNames[lane]);

@@ -222,8 +222,10 @@ describe("whoHas()", () => {
       session: async (id: string) => inspector.session(id),
       connection: async (id: string) => inspector.connection(id),
     };
-    expect((await whoHas(own.stage.log, "slow.a", seq)).rows.map(({ fate }) => fate)).toEqual(["owed"]);
-    expect((await whoHas(own.stage.log, "slow.a", seq, { live })).rows.map(({ fate }) => fate)).toEqual(["sent"]);
+    const { record, rows } = await whoHas(own.stage.log, "slow.a", seq);
+    expect(rows.map(({ fate, since }) => [fate, since])).toEqual([["owed", record?.time as number]]);
+    const now = (await whoHas(own.stage.log, "slow.a", seq, { live })).rows;
+    expect(now.map(({ fate, since }) => [fate, since])).toEqual([["sent", undefined]]);
     const { sessions } = await lagOf(own.stage.log, { max: 5, live });
     expect(sessions.map(({ subject, records }) => [subject, records])).toEqual([["slow", 1]]);
     const [behind] = await whyOf(own.stage.log, session(own.stage.sessionOf("slow")));
