@@ -8,6 +8,7 @@
 import { parseArgs } from "node:util";
 import type { ArgsDef } from "citty";
 import { filterProblem } from "../../protocol/topic.ts";
+import { expected } from "../config/nearest.ts";
 import { usageError } from "./exit-code.ts";
 
 export type OptionValues = Readonly<Record<string, string | undefined>>;
@@ -24,7 +25,7 @@ export function strictArguments(args: ArgsDef, words: readonly string[], further
     if (arg.type === "boolean") options[`no-${name}`] = { type: "boolean" };
     if ("alias" in arg && typeof arg.alias === "string") (options[name] as { short?: string }).short = arg.alias;
   }
-  const { values, positionals } = parsed(options, words, optionNames);
+  const { values, positionals } = parsed(options, words, { shown: optionNames, further });
   if (positionals.length > positionalsMax) {
     throw usageError(`Unexpected argument "${positionals[positionalsMax]}", expected at most ${positionalsMax}`);
   }
@@ -36,7 +37,7 @@ export function strictArguments(args: ArgsDef, words: readonly string[], further
 function parsed(
   options: Record<string, { type: "string" | "boolean"; short?: string }>,
   words: readonly string[],
-  shown: readonly string[],
+  { shown, further }: { readonly shown: readonly string[]; readonly further: Iterable<string> },
 ): { values: Record<string, unknown>; positionals: readonly string[] } {
   try {
     return parseArgs({ args: [...words], options, allowPositionals: true, strict: true });
@@ -44,7 +45,8 @@ function parsed(
     const { code, message } = error as { code?: string; message: string };
     if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
       const [, name = ""] = /'(-[^']*)'/.exec(message) ?? [];
-      throw usageError(`Unknown option ${name}, expected one of: ${shown.map((one) => `--${one}`).join(", ")}`);
+      const dashed = (names: Iterable<string>): readonly string[] => Array.from(names, (one) => `--${one}`);
+      throw usageError(`Unknown option ${name}, ${expected(name, dashed(shown), dashed(further))}`);
     }
     throw usageError(message.split(". ")[0] as string);
   }
@@ -71,6 +73,15 @@ export function duration(name: string, text: string): number {
   const [, number, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
   if (number !== undefined) return Number(number) * unitsMs[unit as keyof typeof unitsMs];
   throw usageError(`--${name} must be a duration as 90s, 12h or 7d, got "${text}"`);
+}
+
+export const timeForms = "a time as 2030-01-31, 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+02:00";
+const timeShape = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?$/;
+
+/** Undefined: not one of the forms. What `Date.parse` takes besides differs between runtimes, `5` among it. */
+export function timeIn(text: string): number | undefined {
+  const time = timeShape.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
 }
 
 export function oneOf<const T extends string>(name: string, text: string, allowed: readonly T[]): T {

@@ -15,7 +15,7 @@ import { liveOrNothing, liveOver } from "../replay/live-rest.ts";
 import type { ReadableLog } from "../replay/readable-log.ts";
 import { segmentLog } from "../replay/segment.ts";
 import { readSegment, SegmentError } from "../replay/segment-file.ts";
-import { strictArguments } from "./arguments.ts";
+import { strictArguments, timeForms, timeIn } from "./arguments.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "./exit-code.ts";
 import { natsSettings } from "./nats-store.ts";
 
@@ -99,13 +99,15 @@ export function httpUrl(text: string): string {
 /** A seq, or a time as 2030-01-31T12:00:00Z. */
 export function pointOf(name: string, text: string): At {
   if (/^\d{1,15}$/.test(text)) return { seq: Number(text) };
-  return { time: timeOf(name, text) };
+  const time = timeIn(text);
+  if (time !== undefined) return { time };
+  throw usageError(`--${name} must be the number of an event as 9, or ${timeForms}, got "${text}"`);
 }
 
 export function timeOf(name: string, text: string): number {
-  const time = Date.parse(text);
-  if (!Number.isNaN(time)) return time;
-  throw usageError(`--${name} must be a time as 2030-01-31T12:00:00Z, got "${text}"`);
+  const time = timeIn(text);
+  if (time !== undefined) return time;
+  throw usageError(`--${name} must be ${timeForms}, got "${text}"`);
 }
 
 /** Columns as wide as they need to be. */

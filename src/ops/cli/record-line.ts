@@ -6,6 +6,7 @@
  */
 import type { HistoryRecord, StartOption } from "../../client/mod.ts";
 import { type Lane, laneNames } from "../../protocol/lane.ts";
+import { timeForms, timeIn } from "./arguments.ts";
 import { usageError } from "./exit-code.ts";
 
 export const recordFormats = ["line", "json", "payload"] as const;
@@ -31,7 +32,7 @@ export function recordLine(record: Printable, format: RecordFormat): string {
 /** `new`, `all`, `last`, or a time as 2030-01-31T12:00:00Z. */
 export function startOf(name: string, text: string): StartOption {
   if (text === "new" || text === "all" || text === "last") return text;
-  const time = Date.parse(text);
-  if (!Number.isNaN(time)) return { time };
-  throw usageError(`--${name} must be new, all, last or a time as 2030-01-31T12:00:00Z, got "${text}"`);
+  const time = timeIn(text);
+  if (time !== undefined) return { time };
+  throw usageError(`--${name} must be new, all, last, or ${timeForms}, got "${text}"`);
 }

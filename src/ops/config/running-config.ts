@@ -12,6 +12,7 @@ import { changedBy, givenBy, type Kept, type KeptChanges, readChanges, watchChan
 import { settings } from "./describe.ts";
 import type { Changed, LiveConfig, Refused, SettingChange, ShownSetting } from "./live-config.ts";
 import { type ConfigSources, type Loaded, loadConfig, problemLine, type Resolved } from "./load.ts";
+import { nearest } from "./nearest.ts";
 import type { Config } from "./profile.ts";
 import { planReload, type Reload, same, shown } from "./reload.ts";
 import type { Problem } from "./sources.ts";
@@ -120,6 +121,8 @@ export class RunningConfig implements LiveConfig {
       const plan = loaded.ok ? planReload(this.#now.resolved, loaded) : undefined;
       const changed = plan?.next.ok === true ? this.#adopt(plan) : refusedBy(plan?.next ?? loaded);
       this.#tell(because, changed, plan);
+      const isSame = changed.ok && changed.changes.length === 0 && plan?.waiting.size === 0;
+      if (isSame) this.#parts.logger.log("info", "configuration unchanged", { because });
       return changed;
     });
   }
@@ -226,7 +229,10 @@ export function showResolved(resolved: Resolved, waiting: ReadonlyMap<string, un
 
 function refusal(setting: string, value: unknown): readonly Refused[] {
   const description = settings.get(setting);
-  if (description === undefined) return [{ setting, message: "There is no such setting" }];
+  if (description === undefined) {
+    const meant = nearest(setting, settings.keys());
+    return [{ setting, message: `There is no such setting${meant === undefined ? "" : `, did you mean ${meant}?`}` }];
+  }
   if (!description.live)
     return [{ setting, message: "Needs a restart: set it in the file, and start the gateway again" }];
   if (description.secret && value !== null)

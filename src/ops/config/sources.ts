@@ -8,6 +8,7 @@
 import { parse } from "yaml";
 import { emptySections, settings } from "./describe.ts";
 import { configFileVariable, environmentSettings, knownNames, settingNamed, settingOfFlag } from "./names.ts";
+import { expected, nearest } from "./nearest.ts";
 
 /** One setting from one source. `where` is for people: `weir.yaml: websocket.port`, `environment WEIR_PORT`. */
 export type Given = { readonly setting: string; readonly value: unknown; readonly where: string };
@@ -31,7 +32,7 @@ export function fromEnvironment(env: Readonly<Record<string, string | undefined>
     const where = `environment ${name}`;
     const setting = environmentSettings.get(name);
     if (setting !== undefined) given.push({ setting, value: typed(setting, value), where });
-    else problems.push({ where, message: `Unknown variable, ${nearest(name, [...environmentSettings.keys()])}` });
+    else problems.push({ where, message: `Unknown variable, ${known(name, [...environmentSettings.keys()])}` });
   }
   return { given, problems: [...problems, ...doubles(given)] };
 }
@@ -45,7 +46,7 @@ export function fromFlags(flags: Readonly<Record<string, string | undefined>>): 
     const where = `flag --${name}`;
     const setting = settingOfFlag(name);
     if (setting !== undefined) given.push({ setting, value: typed(setting, value), where });
-    else problems.push({ where, message: `Unknown setting, ${nearest(name, [...settings.keys()])}` });
+    else problems.push({ where, message: `Unknown setting, ${known(name, [...settings.keys()])}` });
   }
   return { given, problems: [...problems, ...doubles(given)] };
 }
@@ -77,7 +78,7 @@ function collect(node: unknown, name: string, path: string, out: { given: Given[
   if (inside.length === 0 && !emptySections.includes(name)) {
     const at = name.lastIndexOf(".");
     const allowed = childrenOf(name.slice(0, Math.max(0, at)));
-    out.problems.push({ where, message: `Unknown setting, ${nearest(name.slice(at + 1), allowed)}` });
+    out.problems.push({ where, message: `Unknown setting, ${known(name.slice(at + 1), allowed, settings.keys())}` });
   } else if (node !== null && (typeof node !== "object" || Array.isArray(node))) {
     const got = Array.isArray(node) ? "list" : typeof node; // not the value: it may be a secret
     out.problems.push({ where, message: `Expected a section with ${inside.join(", ") || "nothing"}, got a ${got}` });
@@ -125,27 +126,11 @@ function typed(setting: string, value: string): unknown {
   }
 }
 
-/** The allowed names when they are few, else the one that was probably meant. */
-function nearest(name: string, allowed: readonly string[]): string {
+/** Names that are few are all told. */
+function known(name: string, allowed: readonly string[], others: Iterable<string> = []): string {
   const listMax = 12;
   if (allowed.length === 0) return "this section holds none in this version";
-  if (allowed.length <= listMax) return `expected one of: ${allowed.join(", ")}`;
-  const [best] = allowed
-    .map((candidate) => [candidate, distance(name, candidate)] as const)
-    .sort((a, b) => a[1] - b[1]);
-  return `did you mean ${best?.[0]}? All of them: weir serve --help`;
-}
-
-/** Edit distance (Levenshtein), one row at a time. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
+  if (allowed.length <= listMax) return expected(name, allowed, others);
+  const meant = nearest(name, [...allowed, ...others]);
+  return `${meant === undefined ? "" : `did you mean ${meant}? `}All of them: weir serve --help`;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { strictArguments, wholeNumber } from "../../../src/ops/cli/arguments.ts";
+import { strictArguments, timeIn, wholeNumber } from "../../../src/ops/cli/arguments.ts";
 
 const args = {
   topic: { type: "positional" },
@@ -26,10 +26,20 @@ describe("strictArguments()", () => {
 
   test("refuses an unknown option, a word too many and an option without its value", () => {
     expect(() => strictArguments(args, ["--prot", "1"])).toThrow(
-      "Unknown option --prot, expected one of: --port, --tty",
+      "Unknown option --prot, did you mean --port? Expected one of: --port, --tty",
     );
     expect(() => strictArguments(args, ["a", "b"])).toThrow('Unexpected argument "b", expected at most 1');
     expect(() => strictArguments(args, ["--port"])).toThrow("argument missing");
+  });
+});
+
+describe("timeIn()", () => {
+  test("takes dates and instants as ISO 8601 writes them, and nothing that a runtime may guess at", () => {
+    expect(timeIn("2030-01-31")).toBe(Date.UTC(2030, 0, 31));
+    expect(timeIn("2030-01-31T12:00:00Z")).toBe(Date.UTC(2030, 0, 31, 12));
+    expect(timeIn("2030-01-31T12:00:00.5+02:00")).toBe(Date.UTC(2030, 0, 31, 10, 0, 0, 500));
+    for (const text of ["yesterday", "5", "", "2030", "Jan 31 2030", "2030-13-01"])
+      expect(timeIn(text)).toBeUndefined();
   });
 });
 

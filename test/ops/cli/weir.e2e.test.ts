@@ -75,7 +75,7 @@ describe("weir", () => {
           ["sevre"],
           'weir: Unknown command "sevre", expected one of: serve, publish, tail, history, actors, inspect, why, who, lag, replay, record, play, shadow, nats, log, config, bench, demo\n',
         ],
-        [["tail", ">", "--form", "all"], "weir: Unknown option --form, expected one of: "],
+        [["tail", ">", "--form", "all"], "weir: Unknown option --form, did you mean --from? Expected one of: "],
         [["tail"], "weir: Missing required positional argument: FILTER\n"],
         [["tail", ">", "--qos", "3"], 'weir: --qos must be one of 0, 1, 2, got "3"\n'],
         [
@@ -86,7 +86,10 @@ describe("weir", () => {
           ["serve", "--port", "x"],
           'weir: Wrong configuration\n  flag --port: websocket.port: must be a whole number from 0 to 65535, got "x"\n',
         ],
-        [["serve", "--server.prot=1"], "weir: Unknown option --server.prot, expected one of: "],
+        [
+          ["serve", "--server.prot=1"],
+          "weir: Unknown option --server.prot, did you mean --server.port? Expected one of: ",
+        ],
         [["serve", "--host", "0.0.0.0"], "weir: Wrong configuration\n  profile production: Nobody could connect: "],
       ];
       for (const [args, message] of cases) {

@@ -108,7 +108,7 @@ describe("loadConfig() with several sources", () => {
 describe("loadConfig() with a bad setting", () => {
   test("names the file and the path, and what is allowed there", () => {
     expect(problemsOf({ file: "websocket: { prot: 1 }" })).toEqual([
-      "weir.yaml: websocket.prot: Unknown setting, expected one of: host, port, tls, sessionsMax, inflowBytesMax, backpressureBytesMax, plainRoutes, limits",
+      "weir.yaml: websocket.prot: Unknown setting, did you mean port? Expected one of: host, port, tls, sessionsMax, inflowBytesMax, backpressureBytesMax, plainRoutes, limits",
     ]);
     expect(problemsOf({ file: "websocket: { port: 70000 }" })).toEqual([
       "weir.yaml: websocket.port: must be a whole number from 0 to 65535, got 70000",

@@ -98,7 +98,7 @@ describe("loadConfig() of log.nats", () => {
       "flag --log.nats.token: Only a log on NATS takes log.nats.token, and log.url is memory",
     ]);
     expect(problemsOf({}, "log: { nats: { paswd: x } }")[0]).toStartWith(
-      "weir.yaml: log.nats.paswd: Unknown setting, expected one of: name, user, password, token, ",
+      "weir.yaml: log.nats.paswd: Unknown setting, did you mean password? Expected one of: name, user, password, token, ",
     );
     expect(problemsOf({ ...nats, "log.nats.name": "Shop 1" })[0]).toStartWith("flag --log.nats.name: ");
   });

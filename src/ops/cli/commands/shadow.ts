@@ -5,12 +5,14 @@
 import { readFileSync } from "node:fs";
 import { defineCommand } from "citty";
 import type { Limits } from "../../../protocol/limits.ts";
+import { settings } from "../../config/describe.ts";
 import { loadConfig, problemLine } from "../../config/load.ts";
 import { settingNamed } from "../../config/names.ts";
+import { nearest } from "../../config/nearest.ts";
 import { isGiven } from "../../config/render.ts";
 import { settingName } from "../../replay/setting-name.ts";
 import { type ShadowOptions, type ShadowReport, shadowRun } from "../../replay/shadow-run.ts";
-import { milliseconds } from "../../replay/text.ts";
+import { counted, milliseconds } from "../../replay/text.ts";
 import { duration } from "../arguments.ts";
 import { type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { jsonArgs, printJson, segmentAt } from "../look-back.ts";
@@ -72,9 +74,14 @@ function settingsOf(words: readonly string[], config: string | undefined): Pick<
 
 function settingOf(word: string): readonly [string, string] {
   const at = word.indexOf("=");
+  if (at < 1) throw usageError(`--set must be <setting>=<value>, got "${word}"`);
   const asked = word.slice(0, at);
   const name = settingNamed(asked) ?? settingName(asked);
-  if (at < 1 || name === undefined) throw usageError(`--set must be <setting>=<value>, got "${word}"`);
+  if (name === undefined) {
+    const meant = nearest(asked, settings.keys());
+    const hint = meant === undefined ? "all of them: weir serve --help" : `did you mean ${meant}?`;
+    throw usageError(`--set ${word}: Unknown setting ${asked}, ${hint}`);
+  }
   if (name.startsWith(limitsSection) || name.startsWith(retentionSection)) return [name, word.slice(at + 1)];
   throw usageError(`--set takes limits and retention, which decide what a session is told; ${name} is neither`);
 }
@@ -86,10 +93,10 @@ function picked<T extends object>(values: T, given: readonly string[], section: 
 
 function print({ sessions, recorded, decided, inputs, virtualMs, differences, skipped }: ShadowReport): void {
   console.log(
-    `${sessions} sessions over ${milliseconds(virtualMs)}: ${inputs} inputs, ${recorded} events recorded, ${decided} decided now`,
+    `${counted(sessions, "session")} over ${milliseconds(virtualMs)}: ${counted(inputs, "input")}, ${counted(recorded, "event")} recorded, ${decided} decided now`,
   );
   for (const { session, seq, what } of skipped)
     console.log(`not decided again: session ${session}, event ${seq}: ${what}`);
   for (const { sentence } of differences) console.log(sentence);
-  console.log(differences.length === 0 ? "No differences" : `${differences.length} differences`);
+  console.log(differences.length === 0 ? "No differences" : counted(differences.length, "difference"));
 }
