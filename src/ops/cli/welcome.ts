@@ -33,7 +33,7 @@ export function welcomeText(listening: Listening, config: Config): string {
     `  by hand    npx wscat -c ${socketUrl} -s weir.v1.json    then type {"type":"hello"}`,
     ...(config.log.store.kind === "memory"
       ? []
-      : [`  kill it    kill -9 ${pid}    then npm start again: nothing is lost`]),
+      : [`  kill it    kill -9 ${pid}    then start it again as you did: nothing is lost`]),
     `  dashboard  ${secure ? "https" : "http"}://${host}/dashboard`,
     `  manage     ${secure ? "https" : "http"}://${host}/docs`,
     ...(adminKey === undefined ? [] : [adminKeyText(adminKey)]),
