@@ -8,6 +8,7 @@ import { systemClock, systemRandom } from "../../runtime/system.ts";
 import { openLog } from "../log/open-log.ts";
 import { type Pace, type Played, playRecords, type Sink } from "../replay/play.ts";
 import type { ReadableLog } from "../replay/readable-log.ts";
+import { counted } from "../replay/text.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "./exit-code.ts";
 import { answered, gatewayOf, interrupted, openClient } from "./gateway-client.ts";
 import { jsonArgs, timeOf } from "./look-back.ts";
@@ -75,7 +76,8 @@ export async function play(log: ReadableLog, words: PlayWords): Promise<ExitCode
     keys.close();
     await target.done();
   }
-  if (words.to !== "stdout") console.log(`Played ${played.records} records, ${played.bytes} bytes`);
+  if (words.to !== "stdout")
+    console.log(`Played ${counted(played.records, "record")}, ${counted(played.bytes, "byte")}`);
   return exitCodes.done;
 }
 

@@ -143,7 +143,13 @@ function subscribed(
   // What lay before its start was never owed.
   if (!matches(filter, sought.topic) || reached(positions, sought)) return;
   const fate = qos === 0 ? "skipped" : "owed";
-  fates.set(filter, { fate, since: Math.max(time, sought.storedAt ?? time), tries: undefined, reasons: [], cause: undefined });
+  fates.set(filter, {
+    fate,
+    since: Math.max(time, sought.storedAt ?? time),
+    tries: undefined,
+    reasons: [],
+    cause: undefined,
+  });
 }
 
 function reached(positions: SubscriptionState["positions"], { seq, lane }: Sought): boolean {

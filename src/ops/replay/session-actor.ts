@@ -12,7 +12,7 @@ import { laneNames } from "../../protocol/lane.ts";
 import { decodeSnapshot } from "../../runtime/session/snapshot.ts";
 import type { JsonObject } from "./actor.ts";
 import type { Fold } from "./journal-actor.ts";
-import { milliseconds, tries } from "./text.ts";
+import { counted, milliseconds, tries } from "./text.ts";
 
 export const sessionFold: Fold<SessionState, SessionEvent> = {
   kind: "session",
@@ -100,7 +100,7 @@ function summary(event: SessionEvent): string {
     case "RefusalsSettled":
       return `Refusals up to ${event.upTo} seen by the client`;
     case "TransactionCommitted":
-      return `Transaction ${event.tx} committed with ${event.records} records${event.filters.length === 0 ? "" : `, acknowledged ${filtersText(event.filters)}`}`;
+      return `Transaction ${event.tx} committed with ${counted(event.records, "record")}${event.filters.length === 0 ? "" : `, acknowledged ${filtersText(event.filters)}`}`;
     default:
       return laterSummary(event);
   }
@@ -134,7 +134,7 @@ function instead({ instead }: Extract<SessionEvent, { type: "Opened" }>): string
 
 function lossText(details: NonNullable<Extract<SessionEvent, { type: "Detached" }>["details"]>): string {
   const { silentMs, unackedRecords, unackedBytes } = details;
-  return `, last heard ${milliseconds(silentMs)} before, ${unackedRecords} records (${unackedBytes} bytes) not acknowledged`;
+  return `, last heard ${milliseconds(silentMs)} before, ${counted(unackedRecords, "record")} (${unackedBytes} bytes) not acknowledged`;
 }
 
 function filtersText(filters: readonly FilterPositions[]): string {

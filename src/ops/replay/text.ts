@@ -1,5 +1,5 @@
 /**
- * Times and lengths of time in words.
+ * Times, lengths of time and numbers of things in words.
  *
  * Pure.
  * @module
@@ -19,9 +19,14 @@ export function milliseconds(ms: number): string {
   return `${Math.round(ms)} ms`;
 }
 
+/** `1 record`, `3 records`. */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** `1 try`, `3 tries`. */
 export function tries(count: number): string {
-  return count === 1 ? "1 try" : `${count} tries`;
+  return counted(count, "try", "tries");
 }
 
 export function instant(time: EpochMs): string {

@@ -8,7 +8,8 @@ import { evolveNode, initialNodeState } from "../../actors/node/state.ts";
 import type { SessionEvent } from "../../actors/session/events.ts";
 import { causeOf } from "../../protocol/cause.ts";
 import type { CloseName } from "../../protocol/close-code.ts";
-import type { EpochMs } from "../../protocol/ids.ts";
+import type { EpochMs, Seq } from "../../protocol/ids.ts";
+import { isWildcard } from "../../protocol/topic.ts";
 import { readJournal } from "../../runtime/journal.ts";
 import type { ActorKey } from "./actor.ts";
 import { connectionActor, findEnded } from "./connection-actor.ts";
@@ -17,7 +18,7 @@ import { lagOfSession } from "./lag.ts";
 import { nodeFold } from "./node-actor.ts";
 import type { ReadableLog } from "./readable-log.ts";
 import { settingName } from "./setting-name.ts";
-import { instant, milliseconds, tries } from "./text.ts";
+import { counted, instant, milliseconds, tries } from "./text.ts";
 import { type JournalledEvent, sessionEvents } from "./visit-sessions.ts";
 
 export type Finding = {
@@ -53,7 +54,19 @@ async function whySession(log: ReadableLog, id: string): Promise<readonly Findin
   const told = new SessionFindings(id);
   for await (const entry of sessionEvents(log, id)) told.take(entry);
   if (!told.exists) throw new UnknownActorError(`The log holds nothing of session/${id}`);
-  return [...told.findings(), ...(await behind(log, id))];
+  const findings = await Promise.all(told.findings().map((one) => withTopic(log, one)));
+  return [...findings, ...(await behind(log, id))];
+}
+
+/** Names the dead-letter topic of a record that was given up; of one that is gone a wildcard does not tell. */
+async function withTopic(log: ReadableLog, { dead, ...told }: Told): Promise<Finding> {
+  if (dead === undefined) return told;
+  const { filter, seq } = dead;
+  const { records } = await log.read({ filter, after: seq - 1, until: seq, recordsMax: 1, bytesMax: 1 });
+  const topic = records[0]?.topic ?? (isWildcard(filter) ? undefined : filter);
+  if (topic === undefined) return told;
+  const named = (text: string): string => text.replaceAll("$dead.<topic>", `$dead.${topic}`);
+  return { ...told, sentence: named(told.sentence), advice: named(told.advice) };
 }
 
 /** Of an open session: records that it still owes an acknowledgement. */
@@ -64,12 +77,14 @@ async function behind(log: ReadableLog, id: string): Promise<readonly Finding[]>
   return [
     finding("behind", {
       time: lag.oldestAt ?? 0,
-      what: `${lag.records}${lag.more ? " or more" : ""} records wait${since}`,
+      what: `${lag.more ? `${lag.records} or more records` : counted(lag.records, "record")} not acknowledged${since}`,
     }),
   ];
 }
 
 type Said = { readonly time: EpochMs; readonly seq?: number; readonly what?: string; readonly cause?: string };
+/** `dead`: of a record that was given up. */
+type Told = Finding & { readonly dead?: { readonly filter: string; readonly seq: Seq } };
 
 /** `name`: row of the table; `what`: what it was in this case. */
 function finding(name: string, { time, seq, what, cause }: Said): Finding {
@@ -79,7 +94,7 @@ function finding(name: string, { time, seq, what, cause }: Said): Finding {
     time,
     ...(seq === undefined ? {} : { seq }),
     cause: cause ?? row.name,
-    sentence: what === undefined ? row.sentence : `${row.sentence}: ${what}`,
+    sentence: what === undefined || what === "" ? row.sentence : `${row.sentence}: ${what}`,
     advice: row.advice,
     ...(setting === undefined ? {} : { setting }),
   };
@@ -87,8 +102,8 @@ function finding(name: string, { time, seq, what, cause }: Said): Finding {
 
 class SessionFindings {
   readonly #id: string;
-  readonly #found: Finding[] = [];
-  readonly #counts = new Map<string, { told: number; more: number; last: Finding }>();
+  readonly #found: Told[] = [];
+  readonly #counts = new Map<string, { told: number; more: number; last: Told }>();
   #window = 0;
   #detached: { readonly at: EpochMs; readonly cause: string } | undefined;
   exists = false;
@@ -97,7 +112,7 @@ class SessionFindings {
     this.#id = id;
   }
 
-  findings(): readonly Finding[] {
+  findings(): readonly Told[] {
     for (const { more, last } of this.#counts.values())
       if (more > 0) this.#found.push({ ...last, sentence: `${last.sentence} (and ${more} more of this kind before)` });
     return this.#found.sort((a, b) => a.time - b.time);
@@ -148,8 +163,9 @@ class SessionFindings {
         });
       case "DeadLettered": {
         const name = event.cause === "trimmed" || event.cause === "ackTimeout" ? event.cause : "deadLettered";
-        const what = `record ${event.seq} of ${event.filter} was given up after ${tries(event.attempts)}, "${event.cause}"; it is in $dead.<topic>`;
-        return this.#some(name, { ...at, what, cause: event.cause });
+        const words = name === event.cause ? "" : `, "${event.cause}"`;
+        const what = `record ${event.seq} of ${event.filter} was given up after ${tries(event.attempts)}${words}; it is in $dead.<topic>`;
+        return this.#some(name, { ...at, what, cause: event.cause }, { filter: event.filter, seq: event.seq });
       }
     }
   }
@@ -159,8 +175,8 @@ class SessionFindings {
   }
 
   /** The first ones in full, the others by their number. */
-  #some(name: string, said: Said): void {
-    const last = finding(name, said);
+  #some(name: string, said: Said, dead?: Told["dead"]): void {
+    const last: Told = { ...finding(name, said), ...(dead === undefined ? {} : { dead }) };
     const count = this.#counts.get(name) ?? { told: 0, more: 0, last };
     if (count.told < sameToldMax) this.#found.push(last);
     this.#counts.set(name, {
@@ -183,22 +199,26 @@ function cameBack(
 }
 
 function detachedText({ cause, details }: Extract<SessionEvent, { type: "Detached" }>): string {
-  const said = saidOf(cause);
-  if (details === undefined) return said;
+  const parts = [...saidOf(cause)];
+  if (details === undefined) return parts.join(", ");
   const { silentMs, congestedMs, bufferedBytes, unackedRecords, unackedBytes } = details;
-  const parts = [`${said}, last heard ${milliseconds(silentMs)} before`];
+  parts.push(`last heard ${milliseconds(silentMs)} before`);
   if (congestedMs > 0)
     parts.push(`its socket full for ${milliseconds(congestedMs)} with ${bufferedBytes} bytes waiting`);
-  if (unackedRecords > 0) parts.push(`${unackedRecords} records (${unackedBytes} bytes) sent and not acknowledged`);
+  if (unackedRecords > 0)
+    parts.push(`${counted(unackedRecords, "record")} (${unackedBytes} bytes) sent and not acknowledged`);
   return parts.join(", ");
 }
 
-/** An operator's own words are told as such. */
-function saidOf(cause: string): string {
-  const words = cause.startsWith(byOperator) ? cause.slice(byOperator.length) : "";
-  return words === "" ? cause : `in the operator's words "${words}"`;
+/** What a cause says beside its name, which is told already. */
+function saidOf(cause: string): readonly string[] {
+  const { name } = causeOf(cause);
+  const words = cause.slice(name.length + 1);
+  if (words === "") return [];
+  if (name === byOperator) return [`in the operator's words "${words}"`];
+  return [/^\d+$/.test(words) ? `code ${words}` : words];
 }
-const byOperator = "disconnected " satisfies `${CloseName} `;
+const byOperator = "disconnected" satisfies CloseName;
 
 function expiredText(detached: { readonly at: EpochMs } | undefined, time: EpochMs, windowMs: number): string {
   const away = detached === undefined ? "" : `nobody came for ${milliseconds(time - detached.at)}, `;

@@ -132,13 +132,16 @@ describe("whyOf()", () => {
   test("tells of a dead letter its tries, what the client said, and the setting", async () => {
     const finding = (await whyOf(log, session(worker))).at(-1);
     expect(finding).toMatchObject({ cause: "cannot do poison", setting: "websocket.limits.maxDeliver" });
-    expect(finding?.sentence).toContain(`record ${seqs.poison} of jobs.> was given up after 3 tries`);
+    expect(finding?.sentence).toEndWith(
+      `record ${seqs.poison} of jobs.> was given up after 3 tries, "cannot do poison"; it is in $dead.jobs.b`,
+    );
+    expect(finding?.advice).toStartWith("Read $dead.jobs.b,");
   });
 
   test("tells of a connection how it ended and what became of its session", async () => {
     const findings = await whyOf(log, { kind: "connection", id: "n1/c3" });
     expect(findings.map(({ cause }) => cause)).toEqual(["socketClosed 1006", "expired"]);
-    expect(findings[0]?.sentence).toContain('"late" from 127.0.0.1, open for 8.1 s');
+    expect(findings[0]?.sentence).toContain('"late" from 127.0.0.1, open for 8.1 s, code 1006, last heard ');
   });
 });
 

@@ -13,6 +13,7 @@ import { asEnvironment, asJsonSchema, asTable, asYaml, isGiven } from "../../con
 import { showResolved } from "../../config/running-config.ts";
 import { gatewayConfigOf } from "../../live-gateway.ts";
 import { answer } from "../../replay/live-rest.ts";
+import { counted } from "../../replay/text.ts";
 import { type OptionValues, strictArguments } from "../arguments.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
 import { httpUrl, liveArgs } from "../look-back.ts";
@@ -29,7 +30,9 @@ const check = defineCommand({
     gatewayConfigOf(loaded.config);
     const given = [...loaded.resolved.values()].filter(({ origin }) => isGiven(origin)).length;
     const { profile } = loaded.config;
-    console.log(`Good: profile ${profile}, ${given} settings given, ${loaded.resolved.size - given} by default`);
+    console.log(
+      `Good: profile ${profile}, ${counted(given, "setting")} given, ${loaded.resolved.size - given} by default`,
+    );
     for (const file of files) console.log(`  read ${file}`);
     return exitCodes.done;
   },

@@ -10,6 +10,7 @@ import { systemClock, systemRandom } from "../../../runtime/system.ts";
 import type { LogStore } from "../../config/log-store.ts";
 import { CopyError, copyLog, isEmpty } from "../../log/copy-log.ts";
 import { openLog } from "../../log/open-log.ts";
+import { counted } from "../../replay/text.ts";
 import { strictArguments } from "../arguments.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { natsSettings, natsStoreOf } from "../nats-store.ts";
@@ -59,9 +60,11 @@ async function copy(source: EventLog, target: EventLog, now: () => number): Prom
     throw new CliError(exitCodes.failed, message);
   }
   try {
-    const progress = (records: number): void => console.log(`${records} records`);
+    const progress = (records: number): void => console.log(counted(records, "record"));
     const { records, sessions, keys } = await copyLog(source, target, { now, progress });
-    console.log(`Copied ${records} records, the journals of ${sessions} sessions, ${keys} settings`);
+    console.log(
+      `Copied ${counted(records, "record")}, the journals of ${counted(sessions, "session")}, ${counted(keys, "setting")}`,
+    );
     console.log("Places are new: clients are told epochChanged, and begin new sessions");
     return exitCodes.done;
   } catch (error) {

@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { defineCommand } from "citty";
 import type { PublishOptions } from "../../../client/mod.ts";
 import { laneNames } from "../../../protocol/lane.ts";
+import { counted } from "../../replay/text.ts";
 import { oneOf } from "../arguments.ts";
 import { type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { answered, gatewayArgs, gatewayOf, openClient, waitArgs, waitMs } from "../gateway-client.ts";
@@ -42,7 +43,7 @@ export const publishCommand = defineCommand({
         const { seq } = await publish(args.payload);
         console.log(`published at ${seq}`);
       } else {
-        console.log(`published ${await publishLines(publish)} records`);
+        console.log(`published ${counted(await publishLines(publish), "record")}`);
       }
       return exitCodes.done;
     } finally {

@@ -4,6 +4,7 @@
  */
 import { defineCommand } from "citty";
 import { recordSegment } from "../../replay/record.ts";
+import { counted } from "../../replay/text.ts";
 import { filterNamed } from "../arguments.ts";
 import { exitCodes } from "../exit-code.ts";
 import { jsonArgs, logArgs, lookBack, printJson, timeOf } from "../look-back.ts";
@@ -39,7 +40,10 @@ export const recordCommand = defineCommand({
         ...(session === undefined ? {} : { session }),
       });
       if (given.json) printJson({ file, ...written });
-      else console.log(`Wrote ${written.records} records and ${written.entries} journal entries to ${file}`);
+      else
+        console.log(
+          `Wrote ${counted(written.records, "record")} and ${counted(written.entries, "journal entry", "journal entries")} to ${file}`,
+        );
       return exitCodes.done;
     }),
 });

@@ -5,6 +5,7 @@
  */
 import { useState } from "preact/hooks";
 import type { SettingDescription, ShownSetting } from "../../../config/live-config.ts";
+import { counted } from "../../../replay/text.ts";
 import { Problem, send } from "../api.ts";
 import { text } from "../format.ts";
 import { useGet, useMay, usePlace } from "../hooks.ts";
@@ -67,7 +68,7 @@ export function Configuration() {
       <Shown of={config}>
         {({ settings }) => (
           <Table
-            caption={`${settings.length} settings`}
+            caption={counted(settings.length, "setting")}
             columns={columns}
             rows={settings.filter(matches)}
             keyOf={({ name }) => name}

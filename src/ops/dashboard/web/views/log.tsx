@@ -4,6 +4,7 @@
  */
 import { useEffect, useState } from "preact/hooks";
 import type { Ledger, LedgerRow } from "../../../replay/ledger.ts";
+import { counted } from "../../../replay/text.ts";
 import { bytes, instant } from "../format.ts";
 import { addressOf, useGet, useStream } from "../hooks.ts";
 import { type Column, Facts, Json, type Page, Panel, ProblemNote, Shown, Table } from "../parts.tsx";
@@ -115,7 +116,7 @@ function Pages({ filter, from, open, choose }: ListProps & { readonly from: stri
       {({ items, next }) => (
         <>
           <Table
-            caption={`${items.length} records`}
+            caption={counted(items.length, "record")}
             columns={columnsOf(choose)}
             rows={items}
             keyOf={({ seq }) => String(seq)}

@@ -155,7 +155,5 @@ function ConnectionTable({ cursors }: { readonly cursors: ReturnType<typeof useC
         ]
       : []),
   ];
-  return (
-    <PagedTable caption="Oldest first" of={page} cursors={cursors} columns={columns} keyOf={({ id }) => id} />
-  );
+  return <PagedTable caption="Oldest first" of={page} cursors={cursors} columns={columns} keyOf={({ id }) => id} />;
 }

@@ -7,6 +7,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { SessionView, SubscriptionView } from "../../../../runtime/inspection.ts";
 import type { TimelineEntry } from "../../../replay/actor.ts";
 import type { Inspection } from "../../../replay/inspect.ts";
+import { counted } from "../../../replay/text.ts";
 import type { Finding } from "../../../replay/why.ts";
 import type { Statechart as Chart } from "../../statecharts.ts";
 import { send } from "../api.ts";
@@ -114,7 +115,7 @@ function Live({ live }: { readonly live: SessionView | undefined }) {
             "Open transactions",
             openTransactions.length === 0
               ? "none"
-              : openTransactions.map(({ tx, records }) => `${tx} with ${records} records`).join(", "),
+              : openTransactions.map(({ tx, records }) => `${tx} with ${counted(records, "record")}`).join(", "),
           ],
         ]}
       />
