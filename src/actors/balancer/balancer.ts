@@ -11,10 +11,10 @@ import { assert, unreachable } from "../../protocol/assert.ts";
 import type { EpochMs } from "../../protocol/ids.ts";
 import { AliasTable } from "./alias-table.ts";
 import type { Ask } from "./ask.ts";
-import type { Candidate } from "./candidate.ts";
+import type { Candidate, Location } from "./candidate.ts";
 import { Ring } from "./consistent-hash.ts";
 import { Fleet } from "./fleet.ts";
-import { geographic } from "./geographic.ts";
+import { distanceKm, geographic } from "./geographic.ts";
 import { leastConnections, leastOf, leastResponseTime, responseTimes } from "./least.ts";
 import { freeWeights, powerOfTwo, random, resourceAware } from "./power-of-two.ts";
 import { Rendezvous } from "./rendezvous.ts";
@@ -52,10 +52,22 @@ export type Balancer = {
   update(candidates: readonly Candidate[], now: EpochMs): void;
   /** Undefined: none can be chosen. What is chosen has one more in hand. */
   pick(ask: Ask): Decision | undefined;
+  /**
+   * Whether what was decided is worth leaving `from` for. By rules that compare it is when `from` has more than `margin`
+   * times as much in hand (or as slow, or as little free); by the others whenever it is another one.
+   */
+  isBetter(decision: Decision, from: string, options: BetterOptions): boolean;
   /** It has so much more in hand than was reported, or less: −1 when a piece of work is done. */
   adjust(id: string, by: number): void;
   /** How many can be chosen. */
   readonly size: number;
+};
+
+export type BetterOptions = {
+  /** 1 to 100. Near 1 small differences count, which are old by the time they are known. */
+  readonly margin: number;
+  /** Of whoever asked. */
+  readonly location?: Location;
 };
 
 const defaults = { slowStartMs: 0, boundedLoad: 1.25, nearKm: 50, stickyKeysMax: 0 };
@@ -76,7 +88,7 @@ class RuleBalancer implements Balancer {
   #ring: Ring | undefined;
   #rendezvous: Rendezvous | undefined;
   #times: readonly number[] | undefined;
-  #free: AliasTable | undefined;
+  #free: { readonly weights: readonly number[]; readonly samples: AliasTable } | undefined;
 
   constructor(algorithm: Algorithm, options: Required<BalancerOptions>) {
     const { slowStartMs, boundedLoad, nearKm, stickyKeysMax } = options;
@@ -114,6 +126,45 @@ class RuleBalancer implements Balancer {
     return decision;
   }
 
+  isBetter({ id, why }: Decision, from: string, { margin, location }: BetterOptions): boolean {
+    if (id === from) return false;
+    const [here, there] = [this.#fleet.placeOf(from), this.#fleet.placeOf(id)];
+    if (here < 0 || there < 0) return there >= 0;
+    switch (why.rule) {
+      case "geographic": {
+        const own = this.#fleet.at(here).location;
+        const km = own === undefined || location === undefined ? Number.POSITIVE_INFINITY : distanceKm(location, own);
+        return km > why.km + this.#options.nearKm || this.#burden(here) > margin * this.#burden(there);
+      }
+      case "powerOfTwo":
+      case "leastConnections":
+        return this.#burden(here) > margin * this.#burden(there);
+      case "leastResponseTime":
+        return this.#costMs(here) > margin * this.#costMs(there);
+      case "resourceAware": {
+        const { weights } = this.#freeOnes();
+        return (weights[there] as number) > margin * (weights[here] as number);
+      }
+      default:
+        return true;
+    }
+  }
+
+  #burden(place: number): number {
+    return burdenOf(this.#fleet.load(place), this.#fleet.weight(place));
+  }
+  #costMs(place: number): number {
+    return (this.#timesNow()[place] as number) * this.#burden(place);
+  }
+  #timesNow(): readonly number[] {
+    return (this.#times ??= responseTimes(this.#fleet));
+  }
+  #freeOnes() {
+    if (this.#free !== undefined) return this.#free;
+    const weights = freeWeights(this.#fleet);
+    return (this.#free = { weights, samples: new AliasTable(weights) });
+  }
+
   #sticks({ key, except }: Ask): Decision | undefined {
     const id = key === undefined ? undefined : this.#sticky?.idOf(key);
     if (id === undefined || this.#fleet.placeOf(id) < 0 || except?.has(id) === true) return undefined;
@@ -135,7 +186,7 @@ class RuleBalancer implements Balancer {
       case "leastConnections":
         return leastConnections(fleet, ask);
       case "leastResponseTime":
-        return leastResponseTime(fleet, (this.#times ??= responseTimes(fleet)), ask);
+        return leastResponseTime(fleet, this.#timesNow(), ask);
       case "consistentHash":
         return ask.key === undefined ? powerOfTwo(fleet, ask, "key") : this.#onRing(ask.key);
       case "hash":
@@ -143,7 +194,7 @@ class RuleBalancer implements Balancer {
       case "geographic":
         return this.#nearest(ask);
       case "resourceAware":
-        return resourceAware(fleet, (this.#free ??= new AliasTable(freeWeights(fleet))), ask);
+        return resourceAware(fleet, this.#freeOnes().samples, ask);
       default:
         return unreachable(this.#algorithm);
     }
