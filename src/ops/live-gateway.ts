@@ -21,6 +21,7 @@ export function gatewayConfigOf(config: Config): GatewayConfig {
     port,
     backpressureBytesMax,
     plainRoutes: plainRoutes(websocket.plainRoutes),
+    lifecycleEvents: config.lifecycle.events,
     recent: { recordsMax: cache.recentRecords, bytesMax: cache.recentBytes },
     ...(discovery.node === undefined ? {} : { node: discovery.node }),
     ...(tls === undefined ? {} : { tls: { cert: readText(tls.cert), key: readText(tls.key) } }),

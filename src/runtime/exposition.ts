@@ -78,6 +78,7 @@ function totals({ counters, process }: ExpositionSources): readonly Reading[] {
     ["weir_records_published_total", "Records stored for clients", () => counters.recordsPublished],
     ["weir_records_duplicate_total", "Records published again and not stored again", () => counters.recordsDuplicate],
     ["weir_records_delivered_total", "Records sent, each receiver counted", () => counters.recordsDelivered],
+    ["weir_lifecycle_records_total", "Records told of sessions, repeats included", () => counters.lifecycleRecords],
     ["weir_handshakes_failed_total", "Connections that ended before WELCOME", () => counters.handshakesFailed],
     ["weir_fanout_frames_total", "Frames encoded once for all who were live", () => counters.fanOutFrames],
     ["weir_fanout_records_total", "Records in them", () => counters.fanOutRecords],

@@ -7,6 +7,7 @@
 import type { Limits } from "../protocol/limits.ts";
 import type { HttpHandler } from "./http.ts";
 import type { Control, Inspector } from "./inspection.ts";
+import type { LifecycleEvent } from "./lifecycle/fact.ts";
 import type { Retention } from "./log/event-log.ts";
 import type { OriginPolicy } from "./origin.ts";
 import type { PlainRoute } from "./plain/route.ts";
@@ -36,6 +37,8 @@ export type GatewayConfig = {
   readonly backpressureBytesMax?: number;
   /** Newest records held in memory for who is a little behind. @default 16_384 records, 16 MiB */
   readonly recent?: RecentBounds;
+  /** What of sessions is told on `$lifecycle.session.<event>`. @default nothing */
+  readonly lifecycleEvents?: readonly LifecycleEvent[];
   /** Paths that speak plain JSON (plain/route.ts). @default none */
   readonly plainRoutes?: readonly PlainRoute[];
   /** Answers HTTP where the gateway itself does not; made with it. @default 404 */
@@ -67,9 +70,12 @@ export type Gateway = {
   tail(request: TailRequest): Tail;
 };
 
+const noEvents: readonly LifecycleEvent[] = [];
+
 export const defaults = {
   sessionsMax: 100_000,
   journalKeepMs: 7 * 86_400_000,
   inflowBytesMax: 64 * 1_048_576,
   recent: { recordsMax: 16_384, bytesMax: 16 * 1_048_576 },
+  lifecycleEvents: noEvents,
 };

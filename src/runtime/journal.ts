@@ -20,6 +20,13 @@ export class JournalLost extends Error {
   }
 }
 
+export type JournalPlace = {
+  readonly key: JournalKey;
+  readonly seq: number;
+  /** Told of what is durable: its first entry's number, and the entries. */
+  readonly written?: (first: number, entries: readonly Uint8Array[]) => void;
+};
+
 /** Does an append whose journal part is given; for steps that hold more than the journal. */
 export type Perform = (journal: JournalAppend) => Promise<AppendResult>;
 type Job = {
@@ -39,17 +46,19 @@ export class Journal {
   readonly key: JournalKey;
   /** Number of the last entry written. */
   seq: number;
+  readonly #written: JournalPlace["written"];
   readonly #waiting: Job[] = [];
   #writing = false;
   #writer: Promise<void> | undefined;
   #unwritten = 0;
   #lost: JournalLost | undefined;
 
-  constructor(log: EventLog, clock: Clock, at: { readonly key: JournalKey; readonly seq: number }) {
+  constructor(log: EventLog, clock: Clock, at: JournalPlace) {
     this.#log = log;
     this.#clock = clock;
     this.key = at.key;
     this.seq = at.seq;
+    this.#written = at.written;
   }
 
   /** Resolves when the entries are durable. */
@@ -122,7 +131,7 @@ export class Journal {
       job.reject(this.#lost as unknown as JournalLost);
       return;
     }
-    if (result.ok && result.journalSeq !== undefined) this.seq = result.journalSeq;
+    if (result.ok && result.journalSeq !== undefined) this.#wrote(job.entries, result.journalSeq);
     this.#unwritten--;
     job.resolve(result);
   }
@@ -134,7 +143,7 @@ export class Journal {
     for (let attempt = 0; this.#lost === undefined; attempt++) {
       const result = await this.#log.journals.append({ key: this.key, expected: this.seq, entries });
       if (result.ok) {
-        this.seq = result.seq;
+        this.#wrote(entries, result.seq);
         this.#unwritten -= jobs.length;
         for (const job of jobs) job.resolve({ ok: true, seqs: [], duplicate: false, journalSeq: result.seq });
         return;
@@ -144,6 +153,12 @@ export class Journal {
       else await pause(this.#clock, retryMs * 2 ** attempt);
     }
     for (const job of jobs) job.reject(this.#lost);
+  }
+
+  #wrote(entries: readonly Uint8Array[], seq: number): void {
+    const first = this.seq + 1;
+    this.seq = seq;
+    this.#written?.(first, entries);
   }
 
   #lose(error: JournalLost): void {

@@ -70,6 +70,8 @@ export class Counters {
   /** Published again and not stored again. */
   recordsDuplicate = 0;
   recordsDelivered = 0;
+  /** Told of sessions, repeats included. */
+  lifecycleRecords = 0;
   /** Connections that ended before WELCOME. */
   handshakesFailed = 0;
   /** Encoded once each for all who are live; `sent`: what they became on the sockets. */

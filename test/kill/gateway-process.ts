@@ -11,12 +11,14 @@ export class GatewayProcess {
   kills = 0;
   readonly #port: number;
   readonly #log: string;
+  readonly #env: Readonly<Record<string, string>>;
   #process: Bun.Subprocess | undefined;
 
-  /** `log` as the command line takes it. */
-  constructor(port: number, log: string) {
+  /** `log` as the command line takes it, `env` of further settings. */
+  constructor(port: number, log: string, env: Readonly<Record<string, string>> = {}) {
     this.#port = port;
     this.#log = log;
+    this.#env = env;
   }
 
   get url(): string {
@@ -30,7 +32,7 @@ export class GatewayProcess {
     this.#process = Bun.spawn([process.execPath, main, ...args], {
       stdout: "ignore",
       stderr: "inherit",
-      env: { ...process.env, WEIR_LOG_LEVEL: "error" },
+      env: { ...process.env, WEIR_LOG_LEVEL: "error", ...this.#env },
     });
     const endMs = Date.now() + readyMs;
     while (Date.now() < endMs) {

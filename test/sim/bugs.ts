@@ -36,6 +36,8 @@ export type Bug = {
   readonly ordering?: Ordering;
   /** For how long NATS knows a message id. */
   readonly windowMs?: number;
+  /** Services are told what happens to sessions. Absent: the seed's own. */
+  readonly lifecycle?: boolean;
   /** It shows only where a session writes a long journal. */
   readonly longJournals?: boolean;
 };
@@ -144,6 +146,18 @@ export const bugs: Readonly<Record<string, Bug>> = {
     activeMs: 30_000,
     longJournals: true,
     log: withStaleSnapshots,
+  },
+  "lifecycle-mark-one-too-high": {
+    caughtBy: ["lifecycle told"],
+    faults: often("gatewayCrash"),
+    lifecycle: true,
+    log: (log) => ({
+      ...log,
+      producerMark: async (producer) => {
+        const mark = await log.producerMark(producer);
+        return mark !== undefined && producer.startsWith("lifecycle/") ? mark + 1 : mark;
+      },
+    }),
   },
   "store-forgets": {
     caughtBy: ["processed once", "stored once", "processed all"],

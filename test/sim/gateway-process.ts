@@ -6,6 +6,7 @@
 import { limits } from "../../src/protocol/limits.ts";
 import { localBus } from "../../src/runtime/bus/local.ts";
 import { createGateway } from "../../src/runtime/gateway.ts";
+import { lifecycleEvents } from "../../src/runtime/lifecycle/fact.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
 import { sha256 } from "../../src/runtime/system.ts";
 import { stillProcess } from "../support/still-process.ts";
@@ -37,7 +38,10 @@ export function startGateway(world: World, process: SimProcess, log: EventLog): 
       probe: stillProcess(),
       logger: { log: (level, event, fields) => process.alive && world.gatewayReported(level, event, fields) },
     },
-    { limits: { ...limits, publishCreditRecords: world.creditRecords } },
+    {
+      limits: { ...limits, publishCreditRecords: world.creditRecords },
+      lifecycleEvents: world.lifecycle ? lifecycleEvents : [],
+    },
   );
   return { process, started: gateway.start(), stop: () => gateway.stop().then(() => log.close()), stopping: false };
 }

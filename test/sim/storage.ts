@@ -8,6 +8,7 @@ import { type MemoryLog, openMemoryLog } from "../../src/runtime/log/memory.ts";
 import { portsClock, type SimClock, type SimProcess } from "./clock.ts";
 import type { StoredRecord } from "./evidence.ts";
 import { keyOf } from "./evidence.ts";
+import { type JournalledEntry, lifecycleFilter, type ToldRecord } from "./lifecycle.ts";
 import { logOf } from "./log.ts";
 import type { Chance } from "./random.ts";
 
@@ -26,6 +27,7 @@ export class SimStorage {
   /** Of appends that are not answered. */
   #underWay = { records: 0 };
   readonly #contents: StoredRecord[] = [];
+  readonly #told: ToldRecord[] = [];
   #contentsUpTo = 0;
 
   constructor(clock: SimClock, chance: Chance, skewMs: () => number) {
@@ -102,10 +104,28 @@ export class SimStorage {
           found.push({ seq, topic, lane, key: keyOf(payload), time });
       });
     }
+    void this.#log
+      .read({ filter: lifecycleFilter, after, until, recordsMax: 1e6, bytesMax: 1e12 })
+      .then(({ records }) => void this.#told.push(...records));
     this.#clock.settle();
     this.#contents.push(...found.sort((a, b) => a.seq - b.seq));
     this.#contentsUpTo = until;
     return this.#contents;
+  }
+
+  /** Every journal of a session, and every record that tells of one. */
+  lifecycle(): { readonly journals: readonly JournalledEntry[]; readonly told: readonly ToldRecord[] } {
+    const journals: JournalledEntry[] = [];
+    const { list, read } = this.#log.journals;
+    void list("session", "", 1e6).then((ids) => {
+      for (const session of ids)
+        void read({ kind: "session", id: session }, 0, 1e6).then((entries) => {
+          for (const { seq, data } of entries) journals.push({ session, seq, data });
+        });
+    });
+    this.contents();
+    this.#clock.settle();
+    return { journals, told: this.#told };
   }
 
   #open(from: { readonly image?: ReturnType<MemoryLog["crash"]> }): MemoryLog {

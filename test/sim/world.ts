@@ -15,6 +15,7 @@ import { SimClock, SimProcess } from "./clock.ts";
 import { type Evidence, newEvidence, type Violation } from "./evidence.ts";
 import { type FaultPlan, faultKinds, natsFaultKinds, planFaults, runFaults } from "./faults.ts";
 import { type GatewayUnderTest, startGateway } from "./gateway-process.ts";
+import { checkLifecycle } from "./lifecycle.ts";
 import { NatsStorage } from "./nats/storage.ts";
 import { type Data, type Place, SimNetwork, type Wire } from "./network.ts";
 import { type Chance, chanceFrom } from "./random.ts";
@@ -74,6 +75,8 @@ export class World {
   readonly bug: Bug | undefined;
   /** How many publishes a client may have under way. */
   readonly creditRecords: number;
+  /** Services are told what happens to sessions. */
+  readonly lifecycle: boolean;
   /** How far the gateways' wall clock is off. */
   skewMs = 0;
   #jumpedMs = 0;
@@ -91,6 +94,7 @@ export class World {
     this.#gatewaysMax = nats ? this.chance.fork("gateways").pick([1, 2, 2, 2, 3]) : 1;
     this.#fates = this.chance.fork("fates");
     this.bug = bug;
+    this.lifecycle = bug?.lifecycle ?? this.chance.fork("lifecycle").hit(0.3);
     this.creditRecords = this.chance.fork("credit").pick([8, 64, 8_192]);
     this.trace = new Trace(this.clock, readable);
     const tap = {
@@ -242,7 +246,8 @@ export class World {
     this.evidence.log = this.storage.contents();
     this.evidence.firstSeq = this.storage.firstSeq;
     const disordered = this.storage instanceof NatsStorage ? this.storage.disordered : [];
-    return [...disordered, ...checkEvidence(this.evidence)];
+    const { journals, told } = this.lifecycle ? this.storage.lifecycle() : { journals: [], told: [] };
+    return [...disordered, ...checkEvidence(this.evidence), ...checkLifecycle(journals, told)];
   }
 
   judge(): Outcome {

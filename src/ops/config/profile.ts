@@ -53,6 +53,7 @@ export type Config = {
     readonly tracing?: TracingConfig;
   };
   readonly cache: Settings["cache"];
+  readonly lifecycle: Settings["lifecycle"];
   readonly persistence: Settings["persistence"];
 };
 
@@ -90,7 +91,7 @@ export function profileOfHost(host: unknown): Profile {
 
 export function decideConfig(profile: Profile, settings: Settings): Decided {
   const contradictions: Contradiction[] = [];
-  const { websocket, security, log, logging, discovery, monitoring, cache, persistence } = settings;
+  const { websocket, security, log, logging, discovery, monitoring, cache, lifecycle, persistence } = settings;
   if (!security.anonymous.allow && security.jwt === undefined) {
     contradictions.push({
       settings: ["security.jwt", "security.anonymous.allow"],
@@ -120,6 +121,7 @@ export function decideConfig(profile: Profile, settings: Settings): Decided {
       logging,
       monitoring: { history: monitoring.history, ...(tracing === undefined ? {} : { tracing }) },
       cache,
+      lifecycle,
       persistence,
     },
   };

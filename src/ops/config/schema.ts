@@ -9,6 +9,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { type Limits, limits } from "../../protocol/limits.ts";
 import { filterProblem } from "../../protocol/topic.ts";
+import { lifecycleEvents } from "../../runtime/lifecycle/fact.ts";
 import { fixedLimits } from "../../runtime/live-limits.ts";
 import { originRuleProblem } from "../../runtime/origin.ts";
 import { plainRouteProblem, plainRoutesDefault } from "../../runtime/plain/route.ts";
@@ -250,6 +251,12 @@ export const configSchema = z.strictObject({
     recentBytes: noted(whole(65_536, 17_179_869_184).default(16_777_216), {
       description: "The same, in bytes",
       unit: "bytes",
+    }),
+  }),
+  lifecycle: z.strictObject({
+    events: noted(z.array(z.enum(lifecycleEvents)).max(lifecycleEvents.length).default([]), {
+      description:
+        "What of sessions is told to services on `$lifecycle.session.<event>` ([lifecycle](lifecycle.md)); the same at every gateway on a log. None: nothing",
     }),
   }),
   persistence: z.strictObject({

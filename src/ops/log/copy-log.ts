@@ -32,7 +32,7 @@ const timeHeader = "Weir-Time";
 const endCause = "logCopied";
 
 /** A wildcard does not match the gateway's own topics. */
-const filters = [">", "$dead.>"];
+const filters = [">", "$dead.>", "$lifecycle.>"];
 const windowSeqs = 256;
 const pageBytes = 4 * 1_048_576;
 const pageEntries = 256;

@@ -5,6 +5,7 @@
  * @module
  */
 import type { EpochMs } from "../../protocol/ids.ts";
+import { type Lifecycle, lifecycleProducer } from "../lifecycle/lifecycle.ts";
 import type { EventLog } from "../log/event-log.ts";
 
 const prefix = "session.ended.";
@@ -12,9 +13,11 @@ const pageMax = 256;
 
 export class EndedJournals {
   readonly #log: EventLog;
+  readonly #lifecycle: Pick<Lifecycle, "told"> | undefined;
 
-  constructor(log: EventLog) {
+  constructor(log: EventLog, lifecycle?: Pick<Lifecycle, "told">) {
     this.#log = log;
+    this.#lifecycle = lifecycle;
   }
 
   /** The session is over; its journal stays for a while, for replay. */
@@ -22,7 +25,7 @@ export class EndedJournals {
     await this.#log.keyValue.put(prefix + id, new TextEncoder().encode(String(at)));
   }
 
-  /** Removes journals of sessions that ended `keepMs` ago or earlier; answers how many. */
+  /** Removes journals of sessions that ended `keepMs` ago or earlier, and are told to who asked for it; answers how many. */
   async sweep(now: EpochMs, keepMs: number): Promise<number> {
     let removed = 0;
     for (let cursor = prefix; ; ) {
@@ -30,8 +33,11 @@ export class EndedJournals {
       for (const { key, value } of page) {
         if (now - Number(new TextDecoder().decode(value)) < keepMs) continue;
         const id = key.slice(prefix.length);
+        if ((await this.#lifecycle?.told(id)) === false) continue;
         await this.#log.forgetProducer(id);
         await this.#log.journals.delete({ kind: "session", id });
+        // Last: with the journal there and without it, all of it would be told again.
+        await this.#log.forgetProducer(lifecycleProducer(id));
         await this.#log.keyValue.delete(key);
         removed++;
       }

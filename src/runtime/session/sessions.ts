@@ -11,7 +11,7 @@ import { type SessionSignal, sessionMachine } from "../../actors/session/machine
 import { initialState } from "../../actors/session/state.ts";
 import type { Hello } from "../../protocol/frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import { Journal } from "../journal.ts";
+import type { LifecycleEvent } from "../lifecycle/fact.ts";
 import { UnavailableError } from "../log/event-log.ts";
 import { Ownership } from "../ownership.ts";
 import type { Services } from "../services.ts";
@@ -19,13 +19,14 @@ import type { Child, Supervisor } from "../supervisor.ts";
 import { type Attached, logAway, overloaded, refusalOf } from "./attached.ts";
 import { caughtUp, furthestOf } from "./catch-up.ts";
 import type { Peer } from "./context.ts";
-import { EndedJournals } from "./ended-journals.ts";
-import { journalKeyOf, loadState, restoreRetryMs, visitInTime } from "./load-state.ts";
+import { loadState, restoreRetryMs, visitInTime } from "./load-state.ts";
 import { Session, supervised } from "./session.ts";
+import { SessionJournals } from "./session-journals.ts";
 
 export type SessionsOptions = {
   readonly sessionsMax: number;
   readonly journalKeepMs: number;
+  readonly lifecycleEvents: readonly LifecycleEvent[];
 };
 
 type Held = {
@@ -50,7 +51,7 @@ export class Sessions {
   readonly #machine = sessionMachine.provide({
     actions: { "perform effect": ({ context }, effect: SessionEffect) => this.#perform(context.id, effect) },
   });
-  readonly #ended: EndedJournals;
+  readonly #journals: SessionJournals;
   readonly #ownership: Ownership;
   #stopped = false;
   #numbers = 0;
@@ -59,7 +60,7 @@ export class Sessions {
     this.#services = services;
     this.#supervisor = supervisor;
     this.#options = options;
-    this.#ended = new EndedJournals(services.ports.log);
+    this.#journals = new SessionJournals(services, options.lifecycleEvents);
     this.#ownership = new Ownership(services, {
       taken: (id, owner) => this.#taken(id, owner),
       nodeLost: () => this.#restoreInTime(),
@@ -175,8 +176,7 @@ export class Sessions {
     const id = ports.random.token(16) as SessionId;
     const resumeKey = ports.random.token(24);
     const resumeWindowMs = Math.min(hello.resumeWindowMs ?? limits.resumeWindowMs, limits.resumeWindowMsMax);
-    const journal =
-      resumeWindowMs === 0 ? undefined : new Journal(ports.log, ports.clock, { key: journalKeyOf(id), seq: 0 });
+    const journal = resumeWindowMs === 0 ? undefined : this.#journals.open(id, 0);
     const session = new Session({ id, services: this.#services, state: initialState, journal });
     const instead =
       hello.session === undefined || cause === undefined ? {} : { instead: { session: hello.session, cause } };
@@ -232,12 +232,12 @@ export class Sessions {
 
   /** `nobody`: not if a node that lives has it. */
   async #loadCopy(id: SessionId, from: "anybody" | "nobody"): Promise<Session | undefined> {
-    const { log, clock } = this.#services.ports;
+    const { clock } = this.#services.ports;
     const { state, seq } = await loadState(this.#services, id);
     if (state.status === "none") return undefined;
     if (from === "nobody" && state.node !== undefined && (await this.#ownership.isAlive(state.node))) return undefined;
-    const journal = new Journal(log, clock, { key: journalKeyOf(id), seq });
-    const session = new Session({ id, services: this.#services, state, journal });
+    const session = new Session({ id, services: this.#services, state, journal: this.#journals.open(id, seq) });
+    if (!this.#stopped) this.#journals.loaded(id, { state, seq });
     if (state.status === "ended" || this.#stopped) return session;
     // A node that died says nothing about its sessions: their time away begins when they are found.
     this.#hold(session, state.node === undefined ? clock.now() - state.detachedAt : 0);
@@ -296,6 +296,7 @@ export class Sessions {
     session.discard();
     if (held?.session !== session) return;
     this.#held.delete(session.id);
+    this.#journals.dropped(session.id);
     this.#supervisor.forget(actorOf(session.id));
     held.actor.send({ type: "session.closed" });
   }
@@ -352,27 +353,14 @@ export class Sessions {
     return await this.#close(session, "expiredByOperator");
   }
 
-  /** Over for good: its numbers need not be remembered. The journal stays, for replay. */
   async #end(session: Session): Promise<void> {
     await session.settled();
     this.#drop(session);
-    const { log, logger, clock } = this.#services.ports;
-    try {
-      // Where several nodes write, one that stood still may wake and publish what it had for this session.
-      if (session.ephemeral || !log.info().shared) await log.forgetProducer(session.id);
-      if (!session.ephemeral) await this.#ended.note(session.id, clock.now());
-    } catch (error) {
-      // A log that cannot be written keeps a number and a journal for nothing; that is no reason to fail.
-      logger.log("warn", "ended session not forgotten", { session: session.id, error: String(error) });
-    }
+    await this.#journals.over(session);
   }
 
-  /** Removes journals that nobody will ask for any more. */
   sweepEnded(): void {
-    const { clock, logger } = this.#services.ports;
-    void this.#ended
-      .sweep(clock.now(), this.#options.journalKeepMs)
-      .catch((error: unknown) => logger.log("warn", "ended journals not removed", { error: String(error) }));
+    this.#journals.sweep(this.#options.journalKeepMs);
   }
 
   /** Answers how many subscriptions are behind. */
@@ -390,6 +378,7 @@ export class Sessions {
       await session.settled();
       this.#drop(session);
     }
+    await this.#journals.stop();
     await this.#ownership.stop();
   }
 }

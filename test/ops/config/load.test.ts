@@ -58,6 +58,7 @@ describe("loadConfig() without any source", () => {
       logging: { level: "info" },
       monitoring: { history: true },
       cache: { recentRecords: 16_384, recentBytes: 16_777_216 },
+      lifecycle: { events: [] },
       persistence: { journalKeepMs: 604_800_000 },
     });
   });
@@ -130,7 +131,7 @@ describe("loadConfig() with a bad setting", () => {
   test("names the flag, and tells all problems of all sources at once", () => {
     const problems = problemsOf({ file: "a: 1", env: { WEIR_LOG_LEVEL: "loud" }, flags: { log: "nats:x" } });
     expect(problems).toEqual([
-      "weir.yaml: a: Unknown setting, expected one of: profile, websocket, log, discovery, security, logging, monitoring, cache, persistence, balancing, scaling",
+      "weir.yaml: a: Unknown setting, expected one of: profile, websocket, log, discovery, security, logging, monitoring, cache, lifecycle, persistence, balancing, scaling",
       'flag --log: log.url: must be embedded:<directory>, memory or nats://<host>:<port>[,nats://…], got "nats:x"',
       'environment WEIR_LOG_LEVEL: logging.level: must be one of debug, info, warn, error, silent, got "loud"',
     ]);

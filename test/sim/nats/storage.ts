@@ -2,9 +2,11 @@
  * The log of a world with several gateways: streams on the simulated NATS, and the production adapter in each gateway.
  * @module
  */
+import { matches } from "../../../src/protocol/topic.ts";
 import { Api } from "../../../src/runtime/log/jetstream/api.ts";
+import { unpackEntries } from "../../../src/runtime/log/jetstream/entries.ts";
 import { HeaderBlock } from "../../../src/runtime/log/jetstream/header-block.ts";
-import { readRecordHeaders } from "../../../src/runtime/log/jetstream/headers.ts";
+import { header, readRecordHeaders } from "../../../src/runtime/log/jetstream/headers.ts";
 import { JetStreamLog } from "../../../src/runtime/log/jetstream/log.ts";
 import type { Ordering } from "../../../src/runtime/log/jetstream/numbered.ts";
 import { publisherDefaults } from "../../../src/runtime/log/jetstream/publisher.ts";
@@ -13,6 +15,7 @@ import { namesOf, Subjects } from "../../../src/runtime/log/jetstream/subjects.t
 import type { Logger } from "../../../src/runtime/ports.ts";
 import { portsClock, type SimClock, type SimProcess } from "../clock.ts";
 import { keyOf, type StoredRecord, type Violation } from "../evidence.ts";
+import { type JournalledEntry, lifecycleFilter, type ToldRecord } from "../lifecycle.ts";
 import type { Chance } from "../random.ts";
 import type { NatsMeddling } from "./connection.ts";
 import { headerBlock } from "./message.ts";
@@ -45,7 +48,9 @@ export class NatsStorage {
   readonly #chance: Chance;
   readonly #options: NatsStorageOptions;
   readonly #records: SimStream;
+  readonly #journals: SimStream;
   readonly #contents: StoredRecord[] = [];
+  readonly #told: ToldRecord[] = [];
   #contentsUpTo = 0;
   readonly #numbers = new Map<string, number>();
   readonly #disordered: Violation[] = [];
@@ -61,7 +66,7 @@ export class NatsStorage {
       { name: names.journals, subjects: subjects.allOwn, windowMs: ownWindowMs, keyValue: false },
       { name: names.keyValue, subjects: [subjects.allKeys], windowMs: ownWindowMs, keyValue: true },
     ]);
-    this.#records = this.nats.streams[0] as SimStream;
+    [this.#records, this.#journals] = this.nats.streams as [SimStream, SimStream, ...SimStream[]];
   }
 
   async open(process: SimProcess): Promise<JetStreamLog> {
@@ -124,12 +129,26 @@ export class NatsStorage {
     ])) {
       const topic = subjects.topicOf(subject);
       this.#checkOrder(fields.get("Nats-Msg-Id"), seq);
+      if (matches(lifecycleFilter, topic)) this.#told.push({ topic, payload: data });
       if (topic.startsWith("$") && !topic.startsWith("$dead.")) continue;
       const { lane } = readRecordHeaders(new HeaderBlock(headerBlock(fields)));
       this.#contents.push({ seq, topic, lane, key: keyOf(data), time: Math.floor(atMs) });
     }
     this.#contentsUpTo = this.#records.lastSeq;
     return this.#contents;
+  }
+
+  /** As of the other storage. What a step decided and nobody has written into its journal yet is not in it. */
+  lifecycle(): { readonly journals: readonly JournalledEntry[]; readonly told: readonly ToldRecord[] } {
+    this.contents();
+    const journals: JournalledEntry[] = [];
+    for (const { subject, fields, data } of this.#journals.from(1, [subjects.journalsOf("session")])) {
+      const [first, last] = (fields.get(header.entries) ?? "").split("-").map(Number);
+      if (first === undefined || last === undefined || last < first) continue;
+      const session = subjects.journalIdOf(subject);
+      for (const [i, entry] of unpackEntries(data).entries()) journals.push({ session, seq: first + i, data: entry });
+    }
+    return { journals, told: this.#told };
   }
 
   /** Numbers of one producer are stored in their order. */
