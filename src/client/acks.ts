@@ -5,8 +5,9 @@
  * Owns: an ACK never passes what is processed (and stored, where there is a store).
  * @module
  */
+
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { Ack, ChainSeq } from "../protocol/frame.ts";
-import { limits } from "../protocol/limits.ts";
 import type { Chain, Item } from "./chain.ts";
 import type { ClientClock, ClientTimer } from "./ports.ts";
 

@@ -6,10 +6,10 @@
  * @module
  */
 
-import { closeCodes } from "../protocol/close-code.ts";
+import { closeNumbers } from "../protocol/code-numbers.ts";
 import type { Codec } from "../protocol/codec.ts";
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { ErrorFrame, Frame, Hello, PublishRecord, Welcome } from "../protocol/frame.ts";
-import { limits } from "../protocol/limits.ts";
 import { AckQueue } from "./acks.ts";
 import type { Client, ClientEvents, ClientStatus, SessionInfo, Transaction } from "./api.ts";
 import { Connector } from "./connector.ts";
@@ -345,7 +345,7 @@ export class LiveClient implements Client {
       case "error":
         return this.#error(frame);
       default: // Frames that only clients send: a gateway that sends them is not one to guess about.
-        this.#connector.drop(closeCodes.protocolViolation.code, `unexpectedFrame: ${frame.type}`);
+        this.#connector.drop(closeNumbers.protocolViolation, `unexpectedFrame: ${frame.type}`);
     }
   }
 

@@ -5,10 +5,11 @@
  * Owns: `ended` is called exactly once, also when the socket never says that it closed.
  * @module
  */
-import { closeCodes, closeReason } from "../protocol/close-code.ts";
+import { closeReason } from "../protocol/after-close.ts";
+import { closeNumbers } from "../protocol/code-numbers.ts";
 import type { Codec } from "../protocol/codec.ts";
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { ChainSeq, Frame, Goaway, Hello, Welcome } from "../protocol/frame.ts";
-import { limits } from "../protocol/limits.ts";
 import { subprotocolOf } from "../protocol/subprotocol.ts";
 import type { ClientPorts, ClientSocket, ClientTimer } from "./ports.ts";
 
@@ -136,7 +137,7 @@ export class Connection {
   }
 
   #fail(cause: "handshakeTimeout" | "protocolViolation" | "heartbeatTimeout", sentence: string): void {
-    this.drop(closeCodes[cause].code, closeReason(cause, sentence));
+    this.drop(closeNumbers[cause], closeReason(cause, sentence));
   }
 
   /** Ended by us because the peer failed. */

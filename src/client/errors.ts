@@ -4,8 +4,9 @@
  * Pure. Codes of the wire keep their names (src/protocol/error-code.ts, close-code.ts); the SDK adds its own below.
  * @module
  */
-import { type CloseName, closeCodes, closeName } from "../protocol/close-code.ts";
-import { type ErrorName, errorCodes, errorName } from "../protocol/error-code.ts";
+import type { CloseName } from "../protocol/close-code.ts";
+import { closeNumbers, errorNumbers } from "../protocol/code-numbers.ts";
+import type { ErrorName } from "../protocol/error-code.ts";
 
 /** Errors that the SDK itself finds. */
 export const clientErrors = {
@@ -46,7 +47,7 @@ export class WeirError extends Error {
   readonly code: WeirErrorCode | (string & {});
   /** Whether the same call can succeed later without a change. */
   readonly retryable: boolean;
-  /** What to do. */
+  /** What to do about an error of the SDK's own. A gateway's advice is in its message. */
   readonly advice?: string;
   /** The wire's cause in its own words, or the error that was thrown underneath. */
   override readonly cause?: unknown;
@@ -69,19 +70,20 @@ export function clientError(code: ClientErrorName, message: string, cause?: unkn
 
 /** An ERROR frame or a refused publish, as an error. */
 export function wireError(wire: { code: number; cause: string; message: string; retryable?: boolean }): WeirError {
-  const name = errorName(wire.code);
-  const known = name === undefined ? undefined : errorCodes[name];
-  return new WeirError(name ?? wire.cause, wire.message, {
-    retryable: wire.retryable ?? known?.retryable ?? false,
+  return new WeirError(nameOf(errorNumbers, wire.code) ?? wire.cause, wire.message, {
+    retryable: wire.retryable ?? false,
     cause: wire.cause,
-    ...(known === undefined ? {} : { advice: known.advice }),
   });
 }
 
 /** A close that the client does not reconnect after, as an error. */
 export function closeError(code: number, reason: string): WeirError {
-  const name = closeName(code);
+  const name = nameOf(closeNumbers, code);
   const message = reason === "" ? `The gateway closed the connection with ${code}` : reason;
   if (name === undefined) return new WeirError("closed", message, { retryable: false, cause: String(code) });
-  return new WeirError(name, message, { retryable: false, advice: closeCodes[name].advice, cause: name });
+  return new WeirError(name, message, { retryable: false, cause: name });
+}
+
+function nameOf<Name extends string>(numbers: { readonly [K in Name]: number }, number: number): Name | undefined {
+  return (Object.keys(numbers) as Name[]).find((name) => numbers[name] === number);
 }

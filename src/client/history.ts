@@ -2,8 +2,9 @@
  * Pages of the past: READ and PAGE. A page that was lost with its connection is asked for again.
  * @module
  */
+
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { ErrorFrame, Frame, Page, StartAt } from "../protocol/frame.ts";
-import { limits } from "../protocol/limits.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import type { ClientClock } from "./ports.ts";
 import { HistoryRecord } from "./record.ts";

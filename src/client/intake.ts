@@ -6,6 +6,8 @@
  * forgotten, whatever happens to connection and session.
  * @module
  */
+
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type {
   ChainSeq,
   Deliver,
@@ -19,7 +21,6 @@ import type {
 } from "../protocol/frame.ts";
 import type { ChainId, LogEpoch, Seq } from "../protocol/ids.ts";
 import { lanes } from "../protocol/lane.ts";
-import { limits } from "../protocol/limits.ts";
 import { Chain, type Item } from "./chain.ts";
 import type { IntakeEvents, IntakeHost } from "./intake-host.ts";
 import { type SubscribeOptions, startAt } from "./options.ts";

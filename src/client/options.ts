@@ -5,10 +5,10 @@
  * @module
  */
 import type { Codec } from "../protocol/codec.ts";
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { Headers, Qos, StartAt } from "../protocol/frame.ts";
 import type { LogEpoch, Seq } from "../protocol/ids.ts";
 import { type Lane, type LaneName, laneNames, normalLane } from "../protocol/lane.ts";
-import { limits } from "../protocol/limits.ts";
 import { clientError } from "./errors.ts";
 import type { WebSocketClass } from "./platform.ts";
 import type { ClientPorts } from "./ports.ts";

@@ -6,9 +6,10 @@
  * is sent past `sendable`; records and bytes stay within their bounds.
  * @module
  */
+
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import { type Published, type PublishRecord, type RefusedPublish, recordBytes } from "../protocol/frame.ts";
 import type { LogEpoch } from "../protocol/ids.ts";
-import { limits } from "../protocol/limits.ts";
 import type { Position } from "../protocol/position.ts";
 import type { CreditWindow } from "./credit.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";

@@ -5,7 +5,8 @@
  * gateway that restarts come back spread out; the close code's range and GOAWAY.retryAfterMs are obeyed.
  * @module
  */
-import { afterClose, closeCodes } from "../protocol/close-code.ts";
+import { afterClose } from "../protocol/after-close.ts";
+import { closeNumbers } from "../protocol/code-numbers.ts";
 
 export type ReconnectOptions = {
   /** Bound of the first delay, in milliseconds. @default 100 */
@@ -43,8 +44,7 @@ export function afterEnding(ending: Ending, options: ReconnectOptions): Afterwar
     case "reopen":
       return { action: "reconnect", delayMs, dropSession: true };
     case "wait": {
-      const tokenProblem =
-        ending.code === closeCodes.unauthenticated.code || ending.code === closeCodes.tokenExpired.code;
+      const tokenProblem = ending.code === closeNumbers.unauthenticated || ending.code === closeNumbers.tokenExpired;
       if (!tokenProblem || !ending.freshToken || ending.attempt >= tokenAttemptsMax) return { action: "stop" };
       return { action: "reconnect", delayMs, dropSession: false };
     }

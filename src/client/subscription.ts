@@ -5,10 +5,11 @@
  * read stays unacknowledged, so the gateway's window closes and nothing piles up here.
  * @module
  */
+
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { Qos, Subscribed, Window } from "../protocol/frame.ts";
 import type { Seq } from "../protocol/ids.ts";
 import type { Lane } from "../protocol/lane.ts";
-import { limits } from "../protocol/limits.ts";
 import type { ResumeAnswer } from "../protocol/position.ts";
 import type { Item } from "./chain.ts";
 import { clientError, type WeirError } from "./errors.ts";

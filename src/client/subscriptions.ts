@@ -6,7 +6,8 @@
  * @module
  */
 
-import { errorCodes } from "../protocol/error-code.ts";
+import { errorNumbers } from "../protocol/code-numbers.ts";
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type {
   ChainSeq,
   Deliver,
@@ -17,7 +18,6 @@ import type {
   Unsubscribed,
 } from "../protocol/frame.ts";
 import type { ChainId, LogEpoch } from "../protocol/ids.ts";
-import { limits } from "../protocol/limits.ts";
 import type { Chain, Item } from "./chain.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import type { ClientClock, ClientTimer } from "./ports.ts";
@@ -182,7 +182,7 @@ export class Subscriptions {
     if (subscription === undefined) return false;
     this.#asked.delete(frame.ref);
     // The session holds it from an earlier run, and tells it with SUBSCRIBED of its own.
-    if (frame.code === errorCodes.alreadySubscribed.code) return true;
+    if (frame.code === errorNumbers.alreadySubscribed) return true;
     if (frame.retryable) this.#later(frame.retryAfterMs ?? retryMs, () => this.#ask(subscription));
     else {
       this.#byFilter.delete(subscription.filter);
@@ -206,10 +206,10 @@ export class Subscriptions {
     const route = this.#routes.get(id);
     if (route === undefined) return false;
     const { subscription, chain } = route;
-    if (frame.code === errorCodes.deadLettered.code) {
+    if (frame.code === errorNumbers.deadLettered) {
       subscription.intake.deadLettered(chain, seq);
       subscription.deadLetter({ lane: chain.lane, seq, message: frame.message });
-    } else if (frame.code === errorCodes.badPosition.code) {
+    } else if (frame.code === errorNumbers.badPosition) {
       subscription.intake.deadLettered(chain, seq); // The log holds no such record any more: it cannot come again.
       return false;
     } else if (frame.retryable) subscription.intake.nakRefused(chain, seq, frame.retryAfterMs);

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { errorCodes } from "../protocol/error-code.ts";
+import { errorNumbers } from "../protocol/code-numbers.ts";
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import {
   type Ack,
   type ChainSeq,
@@ -16,7 +17,6 @@ import {
   type PublishRecord,
   recordBytes,
 } from "../protocol/frame.ts";
-import { limits } from "../protocol/limits.ts";
 import type { Transaction } from "./api.ts";
 import type { Chain, Item } from "./chain.ts";
 import type { CreditWindow } from "./credit.ts";
@@ -131,7 +131,7 @@ export class Transactions {
     for (const record of records) bytes += recordBytes(record);
     if (records.length > limits.transactionRecordsMax || bytes > limits.transactionBytesMax) {
       throw wireError({
-        code: errorCodes.transactionTooLarge.code,
+        code: errorNumbers.transactionTooLarge,
         cause: "transactionTooLarge",
         message: `Transaction of ${records.length} records and ${bytes} bytes; the limits are ${limits.transactionRecordsMax} and ${limits.transactionBytesMax}`,
       });
@@ -187,7 +187,7 @@ export class Transactions {
     if (pending === undefined) return; // Later frames of a burst that has failed already.
     this.#giveBack(pending);
     pending.tries += 1;
-    const again = frame.retryable || frame.code === errorCodes.unknownTransaction.code;
+    const again = frame.retryable || frame.code === errorNumbers.unknownTransaction;
     if (!again || pending.tries >= triesMax) {
       this.#take(pending.tx);
       return this.#fail(pending, wireError(frame));

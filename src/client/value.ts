@@ -5,10 +5,10 @@
  * @module
  */
 
-import { errorCodes } from "../protocol/error-code.ts";
+import { errorNumbers } from "../protocol/code-numbers.ts";
+import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { Headers, PublishRecord } from "../protocol/frame.ts";
 import type { LaneName } from "../protocol/lane.ts";
-import { limits } from "../protocol/limits.ts";
 import { filterProblem, topicProblem } from "../protocol/topic.ts";
 import { fitsUtf8, utf8Length } from "../protocol/utf8.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
@@ -79,5 +79,5 @@ function checkHeaders(topic: string, headers: Headers): void {
 }
 
 function refusal(code: "badTopic" | "badFilter" | "payloadTooLarge" | "headersTooLarge", message: string): WeirError {
-  return wireError({ code: errorCodes[code].code, cause: code, message });
+  return wireError({ code: errorNumbers[code], cause: code, message });
 }

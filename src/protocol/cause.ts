@@ -103,6 +103,7 @@ const ofErrors = {
   unknownFrame: { sentence: "A frame has a number that this version does not know" },
   badFrameShape: { sentence: "A frame lacks a field or has a wrong one" },
   unexpectedFrame: { sentence: "A frame came where it may not come" },
+  featureUnavailable: { sentence: "A frame belongs to a feature that this gateway does not offer" },
   tokenInvalid: { sentence: "The token does not hold" },
   publishForbidden: {
     sentence: "The token does not allow publishing to the topic",
@@ -148,6 +149,28 @@ const ofErrors = {
     advice: "Free disk space, or let retention keep less",
     setting: "retention.bytes",
   },
+  noResponders: { sentence: "A request was made for a topic that nobody serves" },
+  deadlineExceeded: {
+    sentence: "A request was not answered in time",
+    advice: "Look at the responder's load; allow more time",
+    setting: "requestDeadlineMs",
+  },
+  responderFailed: {
+    sentence: "The responder of a request went away before it answered",
+    advice: "See the end of the responder's connection for why",
+  },
+  tooManyRequests: {
+    sentence: "As many requests as may wait for their response",
+    advice: "Start more responders, or raise the bound",
+    setting: "requestsOpenMax",
+  },
+  notServed: { sentence: "The connection does not serve the filter" },
+  tooManyServed: { sentence: "The connection serves as many filters as it may", setting: "filtersServedMax" },
+  presenceTooMany: { sentence: "The session is present on, or watches, as many topics as it may" },
+  poolUnknown: { sentence: "No pool has that name" },
+  notMember: { sentence: "The connection is no member of the pool" },
+  itemNotYours: { sentence: "The item of work is not the member's, or is no longer" },
+  tooManyMembers: { sentence: "The pool has as many members as it may" },
 } as const satisfies Partial<Record<ErrorName, CauseRow>>;
 
 /** What only journals name. */

@@ -3,7 +3,7 @@
  * 4000–4199 reconnect and resume · 4200–4299 reconnect, the session is gone · 4300–4499 reconnect only with
  * a new token or after help · 4500–4999 stop, this client is broken. Of WebSocket's own, a few mean stop too.
  *
- * Pure. A number is never given a second meaning.
+ * Pure. A number is never given a second meaning. What a client does after one: after-close.ts.
  * @module
  */
 
@@ -33,22 +33,6 @@ export const closeCodes = {
 } as const satisfies Record<string, { code: number; advice: string }>;
 
 export type CloseName = keyof typeof closeCodes;
-export type AfterClose = "resume" | "reopen" | "wait" | "stop";
-
-/**
- * WebSocket's own codes that say what the client sent was no message that can be taken: the same would come again.
- * 1003 kind of data, 1007 text that is not UTF-8, 1009 far too large. Not 1002: some runtimes say it of an upgrade that
- * a proxy refused.
- */
-const neverBetter: ReadonlySet<number> = new Set([1003, 1007, 1009]);
-
-/** What a client does after a close, known code or not. Other codes below 4000 (1006 …) are lost sockets: resume. */
-export function afterClose(code: number): AfterClose {
-  if (neverBetter.has(code)) return "stop";
-  if (code < 4200 || code > 4999) return "resume";
-  if (code < 4300) return "reopen";
-  return code < 4500 ? "wait" : "stop";
-}
 
 const byNumber = new Map<number, CloseName>(
   (Object.keys(closeCodes) as CloseName[]).map((name) => [closeCodes[name].code, name]),
@@ -56,11 +40,4 @@ const byNumber = new Map<number, CloseName>(
 
 export function closeName(code: number): CloseName | undefined {
   return byNumber.get(code);
-}
-
-const reasonBytesMax = 123; // RFC 6455, section 5.5
-
-/** Text of a WebSocket close: `cause: sentence`, cut to what the protocol allows. */
-export function closeReason(cause: string, sentence: string): string {
-  return `${cause}: ${sentence}`.slice(0, reasonBytesMax);
 }

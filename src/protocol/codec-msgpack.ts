@@ -8,41 +8,48 @@
  */
 import type { Codec } from "./codec.ts";
 import type { Deliver, DeliveredRecord, Frame } from "./frame.ts";
-import { frameNumbers } from "./frame.ts";
+import { coreNumbers } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
-import { clipped, FrameRefusal, failureOf, frameTypeOf, readFrame } from "./frame-reader.ts";
-import type { Field, Fields, Kind, Shape } from "./frame-shape.ts";
-import { deliveredRecordShape, fieldsOf, frameShapes, written } from "./frame-shape.ts";
+import { clipped, FrameRefusal, failureOf, readFrame } from "./frame-reader.ts";
 import { decodeHotMsgpack } from "./msgpack-hot.ts";
 import { readMsgpack } from "./msgpack-reader.ts";
 import { scanMsgpack } from "./msgpack-scan.ts";
 import { MsgpackWriter } from "./msgpack-writer.ts";
+import type { Field, Fields, FrameShape, Kind, Shape } from "./shape.ts";
+import { deliveredRecordShape, fieldsOf, written } from "./shape.ts";
+import { coreFrames, type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
 const writer = new MsgpackWriter();
 
-export const msgpackCodec: Codec = {
-  name: "msgpack",
-  text: false,
-  encode(frame) {
-    return frame.type === "deliver" ? encoded(() => writeDeliver(frame)) : encodeAnyMsgpack(frame);
-  },
-  decode(data, limits) {
-    try {
-      return { ok: true, frame: decode(data, limits) };
-    } catch (thrown) {
-      return failureOf(thrown);
-    }
-  },
-};
+export const msgpackCodec: Codec = codecOf(vocabularyOf(coreFrames));
+
+function codecOf(vocabulary: Vocabulary): Codec {
+  return {
+    name: "msgpack",
+    text: false,
+    encode(frame) {
+      return frame.type === "deliver" ? encoded(() => writeDeliver(frame)) : encodeAnyMsgpack(frame, vocabulary);
+    },
+    decode(data, limits) {
+      try {
+        return { ok: true, frame: decode(data, limits, vocabulary) };
+      } catch (thrown) {
+        return failureOf(thrown);
+      }
+    },
+    knowing: (frames) => codecOf(vocabularyOf([...vocabulary.frames, ...frames])),
+  };
+}
 
 /** Every frame by the table; what is sent most is written by hand, to the same bytes. */
-export function encodeAnyMsgpack(frame: Frame): Uint8Array {
-  return encoded(() => writeFields(fieldsOf(frame), frameShapes[frame.type], frameNumbers[frame.type]));
+export function encodeAnyMsgpack(frame: Frame, vocabulary: Vocabulary): Uint8Array {
+  const { shape, number } = vocabulary.byType.get(frame.type) as FrameShape;
+  return encoded(() => writeFields(fieldsOf(frame), shape, number));
 }
 
 function writeDeliver({ chain, prev, records, upTo, attempt }: Deliver): void {
   writer.array(attempt !== undefined ? 6 : upTo !== undefined ? 5 : 4);
-  writer.uint(frameNumbers.deliver);
+  writer.uint(coreNumbers.deliver);
   writer.uint(chain);
   writer.uint(prev);
   writer.array(records.length);
@@ -118,7 +125,7 @@ function writeValue(value: unknown, kind: Kind): void {
   }
 }
 
-function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
+function decode(data: Uint8Array | string, limits: DecodeLimits, vocabulary: Vocabulary): Frame {
   if (typeof data === "string")
     throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
   if (data.length > limits.frameBytesMax) {
@@ -129,19 +136,19 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
     );
   }
   const hot = decodeHotMsgpack(data, limits);
-  return hot ?? decodeAnyMsgpack(data, limits);
+  return hot ?? decodeAnyMsgpack(data, limits, vocabulary);
 }
 
 /** The general way, for every frame and every refusal; what it accepts and refuses is what the codec does. */
-export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits): Frame {
+export function decodeAnyMsgpack(data: Uint8Array, limits: DecodeLimits, vocabulary: Vocabulary): Frame {
   scanMsgpack(data, limits);
   const raw: unknown = readMsgpack(data);
   if (!Array.isArray(raw) || raw.length === 0)
     throw new FrameRefusal("badFrameShape", "$", "Frame must be a list that begins with its number");
-  const type = frameTypeOf(raw[0]);
-  if (type === undefined)
+  const known = vocabulary.byNumber.get(raw[0]);
+  if (known === undefined)
     throw new FrameRefusal("unknownFrame", "$[0]", `Frame number ${clipped(String(raw[0]))} is not known`);
-  return readFrame(type, raw.slice(1), form, limits);
+  return readFrame(known, raw.slice(1), form, limits);
 }
 
 const form: WireForm = {

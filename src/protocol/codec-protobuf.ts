@@ -12,30 +12,37 @@ import type { Codec } from "./codec.ts";
 import type { Frame } from "./frame.ts";
 import type { DecodeLimits, WireForm } from "./frame-reader.ts";
 import { FrameRefusal, failureOf, readFrame } from "./frame-reader.ts";
-import type { Fields, Kind, Shape } from "./frame-shape.ts";
-import { fieldsOf, frameShapes, written } from "./frame-shape.ts";
 import { FrameSchema } from "./gen/weir/v1/frame_pb.js";
 import { scanProtobuf } from "./protobuf-scan.ts";
+import type { Fields, FrameShape, Kind, Shape } from "./shape.ts";
+import { fieldsOf, written } from "./shape.ts";
+import { coreFrames, type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
 const uint32Max = 0xffff_ffff;
 
-export const protobufCodec: Codec = {
-  name: "protobuf",
-  text: false,
-  encode(frame) {
-    const value = messageOf(fieldsOf(frame), frameShapes[frame.type]);
-    // The table has the fields of the schema, which a test compares; the compiler cannot see it through the walk.
-    const init = { frame: { case: frame.type, value } } as MessageInitShape<typeof FrameSchema>;
-    return toBinary(FrameSchema, create(FrameSchema, init));
-  },
-  decode(data, limits) {
-    try {
-      return { ok: true, frame: decode(data, limits) };
-    } catch (thrown) {
-      return failureOf(thrown);
-    }
-  },
-};
+export const protobufCodec: Codec = codecOf(vocabularyOf(coreFrames));
+
+function codecOf(vocabulary: Vocabulary): Codec {
+  return {
+    name: "protobuf",
+    text: false,
+    encode(frame) {
+      const { type, shape } = vocabulary.byType.get(frame.type) as FrameShape;
+      const value = messageOf(fieldsOf(frame), shape);
+      // The table has the fields of the schema, which a test compares; the compiler cannot see it through the walk.
+      const init = { frame: { case: type, value } } as MessageInitShape<typeof FrameSchema>;
+      return toBinary(FrameSchema, create(FrameSchema, init));
+    },
+    decode(data, limits) {
+      try {
+        return { ok: true, frame: decode(data, limits, vocabulary) };
+      } catch (thrown) {
+        return failureOf(thrown);
+      }
+    },
+    knowing: (frames) => codecOf(vocabularyOf([...vocabulary.frames, ...frames])),
+  };
+}
 
 function messageOf(values: Fields, shape: Shape): object {
   const message: { [name: string]: unknown } = {};
@@ -61,7 +68,7 @@ function fieldValue(value: unknown, kind: Kind): unknown {
   }
 }
 
-function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
+function decode(data: Uint8Array | string, limits: DecodeLimits, vocabulary: Vocabulary): Frame {
   if (typeof data === "string")
     throw new FrameRefusal("malformedFrame", "$", "Frame must be a binary message, not text");
   if (data.length > limits.frameBytesMax) {
@@ -71,9 +78,9 @@ function decode(data: Uint8Array | string, limits: DecodeLimits): Frame {
       `Frame of ${data.length} bytes; at most ${limits.frameBytesMax} are allowed`,
     );
   }
-  const type = scanProtobuf(data, limits);
+  const known = scanProtobuf(data, limits, vocabulary);
   const { frame } = fromBinary(FrameSchema, data, { readUnknownFields: false });
-  return readFrame(type, frame.value, form, limits);
+  return readFrame(known, frame.value, form, limits);
 }
 
 const form: WireForm = {

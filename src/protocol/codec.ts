@@ -7,6 +7,7 @@
  */
 import type { Frame } from "./frame.ts";
 import type { Limits } from "./limits.ts";
+import type { FrameShape } from "./shape.ts";
 
 export type CodecName = "msgpack" | "protobuf" | "json";
 
@@ -32,6 +33,8 @@ export type Codec = {
    * A text message given to a binary codec (or the reverse) is `malformedFrame`.
    */
   decode(data: Uint8Array | string, limits: Pick<Limits, DecodeLimit>): Decoded;
+  /** The same codec, which knows these frames too. */
+  knowing(frames: readonly FrameShape[]): Codec;
 };
 export type DecodeLimit =
   | "frameBytesMax"

@@ -1,9 +1,9 @@
 /**
  * Numbered errors that answer one frame; the connection goes on (why a socket ends: close-code.ts).
  * 100–199 the frame · 200–299 permission · 300–399 topics and subscriptions · 400–499 publishing ·
- * 500–599 transactions · 600–699 the gateway's state, worth trying again.
+ * 500–599 transactions · 600–699 the gateway's state, worth trying again · 700–799 features.
  *
- * Pure. A number is never given a second meaning.
+ * Pure. A number is never given a second meaning. The SDK carries the numbers alone: code-numbers.ts.
  * @module
  */
 
@@ -18,6 +18,7 @@ export const errorCodes = {
     retryable: false,
     advice: "Send HELLO first and once, and only frames that clients send",
   },
+  featureUnavailable: { code: 106, retryable: false, advice: "Use only the features that WELCOME names" },
 
   unauthenticated: { code: 200, retryable: false, advice: "Send a valid token in HELLO" },
   tokenInvalid: {
@@ -78,6 +79,22 @@ export const errorCodes = {
   logFull: { code: 601, retryable: true, advice: "The operator must free disk space or tighten retention" },
   overloaded: { code: 602, retryable: true, advice: "Send it again after retryAfterMs" },
   internal: { code: 699, retryable: true, advice: "A bug of the gateway; its log names this connection" },
+
+  noResponders: { code: 700, retryable: true, advice: "Nobody serves the topic now; start who does, or ask later" },
+  deadlineExceeded: {
+    code: 701,
+    retryable: true,
+    advice: "Ask again with a longer deadlineMs; the responder may have done it all the same",
+  },
+  responderFailed: { code: 702, retryable: true, advice: "Ask again; the responder may have done it all the same" },
+  tooManyRequests: { code: 703, retryable: true, advice: "Await responses before asking more" },
+  notServed: { code: 704, retryable: false, advice: "Serve the filter first" },
+  tooManyServed: { code: 705, retryable: false, advice: "Serve a wildcard filter, or raise filtersServedMax" },
+  presenceTooMany: { code: 710, retryable: true, advice: "Untrack or unwatch a topic first" },
+  poolUnknown: { code: 720, retryable: false, advice: "Use the name of a pool that is configured" },
+  notMember: { code: 721, retryable: false, advice: "Join the pool first, on this connection" },
+  itemNotYours: { code: 722, retryable: false, advice: "Settle only items that WORK brought to this member" },
+  tooManyMembers: { code: 723, retryable: true, advice: "Join later, or raise the pool's bound" },
 } as const satisfies Record<string, { code: number; retryable: boolean; advice: string }>;
 
 export type ErrorName = keyof typeof errorCodes;

@@ -7,13 +7,12 @@
  * @module
  */
 import type { DecodeFailure, DecodeLimit } from "./codec.ts";
-import type { Frame, FrameType } from "./frame.ts";
-import { frameNumbers } from "./frame.ts";
-import type { Field, Kind, Shape, TextLimit } from "./frame-shape.ts";
-import { frameShapes, isEmpty } from "./frame-shape.ts";
+import type { Frame } from "./frame.ts";
 import type { Lane } from "./lane.ts";
 import { isLane } from "./lane.ts";
 import type { Limits } from "./limits.ts";
+import type { Field, FrameShape, Kind, Shape, TextLimit } from "./shape.ts";
+import { isEmpty } from "./shape.ts";
 import { fitsUtf8 } from "./utf8.ts";
 
 export type DecodeLimits = Pick<Limits, DecodeLimit>;
@@ -54,32 +53,21 @@ export function failureOf(thrown: unknown): DecodeFailure {
   return { ok: false, code: "malformedFrame", at: "$", message: `Frame cannot be parsed: ${clipped(message, 200)}` };
 }
 
-const typesByNumber: readonly (FrameType | undefined)[] = Object.entries(frameNumbers).reduce<
-  (FrameType | undefined)[]
->((types, [type, number]) => {
-  types[number] = type as FrameType;
-  return types;
-}, []);
-
-export function frameTypeOf(number: unknown): FrameType | undefined {
-  return typeof number === "number" ? typesByNumber[number] : undefined;
-}
-
 /** Reads the fields of a frame whose type is known. Throws `FrameRefusal`. */
-export function readFrame(type: FrameType, raw: unknown, form: WireForm, limits: DecodeLimits): Frame {
+export function readFrame({ type, shape }: FrameShape, raw: unknown, form: WireForm, limits: DecodeLimits): Frame {
   const walk = new Walk(form, limits);
   try {
-    return walk.object(raw, frameShapes[type], 0, { type }) as unknown as Frame;
+    return walk.object(raw, shape, 0, { type }) as unknown as Frame;
   } catch (thrown) {
     if (!(thrown instanceof FrameRefusal)) throw thrown;
     const { code, at, message } = thrown.failure;
-    throw new FrameRefusal(code, at, message, refOf(type, raw, form));
+    throw new FrameRefusal(code, at, message, refOf(shape, raw, form));
   }
 }
 
 /** The client's number for its request, of a frame that is refused for something else. */
-function refOf(type: FrameType, raw: unknown, form: WireForm): number | undefined {
-  const index = frameShapes[type].fields.findIndex(({ name }) => name === "ref");
+function refOf(shape: Shape, raw: unknown, form: WireForm): number | undefined {
+  const index = shape.fields.findIndex(({ name }) => name === "ref");
   if (index === -1 || !form.isObject(raw)) return undefined;
   const ref = form.uint(form.field(raw as object, index, "ref"));
   return Number.isSafeInteger(ref) && (ref as number) > 0 ? (ref as number) : undefined;

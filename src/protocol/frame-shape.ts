@@ -1,6 +1,6 @@
 /**
- * The shape of every frame, once, as data: which fields, in which order, of what kind, within which limit.
- * All codecs write and read by this table, and src/protocol/frame-reader.ts checks by it.
+ * The shape of every frame, once, as data: which fields, in which order, of what kind, within which limit; those of
+ * features are in feature-shape.ts. All codecs write and read by this table, and src/protocol/frame-reader.ts checks by it.
  *
  * The order is the order of msgpack's positions, and field n has the number n in schemas/weir/v1. New fields are
  * appended, optional. A list or headers that may be left out are left out when empty, so that the three codecs
@@ -10,7 +10,6 @@
  * required on one side only).
  * @module
  */
-import type { DecodeLimit } from "./codec.ts";
 import type {
   Ack,
   Auth,
@@ -20,12 +19,10 @@ import type {
   ChainSeq,
   Commit,
   Committed,
+  CoreFrameType,
   Credit,
   Deliver,
-  DeliveredRecord,
   ErrorFrame,
-  Frame,
-  FrameType,
   Goaway,
   HeldPosition,
   Hello,
@@ -48,71 +45,28 @@ import type {
   Window,
 } from "./frame.ts";
 import { resumeKinds } from "./position.ts";
+import {
+  anyText,
+  bool,
+  bytes,
+  code,
+  deliveredRecordShape,
+  headers,
+  lane,
+  list,
+  may,
+  must,
+  object,
+  qos,
+  type Shape,
+  shape,
+  text,
+  token,
+  topic,
+  uint,
+  word,
+} from "./shape.ts";
 
-/** `frameBytesMax`: no bound of its own. */
-export type TextLimit = Extract<DecodeLimit, "topicBytesMax" | "textBytesMax" | "tokenBytesMax" | "frameBytesMax">;
-
-export type Kind =
-  /** A safe integer from 0 to `max`. */
-  | { readonly is: "uint"; readonly max: number }
-  | { readonly is: "bool" }
-  | { readonly is: "text"; readonly limit: TextLimit }
-  | { readonly is: "bytes" }
-  /** A number 0–3; JSON says its name. */
-  | { readonly is: "lane" }
-  /** One of the words; the binary codecs say its place, from 1. */
-  | { readonly is: "word"; readonly words: readonly string[] }
-  | { readonly is: "headers" }
-  | { readonly is: "list"; readonly of: Kind }
-  | { readonly is: "object"; readonly shape: Shape };
-
-export type Field = { readonly name: string; readonly kind: Kind; readonly required: boolean };
-export type Shape = {
-  readonly name: string;
-  readonly fields: readonly Field[];
-  /** For each value of the first field: the fields that come with it, and no others. */
-  readonly variants?: { readonly [kind: string]: readonly string[] };
-};
-
-type Must = { readonly kind: Kind; readonly required: true };
-type May = { readonly kind: Kind; readonly required: false };
-type FieldsOf<T> = { readonly [K in Exclude<keyof T, "type">]-?: object extends Pick<T, K> ? May : Must };
-
-function shape<T>(name: string, fields: FieldsOf<T>): Shape {
-  const entries = Object.entries<Must | May>(fields);
-  return { name, fields: entries.map(([field, { kind, required }]) => ({ name: field, kind, required })) };
-}
-
-const must = (kind: Kind): Must => ({ kind, required: true });
-const may = (kind: Kind): May => ({ kind, required: false });
-const list = (of: Kind): Kind => ({ is: "list", of });
-const object = (of: Shape): Kind => ({ is: "object", shape: of });
-const word = (...words: readonly string[]): Kind => ({ is: "word", words });
-
-const uint: Kind = { is: "uint", max: Number.MAX_SAFE_INTEGER };
-const bool: Kind = { is: "bool" };
-const bytes: Kind = { is: "bytes" };
-const lane: Kind = { is: "lane" };
-const headers: Kind = { is: "headers" };
-/** An error or close code. */
-const code: Kind = { is: "uint", max: 65_535 };
-const qos: Kind = { is: "uint", max: 2 };
-const topic: Kind = { is: "text", limit: "topicBytesMax" };
-const text: Kind = { is: "text", limit: "textBytesMax" };
-const token: Kind = { is: "text", limit: "tokenBytesMax" };
-/** Judged record by record (src/runtime/session/publish-check.ts): a frame with one bad record among good ones has effect. */
-const anyText: Kind = { is: "text", limit: "frameBytesMax" };
-
-// The topic of a delivered record may be longer than a client's: `$dead.` comes before it.
-export const deliveredRecordShape = shape<DeliveredRecord>("DeliveredRecord", {
-  seq: must(uint),
-  time: must(uint),
-  topic: must(text),
-  id: must(text),
-  lane: must(lane),
-  payload: must(bytes),
-  headers: may(headers),
-});
 const publishRecord = shape<PublishRecord>("PublishRecord", {
   topic: must(anyText),
   payload: must(bytes),
@@ -151,7 +105,7 @@ const resumeAnswer = object({
   variants: { upToDate: [], replay: ["from"], trimmed: ["first"], epochChanged: ["first"], ahead: ["last"] },
 });
 
-export const frameShapes: { readonly [T in FrameType]: Shape } = {
+export const coreShapes: { readonly [T in CoreFrameType]: Shape } = {
   hello: shape<Hello>("Hello", {
     session: may(text),
     resumeKey: may(text),
@@ -161,6 +115,7 @@ export const frameShapes: { readonly [T in FrameType]: Shape } = {
     epoch: may(text),
     positions: may(list(object(heldPosition))),
     agent: may(text),
+    ticket: may(token),
   }),
   welcome: shape<Welcome>("Welcome", {
     session: must(text),
@@ -259,6 +214,8 @@ export const frameShapes: { readonly [T in FrameType]: Shape } = {
     cause: must(text),
     message: must(text),
     retryAfterMs: may(uint),
+    url: may(text),
+    ticket: may(token),
   }),
   error: shape<ErrorFrame>("Error", {
     code: must(code),
@@ -275,23 +232,3 @@ export const frameShapes: { readonly [T in FrameType]: Shape } = {
   auth: shape<Auth>("Auth", { token: must(token) }),
   authenticated: shape<Authenticated>("Authenticated", { expiresAt: may(uint) }),
 };
-
-/** A frame's or object's fields by name, as the codecs walk them. */
-export type Fields = { readonly [name: string]: unknown };
-
-/** The value to be written, or `undefined` when the field is left out. */
-export function written(fields: Fields, field: Field): unknown {
-  const value = fields[field.name];
-  return field.required || !isEmpty(value, field.kind) ? value : undefined;
-}
-
-/** A list or headers without items: the same as absent where the field is optional. */
-export function isEmpty(value: unknown, kind: Kind): boolean {
-  if (value === undefined) return true;
-  if (kind.is === "list") return (value as readonly unknown[]).length === 0;
-  return kind.is === "headers" && Object.keys(value as object).length === 0;
-}
-
-export function fieldsOf(frame: Frame): Fields {
-  return frame as unknown as Fields;
-}

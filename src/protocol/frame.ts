@@ -1,16 +1,17 @@
 /**
- * The frames of `weir.v1`: every number, name and field that a peer can see. The codecs carry these and
- * nothing else; docs/protocol/v1.md says what they mean.
+ * The frames of `weir.v1`: every number, name and field that a peer can see; those of features are in
+ * feature-frame.ts. The codecs carry these and nothing else; docs/protocol/v1.md says what they mean.
  *
  * Pure. A field that is absent is left out (never `undefined` on the wire).
  * @module
  */
+import type { FeatureFrame, FeatureFrameType } from "./feature-frame.ts";
 import type { ChainId, EpochMs, LogEpoch, Seq, SessionId } from "./ids.ts";
 import type { Lane } from "./lane.ts";
 import type { ResumeAnswer } from "./position.ts";
 
 /** Wire numbers. 1–63 are Weir's; a number is never given a second meaning. */
-export const frameNumbers = {
+export const coreNumbers = {
   hello: 1,
   welcome: 2,
   publish: 3,
@@ -36,7 +37,8 @@ export const frameNumbers = {
   auth: 23,
   authenticated: 24,
 } as const;
-export type FrameType = keyof typeof frameNumbers;
+export type CoreFrameType = keyof typeof coreNumbers;
+export type FrameType = CoreFrameType | FeatureFrameType;
 
 export type Headers = { readonly [name: string]: string };
 /** 0 at most once · 1 at least once · 2 exactly once (window and tier: docs/guarantees.md). */
@@ -112,6 +114,8 @@ export type Hello = {
   readonly positions?: readonly HeldPosition[];
   /** Name and version of the client, for operators. */
   readonly agent?: string;
+  /** From GOAWAY, for the gateway that it named. */
+  readonly ticket?: string;
 };
 
 export type Welcome = {
@@ -274,7 +278,11 @@ export type Goaway = {
   readonly code: number;
   readonly cause: string;
   readonly message: string;
+  /** Do not connect before: the earliest time slot. */
   readonly retryAfterMs?: number;
+  /** Where to connect, and what admits there. Only to clients that take them: `ticketsOffer` of subprotocol.ts. */
+  readonly url?: string;
+  readonly ticket?: string;
 };
 export type ErrorFrame = {
   readonly type: "error";
@@ -295,7 +303,7 @@ export type ErrorFrame = {
 export type Auth = { readonly type: "auth"; readonly token: string };
 export type Authenticated = { readonly type: "authenticated"; readonly expiresAt?: EpochMs };
 
-export type Frame =
+export type CoreFrame =
   | Hello
   | Welcome
   | Publish
@@ -320,8 +328,9 @@ export type Frame =
   | ErrorFrame
   | Auth
   | Authenticated;
+export type Frame = CoreFrame | FeatureFrame;
 
-/** What a client may send. Anything else from a client is `unexpectedFrame`. */
+/** What a client may send besides the frames of features. Anything else from a client is `unexpectedFrame`. */
 export const clientFrames = [
   "hello",
   "publish",
@@ -337,7 +346,7 @@ export const clientFrames = [
   "ping",
   "pong",
   "auth",
-] as const satisfies readonly FrameType[];
+] as const satisfies readonly CoreFrameType[];
 export type ClientFrame = Extract<Frame, { type: (typeof clientFrames)[number] }>;
 
 const recordOverheadBytes = 32;

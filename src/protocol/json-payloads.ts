@@ -1,5 +1,5 @@
 /**
- * Lifts the JSON values of `payload` fields out of a frame's text before it is parsed, so that a payload stays
+ * Lifts the JSON values of `payload` and `data` fields out of a frame's text before it is parsed, so that a payload stays
  * the very bytes that the publisher wrote: numbers, spaces and doubled names included.
  *
  * The frame without payloads may nest `frameDepthMax` deep. A payload's own nesting counts apart, up to 64: it is
@@ -13,6 +13,9 @@ import type { DecodeLimits } from "./frame-reader.ts";
 import { FrameRefusal } from "./frame-reader.ts";
 
 const payloadDepthMax = 64;
+
+/** Names of the fields that hold bytes. */
+export const liftedNames: ReadonlySet<unknown> = new Set(["payload", "data"]);
 
 export type Lifted = {
   /** The frame's text, with the place in `payloads` where each payload was. */
@@ -60,12 +63,12 @@ export function liftPayloads(text: string, limits: Pick<DecodeLimits, "frameDept
   return { skeleton: skeleton + text.slice(kept), payloads };
 }
 
-/** Where the value begins whose name is the string in [at, end), if that name is `payload`. */
+/** Where the value begins whose name is the string in [at, end), if it is a name of bytes. */
 function payloadStart(text: string, at: number, end: number): number | undefined {
   const colon = skipSpace(text, end);
   if (text[colon] !== ":") return undefined;
   const name = text.slice(at, end);
-  if (name !== '"payload"' && !(name.includes("\\") && JSON.parse(name) === "payload")) return undefined;
+  if (!liftedNames.has(name.includes("\\") ? JSON.parse(name) : name.slice(1, -1))) return undefined;
   return skipSpace(text, colon + 1);
 }
 

@@ -4,8 +4,11 @@
  * @module
  */
 
-export type { AfterClose, CloseName } from "./close-code.ts";
-export { afterClose, closeCodes, closeName, closeReason } from "./close-code.ts";
+export type { AfterClose } from "./after-close.ts";
+export { afterClose, closeReason } from "./after-close.ts";
+export { frameNumbers, fromClient } from "./all-frames.ts";
+export type { CloseName } from "./close-code.ts";
+export { closeCodes, closeName } from "./close-code.ts";
 export type { Codec, CodecName, Decoded, DecodeFailure, DecodeLimit } from "./codec.ts";
 export { jsonCodec } from "./codec-json.ts";
 export { msgpackCodec } from "./codec-msgpack.ts";
@@ -13,8 +16,9 @@ export { protobufCodec } from "./codec-protobuf.ts";
 export { codecs } from "./codecs.ts";
 export type { ErrorName } from "./error-code.ts";
 export { errorCodes, errorName } from "./error-code.ts";
+export type * from "./feature-frame.ts";
 export type * from "./frame.ts";
-export { clientFrames, frameNumbers, recordBytes } from "./frame.ts";
+export { clientFrames, recordBytes } from "./frame.ts";
 export type { ChainId, ConnectionId, EpochMs, LogEpoch, Seq, SessionId } from "./ids.ts";
 export type { Lane, LaneName } from "./lane.ts";
 export { isLane, laneCount, laneNames, lanes, normalLane } from "./lane.ts";

@@ -12,7 +12,7 @@
  */
 
 import type { Deliver, DeliveredRecord, Publish, PublishRecord } from "./frame.ts";
-import { frameNumbers } from "./frame.ts";
+import { coreNumbers } from "./frame.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
 import type { Lane } from "./lane.ts";
 
@@ -45,8 +45,8 @@ class HotReader {
     if (limits.frameDepthMax < 3) return undefined;
     const positions = this.#list(15) - 1;
     const number = this.#uint();
-    if (number === frameNumbers.publish) return this.#publish(positions, limits);
-    return number === frameNumbers.deliver ? this.#deliver(positions, limits) : undefined;
+    if (number === coreNumbers.publish) return this.#publish(positions, limits);
+    return number === coreNumbers.deliver ? this.#deliver(positions, limits) : undefined;
   }
 
   /** Does not hold on to the last frame's bytes. */

@@ -5,11 +5,10 @@
  * Pure. Recursion follows the schema, which is shallow, and `frameDepthMax`.
  * @module
  */
-import type { FrameType } from "./frame.ts";
 import type { DecodeLimits } from "./frame-reader.ts";
-import { FrameRefusal, frameTypeOf } from "./frame-reader.ts";
-import type { Field, Kind, Shape } from "./frame-shape.ts";
-import { frameShapes } from "./frame-shape.ts";
+import { FrameRefusal } from "./frame-reader.ts";
+import type { Field, FrameShape, Kind, Shape } from "./shape.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 type ScanLimits = Pick<DecodeLimits, "frameDepthMax" | "listItemsMax">;
 
@@ -20,8 +19,8 @@ const fixed32Type = 5;
 const varintBytesMax = 10;
 
 /** Answers which frame it is. Throws `FrameRefusal`. */
-export function scanProtobuf(bytes: Uint8Array, limits: ScanLimits): FrameType {
-  return new Scan(bytes, limits).frame();
+export function scanProtobuf(bytes: Uint8Array, limits: ScanLimits, vocabulary: Vocabulary): FrameShape {
+  return new Scan(bytes, limits).frame(vocabulary);
 }
 
 class Scan {
@@ -34,25 +33,22 @@ class Scan {
     this.#limits = limits;
   }
 
-  frame(): FrameType {
+  frame({ byNumber }: Vocabulary): FrameShape {
     const end = this.#bytes.length;
-    let found: FrameType | undefined;
+    let found: FrameShape | undefined;
     while (this.#at < end) {
       const tag = this.#varint(end);
-      const type = frameTypeOf(Math.floor(tag / 8));
-      if (type === undefined)
+      const known = byNumber.get(Math.floor(tag / 8));
+      if (known === undefined)
         throw new FrameRefusal("unknownFrame", "$", `Frame number ${Math.floor(tag / 8)} is not known`);
+      const at = `$.${known.type}`;
       if (found !== undefined)
-        throw new FrameRefusal("badFrameShape", `$.${type}`, `One message holds one frame, not ${found} and ${type}`);
+        throw new FrameRefusal("badFrameShape", at, `One message holds one frame, not ${found.type} and ${known.type}`);
       if (tag % 8 !== lengthType)
-        throw new FrameRefusal(
-          "badFrameShape",
-          `$.${type}`,
-          `Frame ${type} has wire type ${tag % 8}, not ${lengthType}`,
-        );
-      found = type;
+        throw new FrameRefusal("badFrameShape", at, `Frame ${known.type} has wire type ${tag % 8}, not ${lengthType}`);
+      found = known;
       const length = this.#length(end);
-      this.#fields(frameShapes[type], this.#at + length, "$", 2);
+      this.#fields(known.shape, this.#at + length, "$", 2);
     }
     if (found === undefined) throw new FrameRefusal("unknownFrame", "$", "Frame is empty");
     return found;
@@ -98,7 +94,19 @@ class Scan {
       const length = this.#length(end);
       const path = kind.is === "list" ? `${from.path}.${field.name}[${count - 1}]` : `${from.path}.${field.name}`;
       this.#fields(inner.shape, this.#at + length, path, from.depth + 1);
-    } else this.#skip(wireTypeOf(kind), end);
+    } else if (kind.is === "list" && wireTypeOf(inner) === varintType) this.#packed(field.name, end, from.path);
+    else this.#skip(wireTypeOf(kind), end);
+  }
+
+  /** Numbers one after the other, as proto3 writes a list of them. */
+  #packed(name: string, end: number, path: string): void {
+    const length = this.#length(end);
+    const until = this.#at + length;
+    for (let count = 0; this.#at < until; count++) {
+      if (count >= this.#limits.listItemsMax)
+        throw new FrameRefusal("badFrameShape", `${path}.${name}`, `More than ${this.#limits.listItemsMax} items`);
+      this.#varint(until);
+    }
   }
 
   #skip(wireType: number, end: number): void {

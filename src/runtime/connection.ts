@@ -8,7 +8,8 @@
 
 import type { ConnectionSignal } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
-import { type CloseName, closeCodes, closeReason } from "../protocol/close-code.ts";
+import { closeReason } from "../protocol/after-close.ts";
+import { type CloseName, closeCodes } from "../protocol/close-code.ts";
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
 import { isFrameFault } from "../protocol/error-code.ts";
 import { type Auth, type ClientFrame, clientFrames, type Frame, type Hello } from "../protocol/frame.ts";

@@ -4,9 +4,10 @@
  */
 import { expect, test } from "bun:test";
 import { connect, type Socket } from "node:net";
+import { fromClient } from "../../src/protocol/all-frames.ts";
 import type { Codec } from "../../src/protocol/codec.ts";
 import { codecs } from "../../src/protocol/codecs.ts";
-import { clientFrames, type Frame, type Hello } from "../../src/protocol/frame.ts";
+import type { Frame, FrameType, Hello } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { Peer } from "../conformance/peer.ts";
 import { type PublishText, texts, World } from "../conformance/world.ts";
@@ -53,7 +54,7 @@ const usual: readonly Frame[] = [
   { type: "read", ref: 4, filter: "garbage.>", backward: true, limit: 2 },
   { type: "ping", id: 7 },
 ];
-const bases: readonly Frame[] = [...usual, ...clientFrames.map(fullFrame)];
+const bases: readonly Frame[] = [...usual, ...[...fromClient].map((type) => fullFrame(type as FrameType))];
 
 // --- damaged frames over valid WebSockets ---
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { jsonCodec } from "../../src/protocol/codec-json.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import type { Corrupted } from "../contract/codec.ts";
 import { codecContract } from "../contract/codec.ts";
+
+const jsonCodec = codecs.json;
 
 type Tree = { [name: string]: unknown };
 
@@ -14,7 +16,7 @@ function corrupted(frame: Frame): readonly Corrupted[] {
   const visit = (at: string, holder: Tree, name: string): void => {
     const value = holder[name];
     holder[name] = -1;
-    if (name !== "payload") found.push({ at: at.replace("payloadBase64", "payload"), data: JSON.stringify(tree) });
+    if (name !== "payload") found.push({ at: at.replace("Base64", ""), data: JSON.stringify(tree) });
     holder[name] = value;
     if (typeof value !== "object") return;
     for (const inner of Object.keys(value as Tree))
@@ -133,6 +135,15 @@ describe("json codec", () => {
     expect(answer).toMatchObject({ ok: false, at: `$.\ufffd${"x".repeat(31)}…` });
     const unparsed = jsonCodec.decode("x".repeat(10_000), limits);
     expect(unparsed.ok ? "" : unparsed.message).toMatch(/^Frame cannot be parsed: .{1,201}$/u);
+  });
+
+  test("a header may have the name of a field that holds bytes", () => {
+    const answer = jsonCodec.decode(publishOf('"payload":1,"headers":{"payload":"x","data":"y"}'), limits);
+    expect(answer).toMatchObject({ ok: true, frame: { records: [{ headers: { payload: "x", data: "y" } }] } });
+    expect(jsonCodec.decode(publishOf('"payload":1,"headers":{"data":1}'), limits)).toMatchObject({
+      code: "badFrameShape",
+      at: "$.records[0].headers.data",
+    });
   });
 
   test("a lane is its name", () => {

@@ -1,15 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { protobufCodec } from "../../src/protocol/codec-protobuf.ts";
+import { frameNumbers, frameShapes } from "../../src/protocol/all-frames.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
-import { frameNumbers } from "../../src/protocol/frame.ts";
-import type { Kind, Shape } from "../../src/protocol/frame-shape.ts";
-import { frameShapes } from "../../src/protocol/frame-shape.ts";
 import { FrameSchema } from "../../src/protocol/gen/weir/v1/frame_pb.js";
 import { limits } from "../../src/protocol/limits.ts";
+import type { Kind, Shape } from "../../src/protocol/shape.ts";
 import type { Corrupted } from "../contract/codec.ts";
 import { codecContract } from "../contract/codec.ts";
+
+const protobufCodec = codecs.protobuf;
 
 /** Every tag of the frame in turn says fixed32, which no field is. */
 function corrupted(frame: Frame): readonly Corrupted[] {
@@ -67,7 +68,7 @@ codecContract({
     "ba01030a01ff",
     "9a01021b1c",
   ].map(hex),
-  unknown: ["", "ca0100", "c801", "c80101", "f8ffffff0f00"].map(hex),
+  unknown: ["", "fa0200", "f802", "f80201", "f8ffffff0f00"].map(hex),
   bombs: [
     hex("9a01ffffffff0f"),
     new Uint8Array(200_000).fill(0x0b),
@@ -75,6 +76,11 @@ codecContract({
     new BinaryWriter()
       .tag(frameNumbers.publish, 2)
       .bytes(Uint8Array.from({ length: 1_000_000 }, (_, at) => (at % 2 === 0 ? 0x0a : 0)))
+      .finish(),
+    // A million numbers of one byte each, packed.
+    new BinaryWriter()
+      .tag(frameNumbers.done, 2)
+      .bytes(new BinaryWriter().tag(2, 2).bytes(new Uint8Array(1_000_000)).finish())
       .finish(),
     // Groups in groups, in a field that no one knows.
     new BinaryWriter().tag(frameNumbers.ping, 2).bytes(new Uint8Array(200_000).fill(0x7b)).finish(),

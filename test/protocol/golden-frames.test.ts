@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
+import { frameNumbers } from "../../src/protocol/all-frames.ts";
 import { codecs } from "../../src/protocol/codecs.ts";
 import type { Frame } from "../../src/protocol/frame.ts";
-import { frameNumbers } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 
 /** Bytes that peers have seen. They never change: a frame that must differ is a new file. */

@@ -7,14 +7,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { frameNumbers, frameShapes, fromClient } from "../../src/protocol/all-frames.ts";
 import { closeCodes } from "../../src/protocol/close-code.ts";
 import type { CodecName } from "../../src/protocol/codec.ts";
 import { codecs } from "../../src/protocol/codecs.ts";
 import { errorCodes } from "../../src/protocol/error-code.ts";
-import { clientFrames, type Frame, frameNumbers, recordBytes } from "../../src/protocol/frame.ts";
-import { frameShapes, type Kind, type Shape } from "../../src/protocol/frame-shape.ts";
+import { type Frame, recordBytes } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { receive } from "../../src/protocol/position.ts";
+import type { Kind, Shape } from "../../src/protocol/shape.ts";
 import { startRealGateway } from "../conformance/real-gateway.ts";
 
 const spec = readFileSync(new URL("../../docs/protocol/v1.md", import.meta.url), "utf8");
@@ -73,12 +74,12 @@ function objectsIn(shape: Shape, found = new Map<string, Shape>()): Map<string, 
 
 describe("docs/protocol/v1.md, tables", () => {
   test("the frame table equals frameNumbers, and says who sends what", () => {
-    const sent = (type: string): string => ((clientFrames as readonly string[]).includes(type) ? "client" : "gateway");
+    const sent = (type: string): string => (fromClient.has(type) ? "client" : "gateway");
     const table = rows(part("## 3. Frames"));
     expect(table.map(([number, type]) => [number, type])).toEqual(
       Object.entries(frameNumbers).map(([type, number]) => [String(number), type]),
     );
-    const both = ["credit", "ping", "pong"];
+    const both = ["credit", "ping", "pong", "request", "response", "cancel"];
     expect(table.map(([, , by]) => by)).toEqual(
       Object.keys(frameNumbers).map((type) => (both.includes(type) ? "both" : sent(type))),
     );

@@ -3,10 +3,9 @@
  * @module
  */
 import fc from "fast-check";
+import { frameNumbers, frameShapes } from "../../src/protocol/all-frames.ts";
 import type { Frame, FrameType } from "../../src/protocol/frame.ts";
-import { frameNumbers } from "../../src/protocol/frame.ts";
-import type { Kind, Shape } from "../../src/protocol/frame-shape.ts";
-import { frameShapes } from "../../src/protocol/frame-shape.ts";
+import type { Kind, Shape } from "../../src/protocol/shape.ts";
 
 /** Few tokens, so that filters and topics meet often. */
 const token = fc.constantFrom("a", "b", "ab", "é", "$x");

@@ -63,6 +63,12 @@ export const limitNotes: { readonly [K in keyof Limits]: LimitNote } = {
   deliverBytesMax: { text: "Bytes of one DELIVER or PAGE" },
   pageRecordsMax: { text: "Records of one PAGE" },
   lookaheadRecords: { text: "How far a subscription that is behind looks ahead for higher lanes" },
+  requestsOpenMax: { text: "Requests of one connection that wait for their response" },
+  requestsServingMax: { text: "Requests given to one connection that serves, and not answered" },
+  requestsPerNodeMax: { text: "Requests of all clients of this gateway that wait for their response" },
+  requestDeadlineMs: { text: "Time for a response when the request names none" },
+  requestDeadlineMsMax: { text: "A longer time that a client asks for is cut to this" },
+  filtersServedMax: { text: "Filters that one connection may serve" },
 };
 
 const maxima: Readonly<Record<string, number>> = { ms: 31_622_400_000, bytes: 1_073_741_824 };

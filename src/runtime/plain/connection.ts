@@ -5,7 +5,8 @@
  * filter; every record after the starting place is sent, in order, or what retention took is named.
  * @module
  */
-import { type CloseName, closeCodes, closeReason } from "../../protocol/close-code.ts";
+import { closeReason } from "../../protocol/after-close.ts";
+import { type CloseName, closeCodes } from "../../protocol/close-code.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import { covers } from "../../protocol/topic.ts";
 import type { ConnectionView } from "../inspection.ts";

@@ -168,6 +168,132 @@ export declare type Frame = Message<"weir.v1.Frame"> & {
      */
     value: Authenticated;
     case: "authenticated";
+  } | {
+    /**
+     * Request/reply.
+     *
+     * @generated from field: weir.v1.Request request = 25;
+     */
+    value: Request;
+    case: "request";
+  } | {
+    /**
+     * @generated from field: weir.v1.Response response = 26;
+     */
+    value: Response;
+    case: "response";
+  } | {
+    /**
+     * @generated from field: weir.v1.Cancel cancel = 27;
+     */
+    value: Cancel;
+    case: "cancel";
+  } | {
+    /**
+     * @generated from field: weir.v1.Serve serve = 28;
+     */
+    value: Serve;
+    case: "serve";
+  } | {
+    /**
+     * @generated from field: weir.v1.Served served = 29;
+     */
+    value: Served;
+    case: "served";
+  } | {
+    /**
+     * @generated from field: weir.v1.Unserve unserve = 30;
+     */
+    value: Unserve;
+    case: "unserve";
+  } | {
+    /**
+     * @generated from field: weir.v1.Unserved unserved = 31;
+     */
+    value: Unserved;
+    case: "unserved";
+  } | {
+    /**
+     * Presence.
+     *
+     * @generated from field: weir.v1.Track track = 32;
+     */
+    value: Track;
+    case: "track";
+  } | {
+    /**
+     * @generated from field: weir.v1.Untrack untrack = 33;
+     */
+    value: Untrack;
+    case: "untrack";
+  } | {
+    /**
+     * @generated from field: weir.v1.Tracked tracked = 34;
+     */
+    value: Tracked;
+    case: "tracked";
+  } | {
+    /**
+     * @generated from field: weir.v1.Presence presence = 35;
+     */
+    value: Presence;
+    case: "presence";
+  } | {
+    /**
+     * @generated from field: weir.v1.Presences presences = 36;
+     */
+    value: Presences;
+    case: "presences";
+  } | {
+    /**
+     * @generated from field: weir.v1.PresenceChanged presence_changed = 37;
+     */
+    value: PresenceChanged;
+    case: "presenceChanged";
+  } | {
+    /**
+     * Pools.
+     *
+     * @generated from field: weir.v1.Join join = 40;
+     */
+    value: Join;
+    case: "join";
+  } | {
+    /**
+     * @generated from field: weir.v1.Joined joined = 41;
+     */
+    value: Joined;
+    case: "joined";
+  } | {
+    /**
+     * @generated from field: weir.v1.Leave leave = 42;
+     */
+    value: Leave;
+    case: "leave";
+  } | {
+    /**
+     * @generated from field: weir.v1.Left left = 43;
+     */
+    value: Left;
+    case: "left";
+  } | {
+    /**
+     * @generated from field: weir.v1.Work work = 44;
+     */
+    value: Work;
+    case: "work";
+  } | {
+    /**
+     * @generated from field: weir.v1.Done done = 45;
+     */
+    value: Done;
+    case: "done";
+  } | {
+    /**
+     * @generated from field: weir.v1.Failed failed = 46;
+     */
+    value: Failed;
+    case: "failed";
   } | { case: undefined; value?: undefined };
 };
 
@@ -465,6 +591,13 @@ export declare type Hello = Message<"weir.v1.Hello"> & {
    * @generated from field: optional string agent = 8;
    */
   agent?: string | undefined;
+
+  /**
+   * From GOAWAY, for the gateway that it named.
+   *
+   * @generated from field: optional string ticket = 9;
+   */
+  ticket?: string | undefined;
 };
 
 /**
@@ -1205,6 +1338,18 @@ export declare type Goaway = Message<"weir.v1.Goaway"> & {
    * @generated from field: optional uint64 retry_after_ms = 4;
    */
   retryAfterMs?: bigint | undefined;
+
+  /**
+   * Where to connect, and what admits there.
+   *
+   * @generated from field: optional string url = 5;
+   */
+  url?: string | undefined;
+
+  /**
+   * @generated from field: optional string ticket = 6;
+   */
+  ticket?: string | undefined;
 };
 
 /**
@@ -1315,6 +1460,637 @@ export declare type Authenticated = Message<"weir.v1.Authenticated"> & {
  * Use `create(AuthenticatedSchema)` to create a new message.
  */
 export declare const AuthenticatedSchema: GenMessage<Authenticated>;
+
+/**
+ * Client: a question. Gateway: one for a filter that the client serves. Each side numbers its own.
+ *
+ * @generated from message weir.v1.Request
+ */
+export declare type Request = Message<"weir.v1.Request"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: bytes payload = 3;
+   */
+  payload: Uint8Array;
+
+  /**
+   * @generated from field: map<string, string> headers = 4;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * Time for the answer, from here on.
+   *
+   * @generated from field: optional uint64 deadline_ms = 5;
+   */
+  deadlineMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Request.
+ * Use `create(RequestSchema)` to create a new message.
+ */
+export declare const RequestSchema: GenMessage<Request>;
+
+/**
+ * Either: answers REQUEST.
+ *
+ * @generated from message weir.v1.Response
+ */
+export declare type Response = Message<"weir.v1.Response"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: bytes payload = 2;
+   */
+  payload: Uint8Array;
+
+  /**
+   * @generated from field: map<string, string> headers = 3;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * The responder could not do it: its own words.
+   *
+   * @generated from field: optional string error = 4;
+   */
+  error?: string | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Response.
+ * Use `create(ResponseSchema)` to create a new message.
+ */
+export declare const ResponseSchema: GenMessage<Response>;
+
+/**
+ * Either: the request of this number is not waited for any more.
+ *
+ * @generated from message weir.v1.Cancel
+ */
+export declare type Cancel = Message<"weir.v1.Cancel"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+};
+
+/**
+ * Describes the message weir.v1.Cancel.
+ * Use `create(CancelSchema)` to create a new message.
+ */
+export declare const CancelSchema: GenMessage<Cancel>;
+
+/**
+ * Client: takes requests for topics of the filter.
+ *
+ * @generated from message weir.v1.Serve
+ */
+export declare type Serve = Message<"weir.v1.Serve"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string filter = 2;
+   */
+  filter: string;
+};
+
+/**
+ * Describes the message weir.v1.Serve.
+ * Use `create(ServeSchema)` to create a new message.
+ */
+export declare const ServeSchema: GenMessage<Serve>;
+
+/**
+ * Gateway: answers SERVE.
+ *
+ * @generated from message weir.v1.Served
+ */
+export declare type Served = Message<"weir.v1.Served"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string filter = 2;
+   */
+  filter: string;
+};
+
+/**
+ * Describes the message weir.v1.Served.
+ * Use `create(ServedSchema)` to create a new message.
+ */
+export declare const ServedSchema: GenMessage<Served>;
+
+/**
+ * Client: takes no more of them.
+ *
+ * @generated from message weir.v1.Unserve
+ */
+export declare type Unserve = Message<"weir.v1.Unserve"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string filter = 2;
+   */
+  filter: string;
+};
+
+/**
+ * Describes the message weir.v1.Unserve.
+ * Use `create(UnserveSchema)` to create a new message.
+ */
+export declare const UnserveSchema: GenMessage<Unserve>;
+
+/**
+ * Gateway: answers UNSERVE; ref 0 when the gateway ended it.
+ *
+ * @generated from message weir.v1.Unserved
+ */
+export declare type Unserved = Message<"weir.v1.Unserved"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string filter = 2;
+   */
+  filter: string;
+
+  /**
+   * @generated from field: optional string cause = 3;
+   */
+  cause?: string | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Unserved.
+ * Use `create(UnservedSchema)` to create a new message.
+ */
+export declare const UnservedSchema: GenMessage<Unserved>;
+
+/**
+ * One who is present.
+ *
+ * @generated from message weir.v1.PresenceMember
+ */
+export declare type PresenceMember = Message<"weir.v1.PresenceMember"> & {
+  /**
+   * @generated from field: string session = 1;
+   */
+  session: string;
+
+  /**
+   * @generated from field: string subject = 2;
+   */
+  subject: string;
+
+  /**
+   * What it told of itself; opaque.
+   *
+   * @generated from field: optional bytes data = 3;
+   */
+  data?: Uint8Array | undefined;
+
+  /**
+   * @generated from field: uint64 since = 4;
+   */
+  since: bigint;
+};
+
+/**
+ * Describes the message weir.v1.PresenceMember.
+ * Use `create(PresenceMemberSchema)` to create a new message.
+ */
+export declare const PresenceMemberSchema: GenMessage<PresenceMember>;
+
+/**
+ * Client: "I am here", on a topic.
+ *
+ * @generated from message weir.v1.Track
+ */
+export declare type Track = Message<"weir.v1.Track"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: optional bytes data = 3;
+   */
+  data?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Track.
+ * Use `create(TrackSchema)` to create a new message.
+ */
+export declare const TrackSchema: GenMessage<Track>;
+
+/**
+ * Client: here no longer.
+ *
+ * @generated from message weir.v1.Untrack
+ */
+export declare type Untrack = Message<"weir.v1.Untrack"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message weir.v1.Untrack.
+ * Use `create(UntrackSchema)` to create a new message.
+ */
+export declare const UntrackSchema: GenMessage<Untrack>;
+
+/**
+ * Gateway: answers TRACK and UNTRACK.
+ *
+ * @generated from message weir.v1.Tracked
+ */
+export declare type Tracked = Message<"weir.v1.Tracked"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: bool on = 3;
+   */
+  on: boolean;
+};
+
+/**
+ * Describes the message weir.v1.Tracked.
+ * Use `create(TrackedSchema)` to create a new message.
+ */
+export declare const TrackedSchema: GenMessage<Tracked>;
+
+/**
+ * Client: who is there?
+ *
+ * @generated from message weir.v1.Presence
+ */
+export declare type Presence = Message<"weir.v1.Presence"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * True: changes follow. False: no more of them.
+   *
+   * @generated from field: optional bool watch = 3;
+   */
+  watch?: boolean | undefined;
+
+  /**
+   * From PRESENCES, for the next page.
+   *
+   * @generated from field: optional string cursor = 4;
+   */
+  cursor?: string | undefined;
+
+  /**
+   * @generated from field: optional uint64 limit = 5;
+   */
+  limit?: bigint | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Presence.
+ * Use `create(PresenceSchema)` to create a new message.
+ */
+export declare const PresenceSchema: GenMessage<Presence>;
+
+/**
+ * Gateway: answers PRESENCE.
+ *
+ * @generated from message weir.v1.Presences
+ */
+export declare type Presences = Message<"weir.v1.Presences"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+
+  /**
+   * @generated from field: repeated weir.v1.PresenceMember members = 4;
+   */
+  members: PresenceMember[];
+
+  /**
+   * Absent at the end.
+   *
+   * @generated from field: optional string next = 5;
+   */
+  next?: string | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Presences.
+ * Use `create(PresencesSchema)` to create a new message.
+ */
+export declare const PresencesSchema: GenMessage<Presences>;
+
+/**
+ * Gateway: who came and went, on a watched topic.
+ *
+ * @generated from message weir.v1.PresenceChanged
+ */
+export declare type PresenceChanged = Message<"weir.v1.PresenceChanged"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: uint64 total = 2;
+   */
+  total: bigint;
+
+  /**
+   * @generated from field: repeated weir.v1.PresenceMember joined = 3;
+   */
+  joined: PresenceMember[];
+
+  /**
+   * Sessions.
+   *
+   * @generated from field: repeated string left = 4;
+   */
+  left: string[];
+};
+
+/**
+ * Describes the message weir.v1.PresenceChanged.
+ * Use `create(PresenceChangedSchema)` to create a new message.
+ */
+export declare const PresenceChangedSchema: GenMessage<PresenceChanged>;
+
+/**
+ * Client: becomes a member of a pool.
+ *
+ * @generated from message weir.v1.Join
+ */
+export declare type Join = Message<"weir.v1.Join"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: optional uint64 weight = 3;
+   */
+  weight?: bigint | undefined;
+
+  /**
+   * Items that it takes at once.
+   *
+   * @generated from field: optional uint64 capacity = 4;
+   */
+  capacity?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated string tags = 5;
+   */
+  tags: string[];
+};
+
+/**
+ * Describes the message weir.v1.Join.
+ * Use `create(JoinSchema)` to create a new message.
+ */
+export declare const JoinSchema: GenMessage<Join>;
+
+/**
+ * Gateway: answers JOIN.
+ *
+ * @generated from message weir.v1.Joined
+ */
+export declare type Joined = Message<"weir.v1.Joined"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: string member = 3;
+   */
+  member: string;
+};
+
+/**
+ * Describes the message weir.v1.Joined.
+ * Use `create(JoinedSchema)` to create a new message.
+ */
+export declare const JoinedSchema: GenMessage<Joined>;
+
+/**
+ * Client: leaves a pool.
+ *
+ * @generated from message weir.v1.Leave
+ */
+export declare type Leave = Message<"weir.v1.Leave"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+};
+
+/**
+ * Describes the message weir.v1.Leave.
+ * Use `create(LeaveSchema)` to create a new message.
+ */
+export declare const LeaveSchema: GenMessage<Leave>;
+
+/**
+ * Gateway: answers LEAVE; ref 0 when the gateway ended the membership.
+ *
+ * @generated from message weir.v1.Left
+ */
+export declare type Left = Message<"weir.v1.Left"> & {
+  /**
+   * @generated from field: uint64 ref = 1;
+   */
+  ref: bigint;
+
+  /**
+   * @generated from field: string pool = 2;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: optional string cause = 3;
+   */
+  cause?: string | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Left.
+ * Use `create(LeftSchema)` to create a new message.
+ */
+export declare const LeftSchema: GenMessage<Left>;
+
+/**
+ * Gateway: an item of a pool's work.
+ *
+ * @generated from message weir.v1.Work
+ */
+export declare type Work = Message<"weir.v1.Work"> & {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: uint64 item = 2;
+   */
+  item: bigint;
+
+  /**
+   * Number of this try, from 1.
+   *
+   * @generated from field: uint64 attempt = 3;
+   */
+  attempt: bigint;
+
+  /**
+   * @generated from field: weir.v1.DeliveredRecord record = 4;
+   */
+  record?: DeliveredRecord | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Work.
+ * Use `create(WorkSchema)` to create a new message.
+ */
+export declare const WorkSchema: GenMessage<Work>;
+
+/**
+ * Client: items are done.
+ *
+ * @generated from message weir.v1.Done
+ */
+export declare type Done = Message<"weir.v1.Done"> & {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: repeated uint64 items = 2;
+   */
+  items: bigint[];
+};
+
+/**
+ * Describes the message weir.v1.Done.
+ * Use `create(DoneSchema)` to create a new message.
+ */
+export declare const DoneSchema: GenMessage<Done>;
+
+/**
+ * Client: an item could not be done.
+ *
+ * @generated from message weir.v1.Failed
+ */
+export declare type Failed = Message<"weir.v1.Failed"> & {
+  /**
+   * @generated from field: string pool = 1;
+   */
+  pool: string;
+
+  /**
+   * @generated from field: uint64 item = 2;
+   */
+  item: bigint;
+
+  /**
+   * @generated from field: optional string reason = 3;
+   */
+  reason?: string | undefined;
+
+  /**
+   * @generated from field: optional uint64 delay_ms = 4;
+   */
+  delayMs?: bigint | undefined;
+};
+
+/**
+ * Describes the message weir.v1.Failed.
+ * Use `create(FailedSchema)` to create a new message.
+ */
+export declare const FailedSchema: GenMessage<Failed>;
 
 /**
  * How a start is told.
