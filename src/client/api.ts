@@ -7,6 +7,7 @@ import type { LogEpoch, Seq, SessionId } from "../protocol/ids.ts";
 import type { Lane } from "../protocol/lane.ts";
 import type { WeirError } from "./errors.ts";
 import type { Unlisten } from "./events.ts";
+import type { Extension, ExtensionHost } from "./extensions.ts";
 import type { History } from "./history.ts";
 import type { HistoryOptions, PublishOptions, SubscribeOptions } from "./options.ts";
 import type { PublishResult } from "./outbox.ts";
@@ -75,6 +76,8 @@ export type Client = {
   /** All of it or nothing. When the function throws, it is rolled back and the error comes through. */
   transaction(work: (transaction: Transaction) => unknown): Promise<TransactionResult>;
   history(filter: string, options?: HistoryOptions): History;
+  /** For features with an entry point of their own (`weir/client/requests` …), which call it. */
+  extend<E extends Extension>(name: string, make: (host: ExtensionHost) => E): E;
   on<Name extends keyof ClientEvents>(name: Name, listener: (value: ClientEvents[Name]) => void): Unlisten;
   /** Resolves when connected; rejects when the client has ended. */
   connected(): Promise<void>;

@@ -16,6 +16,7 @@ import { Connector } from "./connector.ts";
 import { CreditWindow } from "./credit.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
 import { Emitter, type Unlisten } from "./events.ts";
+import { type Extension, type ExtensionHost, Extensions } from "./extensions.ts";
 import { type History, HistoryReader } from "./history.ts";
 import {
   type ConnectOptions,
@@ -27,7 +28,6 @@ import {
   type Settings,
   type SubscribeOptions,
   settings,
-  startAt,
 } from "./options.ts";
 import type { PublishResult } from "./outbox.ts";
 import { Persistence, type SavedSession } from "./persistence.ts";
@@ -57,6 +57,7 @@ export class LiveClient implements Client {
   readonly #transactions: Transactions;
   readonly #history: HistoryReader;
   readonly #tokens: TokenSource;
+  readonly #extensions: Extensions;
   readonly #owner: SubscriptionOwner;
   readonly #waiters = new Waiters();
   readonly #connector: Connector;
@@ -97,17 +98,21 @@ export class LiveClient implements Client {
       nextRef: () => ++this.#ref,
       report: (error: WeirError) => this.#emitter.emit("error", error),
       reserve: (tx: number, run: () => void) => this.#reserve(tx, run),
+      record: (topic: string, value: unknown, options: PublishOptions) => this.#record(topic, value, options),
+      ...{ clientError, wireError },
     };
+    const wire = { codec };
     this.#publisher = new Publisher(host, this.#settings.outbox);
     this.#acks = new AckQueue(this.#settings.ack, clock, send);
     this.#subscriptions = new Subscriptions(host);
     this.#transactions = new Transactions(host);
     this.#history = new HistoryReader(host);
     this.#tokens = new TokenSource(options.token, { clock, send, report: host.report });
+    this.#extensions = new Extensions(host, wire);
     this.#connector = new Connector(
       {
         urls,
-        codec,
+        wire,
         ports: this.#ports,
         tokens: this.#tokens,
         reconnect: this.#settings.reconnect,
@@ -192,6 +197,11 @@ export class LiveClient implements Client {
     return subscription;
   }
 
+  extend<E extends Extension>(name: string, make: (host: ExtensionHost) => E): E {
+    this.#mustRun();
+    return this.#extensions.extend(name, make);
+  }
+
   async transaction(work: (transaction: Transaction) => unknown): Promise<TransactionResult> {
     this.#mustRun();
     const gathered = new Gathering({
@@ -214,13 +224,7 @@ export class LiveClient implements Client {
     checkHistory(options);
     checkFilter(filter);
     this.#mustRun();
-    const { from, backward, limit } = options;
-    return this.#history.query({
-      filter,
-      ...(from === undefined ? {} : { start: startAt(from) }),
-      ...(backward === undefined ? {} : { backward }),
-      ...(limit === undefined ? {} : { limit }),
-    });
+    return this.#history.query(filter, options);
   }
 
   async close(): Promise<void> {
@@ -280,6 +284,7 @@ export class LiveClient implements Client {
     this.#credit.open(frame.credit);
     this.#subscriptions.welcomed(outcome, epoch);
     this.#history.welcomed();
+    this.#extensions.each((extension) => extension.welcomed(frame));
     if (outcome === "resumed") this.#emitter.emit("resumed", { session, publishedUpTo: frame.publishedUpTo });
     this.#transactions.pump();
     this.#publisher.flushSoon();
@@ -301,6 +306,7 @@ export class LiveClient implements Client {
     this.#credit.open({ records: 0, bytes: 0 });
     this.#subscriptions.connectionLost();
     this.#transactions.connectionLost();
+    this.#extensions.each((extension) => extension.lost());
     this.#emitter.emit("disconnected", event);
   }
 
@@ -309,6 +315,7 @@ export class LiveClient implements Client {
     this.#publisher.rejectAll(error);
     this.#transactions.rejectAll(error);
     this.#history.rejectAll(error);
+    this.#extensions.each((extension) => extension.ended(error));
     this.#subscriptions.endAll(failed ? error : undefined);
     if (error.code === "superseded") this.#emitter.emit("superseded", error);
     if (failed) this.#report(error);
@@ -345,7 +352,8 @@ export class LiveClient implements Client {
       case "error":
         return this.#error(frame);
       default: // Frames that only clients send: a gateway that sends them is not one to guess about.
-        this.#connector.drop(closeNumbers.protocolViolation, `unexpectedFrame: ${frame.type}`);
+        if (!this.#extensions.frame(frame))
+          this.#connector.drop(closeNumbers.protocolViolation, `unexpectedFrame: ${frame.type}`);
     }
   }
 
@@ -355,7 +363,8 @@ export class LiveClient implements Client {
       return this.#publisher.flushSoon();
     }
     if (frame.n !== undefined) this.#publisher.holdBack(frame, frame.n);
-    else if (this.#subscriptions.refused(frame) || this.#history.refused(frame)) return;
+    else if (this.#subscriptions.refused(frame) || this.#history.refused(frame) || this.#extensions.refused(frame))
+      return;
     this.#report(wireError(frame));
   }
 

@@ -27,7 +27,8 @@ export type ConnectionEvents = {
 
 export type ConnectionOptions = {
   readonly url: string;
-  readonly codec: Codec;
+  /** Replaced when a feature brings frames. */
+  readonly wire: { readonly codec: Codec };
   readonly ports: ClientPorts;
   /** Absent: what WELCOME says. */
   readonly heartbeatMs?: number;
@@ -52,12 +53,12 @@ export class Connection {
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
-    const { ports, codec, url } = options;
+    const { ports, wire, url } = options;
     this.#timer = ports.clock.after(limits.handshakeMs, () =>
       this.#fail("handshakeTimeout", `No WELCOME within ${limits.handshakeMs} ms`),
     );
     try {
-      this.#socket = ports.openSocket(url, subprotocolOf(codec.name), {
+      this.#socket = ports.openSocket(url, subprotocolOf(wire.codec.name), {
         open: () => this.#opened(),
         message: (data) => this.#message(data),
         close: (code, reason) => this.#end(code, reason),
@@ -74,7 +75,8 @@ export class Connection {
 
   /** Frames after the end go nowhere: what must not be lost is sent again on the next connection. */
   send(frame: Frame): void {
-    if (this.#state === "greeting" || this.#state === "open") this.#socket?.send(this.#options.codec.encode(frame));
+    if (this.#state === "greeting" || this.#state === "open")
+      this.#socket?.send(this.#options.wire.codec.encode(frame));
   }
 
   close(code: number, reason: string): void {
@@ -92,7 +94,8 @@ export class Connection {
   #message(data: Uint8Array | string): void {
     if (this.#state !== "greeting" && this.#state !== "open") return;
     this.#heard = true;
-    const decoded = this.#options.codec.decode(data, { ...limits, frameBytesMax: this.#frameBytesMax });
+    const decoded = this.#options.wire.codec.decode(data, { ...limits, frameBytesMax: this.#frameBytesMax });
+    if (!decoded.ok && decoded.code === "unknownFrame") return; // of a feature that is not used here
     if (!decoded.ok) return this.#fail("protocolViolation", `${decoded.code} at ${decoded.at}: ${decoded.message}`);
     const { frame } = decoded;
     switch (frame.type) {

@@ -6,6 +6,7 @@
 import { coreLimits as limits } from "../protocol/core-limits.ts";
 import type { ErrorFrame, Frame, Page, StartAt } from "../protocol/frame.ts";
 import { clientError, type WeirError, wireError } from "./errors.ts";
+import { type HistoryOptions, startAt } from "./options.ts";
 import type { ClientClock } from "./ports.ts";
 import { HistoryRecord } from "./record.ts";
 
@@ -21,7 +22,7 @@ export type HistoryPage = {
 /** Await it for one page, or iterate over all pages. */
 export type History = PromiseLike<HistoryPage> & AsyncIterable<HistoryPage>;
 
-export type Query = {
+type Query = {
   readonly filter: string;
   readonly start?: StartAt;
   readonly backward?: boolean;
@@ -47,7 +48,13 @@ export class HistoryReader {
     this.#host = host;
   }
 
-  query(query: Query): History {
+  query(filter: string, { from, backward, limit }: HistoryOptions): History {
+    const query: Query = {
+      filter,
+      ...(from === undefined ? {} : { start: startAt(from) }),
+      ...(backward === undefined ? {} : { backward }),
+      ...(limit === undefined ? {} : { limit }),
+    };
     const read = (each: Query): Promise<HistoryPage> => this.#read(each);
     return {
       // biome-ignore lint/suspicious/noThenProperty: a page can be awaited, pages can be iterated

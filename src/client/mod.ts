@@ -21,6 +21,7 @@ export function connect(url: string | readonly string[], options: ConnectOptions
 export type { Client, ClientEvents, ClientStatus, SessionInfo, Transaction } from "./api.ts";
 export { WeirError, type WeirErrorCode } from "./errors.ts";
 export type { Unlisten } from "./events.ts";
+export type { Extension, ExtensionHost } from "./extensions.ts";
 export type { History, HistoryPage } from "./history.ts";
 export type {
   ConnectOptions,

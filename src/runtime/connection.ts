@@ -9,16 +9,20 @@
 import type { ConnectionSignal } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
 import { closeReason } from "../protocol/after-close.ts";
+import { type FromClient, fromClient } from "../protocol/all-frames.ts";
 import { type CloseName, closeCodes } from "../protocol/close-code.ts";
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
 import { isFrameFault } from "../protocol/error-code.ts";
-import { type Auth, type ClientFrame, clientFrames, type Frame, type Hello } from "../protocol/frame.ts";
+import type { FeatureClientFrame } from "../protocol/feature-frame.ts";
+import type { Auth, Frame, Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
+import type { Attachment } from "./features/feature.ts";
+import { isOfFeature } from "./features/features.ts";
 import type { ConnectionView } from "./inspection.ts";
 import { Liveness } from "./liveness.ts";
-import { OwedFrames } from "./owed-frames.ts";
+import { Outlet, type OutletHost } from "./outlet.ts";
 import type { Authentication, Identity } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
@@ -49,9 +53,11 @@ export type ConnectionHost = {
 };
 
 const authenticationRetryMs = 2_000;
-const fromClient: ReadonlySet<string> = new Set(clientFrames);
 
-export class Connection implements Peer, SocketHandler, Supervised {
+/** Frames that come after WELCOME. */
+type LaterFrame = SessionFrame | FeatureClientFrame;
+
+export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly id: string;
   readonly limits: Limits;
   /** Its statechart, set once when it is spawned. */
@@ -62,12 +68,13 @@ export class Connection implements Peer, SocketHandler, Supervised {
   readonly #services: Services;
   #identity: Identity = nobody;
   #session: Session | undefined;
+  #attachment: Attachment | undefined;
   #hello = false;
   #closed = false;
   #paused = false;
-  readonly #owed: OwedFrames;
+  readonly #outlet: Outlet;
   /** Frames that came while the session was being attached. */
-  #early: SessionFrame[] | undefined = [];
+  #early: LaterFrame[] | undefined = [];
   #errors = 0;
   readonly #liveness: Liveness;
   readonly facts: ConnectionFacts;
@@ -88,7 +95,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     this.facts = new ConnectionFacts({ ...of, openedAt });
     this.#liveness = new Liveness(this.limits, openedAt);
     this.#expiry = new TokenExpiry(services.ports.clock, () => this.end("tokenExpired", "tokenExpired"));
-    this.#owed = new OwedFrames(this.limits.owedBytesMax);
+    this.#outlet = new Outlet(socket, this, this.limits.owedBytesMax);
   }
 
   get codec(): CodecName {
@@ -109,12 +116,12 @@ export class Connection implements Peer, SocketHandler, Supervised {
   send(frame: Frame): SendResult {
     if (this.#closed) return "dropped";
     if (frame.type !== "deliver") {
-      const result = this.#sendOwed(this.#codec.encode(frame));
+      const result = this.#outlet.answer(this.#codec.encode(frame));
       if (frame.type === "error") this.#noteError(frame.code, frame.cause);
       return result;
     }
     // Behind the frames that are owed; its reader sends again what was dropped.
-    const result = this.#owed.empty ? this.#write(this.#codec.encode(frame)) : "dropped";
+    const result = this.#outlet.free ? this.#outlet.write(this.#codec.encode(frame)) : "dropped";
     if (result !== "dropped") this.#services.counters.recordsDelivered += frame.records.length;
     return result;
   }
@@ -125,22 +132,18 @@ export class Connection implements Peer, SocketHandler, Supervised {
       this.end("tooManyErrors", "tooManyErrors");
   }
 
-  #sendOwed(data: Uint8Array | string): SendResult {
-    const result = this.#owed.empty ? this.#write(data) : "dropped";
-    if (result !== "dropped") return result;
-    this.#congest();
-    if (!this.#owed.add(data)) this.end("slowConsumer", "slowConsumer");
-    return "congested";
-  }
-
-  #write(data: Uint8Array | string): SendResult {
-    const result = this.#socket.send(data);
-    if (result === "dropped") return result;
+  sent(length: number): void {
     this.facts.framesOut++;
     this.#services.counters.framesOut++;
-    this.#services.counters.bytesOut += data.length;
-    if (result === "congested") this.#congest();
-    return result;
+    this.#services.counters.bytesOut += length;
+  }
+  congested(): void {
+    if (this.facts.congestedAt !== undefined) return;
+    this.facts.congestedAt = this.#now();
+    this.actor?.send({ type: "socket.congested" });
+  }
+  overdue(): void {
+    this.end("slowConsumer", "slowConsumer");
   }
 
   subscribe(channel: string): void {
@@ -180,18 +183,12 @@ export class Connection implements Peer, SocketHandler, Supervised {
     if (!decoded.ok) return this.#refuseBytes(decoded);
     const { frame } = decoded;
     if (!fromClient.has(frame.type)) return this.#unexpected(`${frame.type.toUpperCase()} is not sent by clients`);
-    this.#parts.host.guard(this, () => this.#receive(frame as ClientFrame));
-  }
-
-  #congest(): void {
-    if (this.facts.congestedAt !== undefined) return;
-    this.facts.congestedAt = this.#now();
-    this.actor?.send({ type: "socket.congested" });
+    this.#parts.host.guard(this, () => this.#receive(frame as FromClient));
   }
 
   drain(): void {
-    this.#owed.flush((data) => this.#write(data));
-    if (!this.#owed.empty) return;
+    this.#outlet.drain();
+    if (!this.#outlet.free) return;
     if (this.facts.congestedAt !== undefined) this.actor?.send({ type: "socket.drained" });
     this.facts.congestedAt = undefined;
     this.#session?.drained();
@@ -229,7 +226,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     if (!this.#hello) this.end("protocolViolation", "unexpectedFrame");
   }
 
-  #receive(frame: ClientFrame): void | Promise<void> {
+  #receive(frame: FromClient): void | Promise<void> {
     if (!this.#hello && frame.type !== "hello")
       return this.#unexpected(`${frame.type.toUpperCase()} came before HELLO`);
     switch (frame.type) {
@@ -244,13 +241,14 @@ export class Connection implements Peer, SocketHandler, Supervised {
       case "auth":
         return this.#reauthenticate(frame);
       default:
-        return this.#forSession(frame);
+        return this.#later(frame);
     }
   }
 
-  #forSession(frame: SessionFrame): void {
+  #later(frame: LaterFrame): void | Promise<void> {
     const session = this.#session;
-    if (session === undefined) return this.#keepEarly(frame);
+    if (session === undefined || this.#attachment === undefined) return this.#keepEarly(frame);
+    if (isOfFeature(frame)) return this.#services.features.receive(this.#attachment, frame);
     this.#parts.sessions.guard(session, () => {
       const answer = session.receive(frame);
       if (answer === undefined) return undefined;
@@ -258,7 +256,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     });
   }
 
-  #keepEarly(frame: SessionFrame): void {
+  #keepEarly(frame: LaterFrame): void {
     if (this.#early === undefined) return; // closing
     this.#early.push(frame);
     if (this.#early.length > this.limits.framesBeforeWelcomeMax)
@@ -308,9 +306,11 @@ export class Connection implements Peer, SocketHandler, Supervised {
       this.send(welcomeFrame(attached, this, this.#services));
       session.begin(this, hello);
     });
+    this.#attachment = { session: session.id, peer: this };
+    this.#services.features.attached(this.#attachment);
     const early = this.#early ?? [];
     this.#early = undefined;
-    for (const frame of early) this.#forSession(frame);
+    for (const frame of early) this.#parts.host.guard(this, () => this.#later(frame));
   }
 
   // --- token ---
@@ -325,6 +325,7 @@ export class Connection implements Peer, SocketHandler, Supervised {
     if (identity.subject !== session.state.subject) return this.end("forbidden", "subjectChanged");
     this.#identity = identity;
     session.reauthenticate(identity);
+    if (this.#attachment !== undefined) this.#services.features.reauthenticated(this.#attachment);
     this.#expiry.watch(this.#identity);
     this.send({
       type: "authenticated",
@@ -389,7 +390,10 @@ export class Connection implements Peer, SocketHandler, Supervised {
     const cause = this.facts.causeOr(asked);
     this.#closed = true;
     const session = this.#session;
+    const attachment = this.#attachment;
     this.#session = undefined;
+    this.#attachment = undefined;
+    if (attachment !== undefined) this.#services.features.detached(attachment, cause);
     if (session === undefined || session.peer !== this) return;
     this.#parts.sessions.guard(session, () => this.#parts.sessions.detach(session, cause));
   }

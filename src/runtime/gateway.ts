@@ -10,6 +10,7 @@ import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Connection, type ConnectionHost } from "./connection.ts";
 import { exposition } from "./exposition.ts";
+import { Features } from "./features/features.ts";
 import {
   defaults,
   type Gateway,
@@ -104,7 +105,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     const inflow = new Inflow(this.#config.inflowBytesMax);
     const node = config.node ?? `node-${ports.random.token(6)}`;
-    this.#services = { ports, limits, node, hub, inflow, counters, delivered };
+    this.#services = { ports, limits, node, hub, inflow, counters, features: new Features(), delivered };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node });
@@ -195,6 +196,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     for (const timer of this.#timers) timer.cancel();
     await this.#listener?.stop({ terminate: true });
     await this.#sessions.stop();
+    await this.#services.features.stop();
     await this.#journal.stopped(reason);
     this.#services.hub.stop();
     this.#supervisor.stop();

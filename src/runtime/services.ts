@@ -3,6 +3,7 @@
  * @module
  */
 import type { Limits } from "../protocol/limits.ts";
+import type { Features } from "./features/features.ts";
 import type { Hub } from "./hub.ts";
 import type { Inflow } from "./inflow.ts";
 import type { LogRecord } from "./log/event-log.ts";
@@ -17,6 +18,7 @@ export type Services = {
   readonly hub: Hub;
   readonly inflow: Inflow;
   readonly counters: Counters;
+  readonly features: Features;
   /** Records were handed to the sockets of so many receivers, soon after they came into being. */
   readonly delivered: (records: readonly LogRecord[], receivers: number) => void;
 };

@@ -167,6 +167,7 @@ export class Sessions {
 
   #moved(session: Session): "moved" {
     this.#drop(session);
+    this.#services.features.gone(session.id, "elsewhere");
     return "moved";
   }
 
@@ -278,6 +279,7 @@ export class Sessions {
     if (session === undefined || session.state.owner >= owner) return;
     session.peer?.end("superseded", "superseded");
     this.#drop(session);
+    this.#services.features.gone(id, "elsewhere");
   }
 
   // --- holding ---
@@ -356,6 +358,7 @@ export class Sessions {
   async #end(session: Session): Promise<void> {
     await session.settled();
     this.#drop(session);
+    this.#services.features.gone(session.id, "ended");
     await this.#journals.over(session);
   }
 

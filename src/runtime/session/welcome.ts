@@ -34,7 +34,7 @@ export function welcomeFrame(
     frameBytesMax: limits.frameBytesMax,
     payloadBytesMax: limits.payloadBytesMax,
     time: ports.clock.now(),
-    features: transactions ? ["transactions"] : [],
+    features: [...(transactions ? ["transactions"] : []), ...services.features.names],
     ...(identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt }),
   };
 }
