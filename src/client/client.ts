@@ -28,6 +28,7 @@ import {
   type Settings,
   type SubscribeOptions,
   settings,
+  urlsOf,
 } from "./options.ts";
 import type { PublishResult } from "./outbox.ts";
 import { Persistence, type SavedSession } from "./persistence.ts";
@@ -73,9 +74,6 @@ export class LiveClient implements Client {
   constructor(url: string | readonly string[], options: ConnectOptions, codec: Codec) {
     this.#options = options;
     this.#settings = settings(options);
-    const urls = typeof url === "string" ? [url] : url;
-    const bad = urls.length === 0 ? "" : urls.find((one) => !/^wss?:\/\//.test(one));
-    if (bad !== undefined) throw clientError("badArgument", `URL "${bad}" does not begin with ws:// or wss://`);
     this.#ports = { ...platformPorts(options.webSocket), ...options.ports };
     const { clock } = this.#ports;
     const send = (frame: Frame): void => this.#connector.send(frame);
@@ -99,7 +97,6 @@ export class LiveClient implements Client {
       report: (error: WeirError) => this.#emitter.emit("error", error),
       reserve: (tx: number, run: () => void) => this.#reserve(tx, run),
       record: (topic: string, value: unknown, options: PublishOptions) => this.#record(topic, value, options),
-      ...{ clientError, wireError },
     };
     const wire = { codec };
     this.#publisher = new Publisher(host, this.#settings.outbox);
@@ -111,7 +108,7 @@ export class LiveClient implements Client {
     this.#extensions = new Extensions(host, wire);
     this.#connector = new Connector(
       {
-        urls,
+        urls: urlsOf(url),
         wire,
         ports: this.#ports,
         tokens: this.#tokens,
@@ -352,8 +349,8 @@ export class LiveClient implements Client {
       case "error":
         return this.#error(frame);
       default: // Frames that only clients send: a gateway that sends them is not one to guess about.
-        if (!this.#extensions.frame(frame))
-          this.#connector.drop(closeNumbers.protocolViolation, `unexpectedFrame: ${frame.type}`);
+        if (this.#extensions.frame(frame)) return;
+        this.#connector.drop(closeNumbers.protocolViolation, `unexpectedFrame: ${frame.type}`);
     }
   }
 

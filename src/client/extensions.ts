@@ -7,7 +7,7 @@
 import type { Codec } from "../protocol/codec.ts";
 import type { ErrorFrame, Frame, Headers, PublishRecord, Welcome } from "../protocol/frame.ts";
 import type { FrameShape } from "../protocol/shape.ts";
-import type { clientError, WeirError, wireError } from "./errors.ts";
+import { clientError, type WeirError, wireError } from "./errors.ts";
 import type { ClientClock } from "./ports.ts";
 
 export type Extension = {
@@ -44,8 +44,13 @@ export class Extensions {
   readonly #wire: { codec: Codec };
   readonly #byName = new Map<string, Extension>();
 
-  constructor(host: ExtensionHost, wire: { codec: Codec }) {
-    this.#host = host;
+  constructor(host: Omit<ExtensionHost, "clientError" | "wireError">, wire: { codec: Codec }) {
+    this.#host = {
+      ...{ ...host, clientError, wireError },
+      get connected() {
+        return host.connected;
+      },
+    };
     this.#wire = wire;
   }
 

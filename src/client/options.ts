@@ -190,6 +190,13 @@ function describe(value: unknown): string {
   return typeof value === "string" ? `"${value.slice(0, 40)}"` : isObject(value) ? "an object" : String(value);
 }
 
+export function urlsOf(url: string | readonly string[]): readonly string[] {
+  const urls = typeof url === "string" ? [url] : url;
+  const bad = urls.length === 0 ? "" : urls.find((one) => !/^wss?:\/\//.test(one));
+  if (bad !== undefined) throw clientError("badArgument", `URL "${bad}" does not begin with ws:// or wss://`);
+  return urls;
+}
+
 export function settings(options: ConnectOptions): Settings {
   check("connect", options, connectShape);
   check("connect.reconnect", options.reconnect ?? {}, { minMs: whole(1), maxMs: whole(1) });

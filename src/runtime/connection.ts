@@ -13,13 +13,12 @@ import { type FromClient, fromClient } from "../protocol/all-frames.ts";
 import { type CloseName, closeCodes } from "../protocol/close-code.ts";
 import type { Codec, CodecName, DecodeFailure } from "../protocol/codec.ts";
 import { isFrameFault } from "../protocol/error-code.ts";
-import type { FeatureClientFrame } from "../protocol/feature-frame.ts";
 import type { Auth, Frame, Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
 import type { Attachment } from "./features/feature.ts";
-import { isOfFeature } from "./features/features.ts";
+import { isOfFeature, type LaterFrame } from "./features/features.ts";
 import type { ConnectionView } from "./inspection.ts";
 import { Liveness } from "./liveness.ts";
 import { Outlet, type OutletHost } from "./outlet.ts";
@@ -27,7 +26,7 @@ import type { Authentication, Identity } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
 import { errorFrame, nobody, type Peer } from "./session/context.ts";
-import type { Session, SessionFrame } from "./session/session.ts";
+import type { Session } from "./session/session.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
@@ -53,9 +52,6 @@ export type ConnectionHost = {
 };
 
 const authenticationRetryMs = 2_000;
-
-/** Frames that come after WELCOME. */
-type LaterFrame = SessionFrame | FeatureClientFrame;
 
 export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly id: string;

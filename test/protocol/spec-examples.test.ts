@@ -99,7 +99,7 @@ describe("docs/protocol/v1.md, tables", () => {
   });
 
   test("the error table equals errorCodes", () => {
-    const table = tableAfter("600–699 the gateway's state.\n");
+    const table = tableAfter("700–799 features.\n");
     expect(table).toEqual(
       Object.entries(errorCodes).map(([name, { code, retryable, advice }]) => [
         String(code),

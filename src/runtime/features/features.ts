@@ -6,9 +6,13 @@ import { featureOf } from "../../protocol/all-frames.ts";
 import type { FeatureClientFrame, FeatureName } from "../../protocol/feature-frame.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { errorFrame } from "../session/context.ts";
+import type { SessionFrame } from "../session/session.ts";
 import type { Attachment, Feature } from "./feature.ts";
 
-export function isOfFeature(frame: { readonly type: string }): frame is FeatureClientFrame {
+/** Frames that come after WELCOME. */
+export type LaterFrame = SessionFrame | FeatureClientFrame;
+
+export function isOfFeature(frame: LaterFrame): frame is FeatureClientFrame {
   return featureOf(frame.type) !== undefined;
 }
 
