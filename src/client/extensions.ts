@@ -18,7 +18,7 @@ export type Extension = {
   refused(frame: ErrorFrame): boolean;
   /** Connected, before anything else can happen on this connection; not called when it is already. */
   welcomed(frame: Welcome): void;
-  /** Another connection follows; frames sent meanwhile go nowhere. */
+  /** A connection ended or could not be made, and another follows; frames sent meanwhile go nowhere. */
   lost(): void;
   /** For good. */
   ended(error: WeirError): void;
@@ -45,12 +45,7 @@ export class Extensions {
   readonly #byName = new Map<string, Extension>();
 
   constructor(host: Omit<ExtensionHost, "clientError" | "wireError">, wire: { codec: Codec }) {
-    this.#host = {
-      ...{ ...host, clientError, wireError },
-      get connected() {
-        return host.connected;
-      },
-    };
+    this.#host = Object.assign(host, { clientError, wireError });
     this.#wire = wire;
   }
 

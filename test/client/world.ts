@@ -5,7 +5,7 @@
 
 import type { Client, ClientPorts, ClientSocketEvents, ConnectOptions } from "../../src/client/mod.ts";
 import { connect } from "../../src/client/mod.ts";
-import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
 import type { Frame, FrameType, Subscribed, Welcome } from "../../src/protocol/frame.ts";
 import { limits } from "../../src/protocol/limits.ts";
 
@@ -63,7 +63,7 @@ export class PeerConnection {
   }
 
   send(frame: Frame): void {
-    if (this.closed === undefined) this.#events.message((msgpackCodec.encode(frame) as Uint8Array).slice());
+    if (this.closed === undefined) this.#events.message((codecs.msgpack.encode(frame) as Uint8Array).slice());
   }
   end(code: number, reason = ""): void {
     if (this.closed !== undefined) return;
@@ -72,7 +72,7 @@ export class PeerConnection {
   }
   take(data: Uint8Array | string): void {
     if (this.closed !== undefined) return;
-    const decoded = msgpackCodec.decode(data, limits);
+    const decoded = codecs.msgpack.decode(data, limits);
     if (!decoded.ok) throw new Error(`The client sent ${decoded.code}: ${decoded.message}`);
     this.received.push(decoded.frame);
     this.onFrame(decoded.frame);

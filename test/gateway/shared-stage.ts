@@ -2,7 +2,7 @@
  * Several gateways of one process on one JetStream log, each with its own connection to NATS.
  */
 
-import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
 import { natsBus } from "../../src/runtime/bus/nats.ts";
@@ -48,7 +48,7 @@ async function startGateway(url: string, name: string, replicas: number): Promis
     log,
     port,
     world: () => {
-      const target = { url: `ws://127.0.0.1:${port}/`, codec: msgpackCodec, handshakeMs: limits.handshakeMs, waitMs };
+      const target = { url: `ws://127.0.0.1:${port}/`, codec: codecs.msgpack, handshakeMs: limits.handshakeMs, waitMs };
       const world = new World(target);
       worlds.push(world);
       return world;

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { msgpackCodec } from "../../src/protocol/codec-msgpack.ts";
+import { codecs } from "../../src/protocol/codecs.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
 import { localBus } from "../../src/runtime/bus/local.ts";
@@ -118,7 +118,7 @@ export class Stage {
 
   /** Sockets, codec and few words for a client of this gateway. */
   world(token?: string): World {
-    const target = { url: this.url, codec: msgpackCodec, handshakeMs: limits.handshakeMs, waitMs };
+    const target = { url: this.url, codec: codecs.msgpack, handshakeMs: limits.handshakeMs, waitMs };
     const world = new World(token === undefined ? target : { ...target, token });
     this.#worlds.push(world);
     return world;

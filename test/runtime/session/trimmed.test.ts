@@ -25,7 +25,15 @@ async function stage(records: number) {
   });
   const gateway = createGateway(
     {
-      ...{ clock, log, bus: localBus(clock), random: systemRandom(), digest: sha256, transport: bunTransport(), probe: systemProcess() },
+      ...{
+        clock,
+        log,
+        bus: localBus(clock),
+        random: systemRandom(),
+        digest: sha256,
+        transport: bunTransport(),
+        probe: systemProcess(),
+      },
       authenticator: anonymousAuthenticator({ publish: [">"], subscribe: [">"] }),
       logger: { log: () => undefined },
     },
