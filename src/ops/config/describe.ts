@@ -7,7 +7,8 @@
  */
 import { z } from "zod";
 import type { SettingDescription } from "./live-config.ts";
-import { configSchema, notesOf, type Settings } from "./schema.ts";
+import { configSchema, type Settings } from "./schema.ts";
+import { notesOf } from "./setting.ts";
 
 export type SettingKind = SettingDescription["kind"];
 

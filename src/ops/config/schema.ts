@@ -16,23 +16,12 @@ import { plainRouteProblem, plainRoutesDefault } from "../../runtime/plain/route
 import { apiKeyProblem } from "../rest/access.ts";
 import { limitNotes, limitRange, unitOf } from "./limit-settings.ts";
 import { logUrlProblem } from "./log-store.ts";
+import { checked, noted, whole } from "./setting.ts";
 
 export const profiles = ["development", "testing", "production"] as const;
 export type Profile = (typeof profiles)[number];
 export const jwtAlgorithms = ["HS256", "RS256", "EdDSA"] as const;
 export type JwtAlgorithm = (typeof jwtAlgorithms)[number];
-
-/** What stands in the documentation, in editors and in REST beside a setting's type. */
-export type SettingNotes = {
-  readonly description: string;
-  readonly unit?: string;
-  /** What it may hold, where the type does not say it. */
-  readonly range?: string;
-  /** Takes effect without a restart. */
-  readonly live?: true;
-  /** Its value is never shown. */
-  readonly secret?: true;
-};
 
 /** HS256 with a shorter secret can be guessed offline from one token. */
 const secretCharsMin = 32;
@@ -271,18 +260,6 @@ export const configSchema = z.strictObject({
 /** Settings as given, defaults filled in. */
 export type Settings = z.output<typeof configSchema>;
 
-export function notesOf(schema: z.core.$ZodType): SettingNotes | undefined {
-  return z.globalRegistry.get(schema as z.ZodType) as SettingNotes | undefined;
-}
-
-function noted<T extends z.ZodType>(schema: T, notes: SettingNotes): T {
-  return schema.meta({ ...notes }) as T;
-}
-
-function whole(min: number, max: number) {
-  return z.number().int().min(min).max(max);
-}
-
 function limitSetting(name: keyof Limits): z.ZodDefault<z.ZodNumber> {
   const { min, max } = limitRange(name);
   const description = limitNotes[name].text;
@@ -305,12 +282,4 @@ function headerProblem(header: string): string | undefined {
   return /^[!#$%&'*+.^_`|~A-Za-z0-9-]{1,64}=[\t\x20-\x7e]{1,4096}$/.test(header)
     ? undefined
     : `must be name=value, got ${header.length} characters`;
-}
-
-/** Text for which `problemOf` finds no problem. */
-function checked(problemOf: (value: string) => string | undefined) {
-  return z.string().superRefine((value, context) => {
-    const message = problemOf(value);
-    if (message !== undefined) context.addIssue({ code: "custom", message });
-  });
 }
