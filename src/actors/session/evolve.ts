@@ -20,7 +20,7 @@ export function evolve(state: SessionState, event: SessionEvent): SessionState {
         openedAt: event.at,
       };
     case "Attached":
-      return { ...state, owner: event.owner, node: event.node, connection: event.connection };
+      return { ...state, owner: event.owner, node: event.node, lastNode: event.node, connection: event.connection };
     case "Detached":
       return { ...state, node: undefined, connection: undefined, detachedAt: event.at };
     case "Subscribed": {

@@ -53,6 +53,8 @@ export type SessionState = {
   readonly owner: number;
   /** Node that owns it now; undefined while detached. */
   readonly node: string | undefined;
+  /** Node that had it last: while it waits to be resumed, it waits in that one's memory. */
+  readonly lastNode: string | undefined;
   /** The connection that has it now; undefined while detached. */
   readonly connection: string | undefined;
   readonly detachedAt: EpochMs;
@@ -72,6 +74,7 @@ export const initialState: SessionState = {
   openedAt: 0,
   owner: 0,
   node: undefined,
+  lastNode: undefined,
   connection: undefined,
   detachedAt: 0,
   publishedUpTo: 0,

@@ -6,12 +6,16 @@ import { pack, unpack } from "msgpackr";
 import type { RefusedNumber, SessionState, SubscriptionState } from "../../actors/session/state.ts";
 
 /** Raised whenever SessionState changes its shape. */
-const shapeVersion = 3;
+const shapeVersion = 4;
 
 type Stored = {
   readonly version: number;
-  readonly state: Omit<SessionState, "refused" | "subscriptions" | "node" | "connection" | "endedBecause"> & {
+  readonly state: Omit<
+    SessionState,
+    "refused" | "subscriptions" | "node" | "lastNode" | "connection" | "endedBecause"
+  > & {
     readonly node: string | null;
+    readonly lastNode: string | null;
     readonly connection: string | null;
     readonly endedBecause: string | null;
   };
@@ -21,10 +25,16 @@ type Stored = {
 type PendingNakEntry = SubscriptionState["naks"] extends ReadonlyMap<unknown, infer Entry> ? Entry : never;
 
 export function encodeSnapshot(state: SessionState): Uint8Array {
-  const { refused, subscriptions, node, connection, endedBecause, ...rest } = state;
+  const { refused, subscriptions, node, lastNode, connection, endedBecause, ...rest } = state;
   const stored: Stored = {
     version: shapeVersion,
-    state: { ...rest, node: node ?? null, connection: connection ?? null, endedBecause: endedBecause ?? null },
+    state: {
+      ...rest,
+      node: node ?? null,
+      lastNode: lastNode ?? null,
+      connection: connection ?? null,
+      endedBecause: endedBecause ?? null,
+    },
     refused: [...refused.values()],
     subscriptions: Array.from(subscriptions.values(), (held) => ({ ...held, naks: [...held.naks.values()] })),
   };
@@ -38,6 +48,7 @@ export function decodeSnapshot(data: Uint8Array): SessionState | undefined {
   return {
     ...stored.state,
     node: stored.state.node ?? undefined,
+    lastNode: stored.state.lastNode ?? undefined,
     connection: stored.state.connection ?? undefined,
     endedBecause: stored.state.endedBecause ?? undefined,
     refused: new Map(stored.refused.map((refused) => [refused.n, refused])),
