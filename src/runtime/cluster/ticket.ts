@@ -23,20 +23,17 @@ export type TicketClaims = {
   readonly notBefore?: EpochMs;
 };
 
+/** invalid: nobody here signed it, or it is none. */
 export type TicketCheck =
   | { readonly ok: true; readonly claims: TicketClaims }
+  | { readonly ok: false; readonly cause: "expired" | "invalid"; readonly message: string }
+  /** early: its slot has not come · elsewhere: it is for another node. */
+  | { readonly ok: false; readonly cause: "elsewhere"; readonly message: string; readonly claims: TicketClaims }
   | {
       readonly ok: false;
-      /**
-       * early: its slot has not come · expired · elsewhere: it is for another node · invalid: nobody here signed it, or it
-       * is none.
-       */
-      readonly cause: "early" | "expired" | "elsewhere" | "invalid";
+      readonly cause: "early";
       readonly message: string;
-      /** early: until its slot. */
-      readonly retryAfterMs?: number;
-      /** elsewhere: for which node. */
-      readonly node?: string;
+      readonly claims: TicketClaims & Required<Pick<TicketClaims, "notBefore">>;
     };
 
 export type TicketParts = {
@@ -98,21 +95,20 @@ export class Tickets {
     }
   }
 
-  #checked({ aud, sub, url }: JWTPayload): TicketCheck {
-    if (typeof aud !== "string" || typeof url !== "string") return refused("invalid", "Ticket names no node");
-    if (aud !== this.#parts.node) {
-      const message = `Ticket is for node ${aud}, this is node ${this.#parts.node}`;
-      return { ...refused("elsewhere", message), node: aud };
-    }
-    return { ok: true, claims: { node: aud, url, ...(sub === undefined ? {} : { session: sub }) } };
+  #checked(payload: JWTPayload): TicketCheck {
+    const claims = claimsOf(payload);
+    if (claims.node === this.#parts.node) return { ok: true, claims };
+    const message = `Ticket is for node ${claims.node}, this is node ${this.#parts.node}`;
+    return { ok: false, cause: "elsewhere", message, claims };
   }
 
   #refusal(error: unknown): TicketCheck {
     if (error instanceof errors.JWTExpired) return refused("expired", "Ticket has expired, come without one");
     if (error instanceof errors.JWTClaimValidationFailed && error.claim === "nbf") {
-      const slot = Math.ceil(Number(error.payload.nbf) * 1_000);
-      const retryAfterMs = slot - this.#parts.clock.now();
-      return { ...refused("early", `The slot of this ticket comes in ${retryAfterMs} ms`), retryAfterMs };
+      const claims = claimsOf(error.payload);
+      const { notBefore = this.#parts.clock.now() } = claims;
+      const message = `The slot of this ticket comes in ${notBefore - this.#parts.clock.now()} ms`;
+      return { ok: false, cause: "early", message, claims: { ...claims, notBefore } };
     }
     if (error instanceof errors.JOSEError) return refused("invalid", `Ticket does not hold: ${error.message}`);
     throw error;
@@ -141,6 +137,15 @@ export class Tickets {
   }
 }
 
-function refused<Cause extends string>(cause: Cause, message: string) {
-  return { ok: false as const, cause, message };
+/** Of a ticket whose signature holds: what `issue` wrote. */
+function claimsOf({ aud, sub, nbf, url }: JWTPayload): TicketClaims {
+  return {
+    ...{ node: String(aud), url: String(url) },
+    ...(sub === undefined ? {} : { session: sub }),
+    ...(nbf === undefined ? {} : { notBefore: Math.round(nbf * 1_000) }),
+  };
+}
+
+function refused(cause: "expired" | "invalid", message: string): TicketCheck {
+  return { ok: false, cause, message };
 }

@@ -36,7 +36,7 @@ describe("Tickets", () => {
   test("is refused by any other node, which learns for whom it is", async () => {
     const { node } = cluster();
     expect(await node("c").check(await node("a").issue(toB))).toEqual({
-      ...{ ok: false, cause: "elsewhere", node: "b" },
+      ...{ ok: false, cause: "elsewhere", claims: toB },
       message: "Ticket is for node b, this is node c",
     });
   });
@@ -58,7 +58,8 @@ describe("Tickets", () => {
   test("before its slot it says when to come", async () => {
     const { clock, node } = cluster();
     const ticket = await node("a").issue({ ...toB, notBefore: clock.now() + 5_000 });
-    expect(await node("b").check(ticket)).toMatchObject({ ok: false, cause: "early", retryAfterMs: 5_000 });
+    const early = { ok: false, cause: "early", claims: { ...toB, notBefore: clock.now() + 5_000 } } as const;
+    expect(await node("b").check(ticket)).toEqual({ ...early, message: "The slot of this ticket comes in 5000 ms" });
     clock.advance(4_000);
     expect(await node("b").check(ticket)).toMatchObject({ ok: true });
   });
