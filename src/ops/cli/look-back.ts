@@ -9,7 +9,7 @@ import { loadConfig, problemLine } from "../config/load.ts";
 import { openReadOnly } from "../log/open-log.ts";
 import type { At } from "../replay/actor.ts";
 import { UnknownKindError } from "../replay/actor-kinds.ts";
-import { UnknownActorError } from "../replay/inspect.ts";
+import { CursorError, UnknownActorError } from "../replay/inspect.ts";
 import type { LiveState } from "../replay/live.ts";
 import { liveOrNothing, liveOver } from "../replay/live-rest.ts";
 import type { ReadableLog } from "../replay/readable-log.ts";
@@ -52,7 +52,7 @@ export async function lookBack({ args, rawArgs }: Words, run: (on: LookBack) => 
   } catch (error) {
     if (error instanceof UnknownActorError || error instanceof SegmentError)
       throw new CliError(exitCodes.failed, error.message, { cause: error });
-    if (error instanceof UnknownKindError) throw usageError(error.message);
+    if (error instanceof UnknownKindError || error instanceof CursorError) throw usageError(error.message);
     throw error;
   } finally {
     await log.close();

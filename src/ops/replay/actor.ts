@@ -46,6 +46,8 @@ export type ActorKind = {
   readonly kind: string;
   /** Name of the statechart that `ActorState.state` belongs to. */
   readonly statechart: string;
+  /** What `next` of a page looks like. */
+  readonly cursor: RegExp;
   list(log: ReadableLog, cursor: string, max: number): Promise<IdPage>;
   /** Undefined: there is no such actor. `at` absent: after its last event. */
   stateAt(log: ReadableLog, id: string, at?: At): Promise<ActorState | undefined>;

@@ -15,6 +15,7 @@ import { visitSessions } from "./visit-sessions.ts";
 export const connectionActor: ActorKind = {
   kind: "connection",
   statechart: "connection",
+  cursor: /^\S+\/\d{4}-\d\d-\d\dT\d\d \d+ \d+$/,
   list,
   async stateAt(log, id, at) {
     const entries = await entriesOf(log, id);

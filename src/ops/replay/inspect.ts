@@ -44,6 +44,10 @@ export type Inspection = {
 
 export type TimelineOptions = { readonly after?: number; readonly max: number };
 
+export class CursorError extends Error {
+  override readonly name = "CursorError";
+}
+
 export class UnknownActorError extends Error {
   override readonly name = "UnknownActorError";
 }
@@ -58,6 +62,8 @@ export async function listActors(log: ReadableLog, options: ListActorsOptions): 
   const source = actorKindOf(kind);
   const actors: ActorRow[] = [];
   let cursor = options.cursor ?? "";
+  if (cursor !== "" && !source.cursor.test(cursor))
+    throw new CursorError(`cursor must be "next" of the page before, got "${cursor}"`);
   for (let searched = 0; ; ) {
     const page = await source.list(log, cursor, Math.min(max - actors.length, max));
     for (let i = 0; i < page.ids.length; i += foldsAtOnce)

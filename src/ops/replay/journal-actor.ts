@@ -14,6 +14,8 @@ import type { ReadableLog } from "./readable-log.ts";
 export type Fold<State, Event> = {
   readonly kind: string;
   readonly statechart: string;
+  /** Its ids, which are the cursors of its lists. */
+  readonly id: RegExp;
   readonly initial: State;
   decode(data: Uint8Array): Event;
   evolve(state: State, event: Event): State;
@@ -32,6 +34,7 @@ export function journalActor<State, Event>(fold: Fold<State, Event>): ActorKind 
   return {
     kind: fold.kind,
     statechart: fold.statechart,
+    cursor: fold.id,
     list: async (log, cursor, max) => idPage(await log.journals.list(fold.kind, cursor, max), max),
     async stateAt(log, id, at) {
       const folded = await foldJournal(fold, { log, id, ...(at === undefined ? {} : { at }) });

@@ -14,6 +14,7 @@ import type { Fold } from "./journal-actor.ts";
 export const nodeFold: Fold<NodeState, NodeEvent> = {
   kind: nodeKind,
   statechart: "node",
+  id: /^[!-~]{1,128}$/,
   initial: initialNodeState,
   decode: decodeNodeEvent,
   evolve: evolveNode,

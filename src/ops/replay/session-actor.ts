@@ -17,6 +17,7 @@ import { counted, milliseconds, tries } from "./text.ts";
 export const sessionFold: Fold<SessionState, SessionEvent> = {
   kind: "session",
   statechart: "session",
+  id: /^[\w-]{1,128}$/,
   initial: initialState,
   decode: decodeEvent,
   evolve,

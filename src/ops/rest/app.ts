@@ -2,7 +2,7 @@
  * The REST API of a node: one application with all routes, its OpenAPI document and the page that shows it.
  * @module
  */
-import { OpenAPIHono } from "@hono/zod-openapi";
+import { OpenAPIHono, type z } from "@hono/zod-openapi";
 import { HTTPException } from "hono/http-exception";
 import type { Limits } from "../../protocol/limits.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
@@ -75,7 +75,7 @@ export function createRest(options: RestOptions): Rest {
     app,
     access: new Access(options),
     live: new LiveAnswers(clock),
-    audit: new Audit({ log, clock, node: inspector.node().id }),
+    audit: new Audit({ log, clock, logger, node: inspector.node().id }),
     alerts: new Alerts({ inspector, samples, log, clock, logger }),
     samples,
     diagnostics: options,
@@ -96,9 +96,13 @@ export function createRest(options: RestOptions): Rest {
 
 function newApp(logger: Logger): RestApp {
   const app: RestApp = new OpenAPIHono({
-    defaultHook: (result) => {
+    defaultHook: (result, { req }) => {
       if (result.success) return;
-      const errors = result.error.issues.map(({ path, message }) => ({ at: ["$", ...path].join("."), message }));
+      const said = (name: string) => (result.target === "param" ? req.param(name) : req.query(name));
+      const errors = result.error.issues.map((issue) => ({
+        at: ["$", ...issue.path].join("."),
+        message: result.target === "json" ? issue.message : parameterProblem(issue, said(String(issue.path[0]))),
+      }));
       const detail = errors.map(({ at, message }) => `${at}: ${message}`).join("; ");
       throw new ProblemError(400, "badRequest", detail, errors);
     },
@@ -122,6 +126,15 @@ function newApp(logger: Logger): RestApp {
   });
   return app;
 }
+
+/** Parameters come as text and are read as what they should be: what was read of them says nothing to who sent it. */
+function parameterProblem(issue: z.core.$ZodIssue, said: string | undefined): string {
+  if (said === undefined) return issue.message;
+  const expected = issue.code === "invalid_type" && (issue.expected === "int" ? "a whole number" : issue.expected);
+  const text = expected ? `Expected ${expected === "number" ? "a number" : expected}` : issue.message;
+  return `${text}, got "${said.slice(0, saidCharsMax)}"`;
+}
+const saidCharsMax = 100;
 
 function describeDocument(app: RestApp): void {
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {

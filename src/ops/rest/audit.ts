@@ -6,7 +6,7 @@
  * @module
  */
 import type { EventLog, JournalKey } from "../../runtime/log/event-log.ts";
-import type { Clock } from "../../runtime/ports.ts";
+import type { Clock, Logger } from "../../runtime/ports.ts";
 import type { Caller } from "./access.ts";
 import { ProblemError } from "./problem.ts";
 
@@ -31,7 +31,12 @@ const triesMax = 8;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export type AuditParts = { readonly log: EventLog; readonly clock: Clock; readonly node: string };
+export type AuditParts = {
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly node: string;
+};
 
 export class Audit {
   readonly #parts: AuditParts;
@@ -43,9 +48,14 @@ export class Audit {
   /** Throws a problem, and changes nothing, when the change cannot be written down. */
   async perform<T>(caller: Caller, change: Change, act: () => Promise<T> | T): Promise<T> {
     await this.#append(caller, change);
+    const { logger } = this.#parts;
+    const told = { who: caller.who, action: change.action, target: change.target };
     try {
-      return await act();
+      const done = await act();
+      logger.log("info", "change made", told);
+      return done;
     } catch (error) {
+      logger.log("warn", "change failed", { ...told, error: String((error as Error).message ?? error) });
       await this.#append(caller, {
         ...change,
         after: change.before,

@@ -32,7 +32,7 @@ export type EndpointOptions<P extends Shape, Q extends Shape, B extends z.ZodTyp
   /** How it is told as events; absent: asked again every second, and told when it has changed. */
   readonly events?: (ask: Ask<z.infer<P>, z.infer<Q>, z.infer<B>>) => Promise<Response>;
   /** Of an error that this endpoint alone can have. */
-  readonly problems?: readonly (404 | 409 | 413 | 415 | 422 | 501 | 507)[];
+  readonly problems?: readonly (404 | 409 | 413 | 422 | 501 | 507)[];
 };
 export type Ask<P, Q, B> = {
   readonly params: P;
@@ -63,7 +63,6 @@ const said: Readonly<Record<number, string>> = {
   404: "There is no such thing",
   409: "It is not in a state in which that can be done",
   413: "Larger than a limit",
-  415: "A body of another kind",
   422: "Understood, and cannot be done",
   501: "This gateway cannot do that",
   507: "The log is full",
@@ -99,6 +98,7 @@ export function endpoint<
       400: problem("The request is not as it should be"),
       401: problem("No credentials, or none that hold"),
       403: problem(role === "claims" ? "Neither a role nor a claim allows it" : `It needs the role ${role}`),
+      ...(body === undefined ? {} : { 415: problem("A body of another kind") }),
       503: problem("What holds the log, or the signing keys, cannot be reached now"),
       ...Object.fromEntries(problems.map((status) => [status, problem(said[status] ?? "")])),
     },
@@ -137,8 +137,23 @@ export function endpoint<
       headers: { "Content-Type": "application/json", "Cache-Control": "no-store" },
     });
   };
-  const bounds = body === undefined ? [] : [bounded(common.bodyBytesMax)];
+  const bounds = body === undefined ? [] : [mediaType(Object.keys(takes)), bounded(common.bodyBytesMax)];
   app.openapi({ ...route, middleware: [middleware, ...bounds] } as never, run as never);
+}
+
+const isJson = /^application\/(?:[a-z.+-]+\+)?json\b/;
+
+/** `accepted`: as the document names them. */
+function mediaType(accepted: readonly string[]) {
+  return async ({ req }: Context, next: () => Promise<void>): Promise<void> => {
+    const type = req.header("content-type");
+    const isGood = accepted.some((one) => type?.startsWith(one) === true) || isJson.test(type ?? "");
+    if (!isGood) {
+      const got = type === undefined ? "no Content-Type" : `"${type}"`;
+      throw new ProblemError(415, "unsupportedMediaType", `Send ${accepted.join(" or ")}, got ${got}`);
+    }
+    await next();
+  };
 }
 
 function bounded(maxSize: number) {
@@ -148,10 +163,14 @@ function bounded(maxSize: number) {
   return bodyLimit({ maxSize, onError });
 }
 
-/** `cursor` and `max` of every list. */
-export function pageQuery(maxDefault: number, maxMax: number) {
+const numbered = z.string().regex(/^\d{0,15}$/, 'must be "next" of the page before');
+/** The handler looks at it. */
+export const anyCursor = z.string().max(256);
+
+/** `cursor` and `max` of every list; most cursors are numbers. */
+export function pageQuery(maxDefault: number, maxMax: number, cursor = numbered) {
   return {
-    cursor: z.string().max(256).default("").openapi({ description: "`next` of the page before; none: the first page" }),
+    cursor: cursor.default("").openapi({ description: "`next` of the page before; none: the first page" }),
     max: z.coerce
       .number()
       .int()

@@ -194,6 +194,9 @@ test(
     expect(await gateway.line("configuration changed")).toMatchObject({
       changes: [{ setting: "websocket.limits.publishCreditRecords", before: 5, after: 6 }],
     });
+    gateway.child.kill("SIGHUP");
+    // The watch of the file may have said so, too.
+    while ((await gateway.line("configuration unchanged"))["because"] !== "SIGHUP");
     await stays.peer.fence();
     await world.end();
   },

@@ -74,6 +74,68 @@ describe("answers", () => {
     expect([broken.status, broken.headers.get("content-type")]).toEqual([400, "application/problem+json"]);
   });
 
+  test("a parameter that is no number, or out of range, is told with what was sent", async () => {
+    await using stage = await RestStage.open();
+    const said = async (path: string) => ((await stage.call("GET", path)).body as { detail: string }).detail;
+    expect(await said("/api/v1/sessions?max=abc")).toBe('$.max: Expected a number, got "abc"');
+    expect(await said("/api/v1/sessions?max=1.5")).toBe('$.max: Expected a whole number, got "1.5"');
+    expect(await said("/api/v1/sessions?max=0")).toEndWith('to be >=1, got "0"');
+    expect(await said("/api/v1/topics/a/records/x/ledger")).toBe('$.seq: Expected a number, got "x"');
+  });
+
+  test("a cursor that no page gave is a 400 that says what a cursor is", async () => {
+    await using stage = await RestStage.open();
+    const lists = ["sessions", "connections", "subscriptions", "topics", "topics/a/records"];
+    const journals = ["session", "connection", "node"].map((kind) => `journals/${kind}`);
+    for (const list of [...lists, ...journals]) {
+      const { status, body } = await stage.call("GET", `/api/v1/${list}?cursor=%21%20!`);
+      expect([list, status, body]).toMatchObject([list, 400, { errors: [{ at: "$.cursor" }] }]);
+      expect((body as { detail: string }).detail).toContain('must be "next" of the page before, got "! !"');
+    }
+  });
+
+  test("a body of another kind, or of none, is a 415 that names the kinds that are taken", async () => {
+    await using stage = await RestStage.open();
+    const said = async (method: string, path: string, type: string | undefined) => {
+      const headers = { Authorization: "Bearer key-of-ada", ...(type === undefined ? {} : { "Content-Type": type }) };
+      const response = await fetch(`${stage.url}${path}`, { method, headers, body: new Uint8Array([1]) });
+      expect(response.status).toBe(415);
+      const { cause, detail } = (await response.json()) as Record<string, string>;
+      return `${cause}: ${detail}`;
+    };
+    const both = "unsupportedMediaType: Send application/json or application/octet-stream";
+    expect(await said("POST", "/api/v1/publish", "text/plain")).toBe(`${both}, got "text/plain"`);
+    expect(await said("POST", "/api/v1/publish", undefined)).toBe(`${both}, got no Content-Type`);
+    const patch = await said("PATCH", "/admin/config", "application/octet-stream");
+    expect(patch).toBe('unsupportedMediaType: Send application/json, got "application/octet-stream"');
+  });
+
+  test("a key that may not publish is told which role may, not to ask for a claim that keys do not have", async () => {
+    await using stage = await RestStage.open();
+    const body = { records: [{ topic: "a", text: "x" }] };
+    const { status, body: problem } = await stage.call("POST", "/api/v1/publish", { as: "viewer", body });
+    expect([status, (problem as { detail: string }).detail]).toEqual([
+      403,
+      'Topic "a" is not covered by the publish claim. key vera has the role viewer: publish with a key of the role operator, or with a token that may',
+    ]);
+  });
+
+  test("each change by an operator is a log line, a refused one too", async () => {
+    await using stage = await RestStage.open();
+    const node = stage.gateway.inspect().node().id;
+    await stage.call("POST", `/api/v1/nodes/${node}/drain`);
+    await stage.call("POST", "/api/v1/sessions/none/expire");
+    const lines = stage.lines.filter(({ event }) => event.startsWith("change "));
+    const who = "key ada";
+    expect(lines).toEqual([
+      { event: "change made", fields: { who, action: "node.drain", target: `node/${node}` } },
+      {
+        event: "change failed",
+        fields: { who, action: "session.expire", target: "session/none", error: "No session none is on this node" },
+      },
+    ]);
+  });
+
   test("what is not there is a 404 problem, another method a 405 with those that are", async () => {
     await using stage = await RestStage.open();
     expect((await stage.call("GET", "/api/v2/nothing")).body).toMatchObject({ status: 404, cause: "notFound" });

@@ -66,7 +66,7 @@ export function publishRoutes(parts: RestParts): void {
           duplicate: z.boolean().openapi({ description: "It was stored before" }),
         })
         .openapi("Published"),
-      problems: [413, 415, 422, 507],
+      problems: [413, 422, 507],
     },
     async (ask) => {
       const { records, digest } = await recordsOf(ask, parts.limits());
@@ -87,12 +87,6 @@ async function recordsOf(ask: PublishAsk, limits: Limits): Promise<Read> {
   const { caller, query, request } = ask;
   const type = request.headers.get("content-type") ?? "";
   if (type.startsWith("application/octet-stream")) return bytesOf(ask, limits);
-  if (!/^application\/(?:[a-z.+-]+\+)?json/.test(type))
-    throw new ProblemError(
-      415,
-      "unsupportedMediaType",
-      `Send application/json or application/octet-stream, got "${type}"`,
-    );
   if (query.topic !== undefined || query.lane !== undefined)
     throw new ProblemError(
       400,
@@ -143,9 +137,15 @@ function mustPublish(caller: Caller, records: readonly NewRecord[], limits: Limi
     if (problem === undefined) continue;
     const { name, message } = problem;
     const status = name === "publishForbidden" ? 403 : name.endsWith("TooLarge") ? 413 : 422;
-    const detail = `${message}. ${errorCodes[name].advice}`;
+    const detail = `${message}. ${name === "publishForbidden" ? howToPublish(caller) : errorCodes[name].advice}`;
     throw new ProblemError(status, name, detail, [{ at: `$.records[${index}]`, message }]);
   }
+}
+
+/** A key has a role and no claims. */
+function howToPublish({ who, role }: Caller): string {
+  if (!who.startsWith("key ")) return `${errorCodes.publishForbidden.advice}, or for one with the role operator`;
+  return `${who} has the role ${role}: publish with a key of the role operator, or with a token that may`;
 }
 
 /** Of one caller: two services may use the same words. */

@@ -7,12 +7,12 @@ import { z } from "@hono/zod-openapi";
 import type { ActorKey, At } from "../../replay/actor.ts";
 import { actorKindNames, UnknownKindError } from "../../replay/actor-kinds.ts";
 import { diffInspections } from "../../replay/diff.ts";
-import { inspectActor, listActors, timeline, UnknownActorError } from "../../replay/inspect.ts";
+import { CursorError, inspectActor, listActors, timeline, UnknownActorError } from "../../replay/inspect.ts";
 import { lagOf, lagOfSession } from "../../replay/lag.ts";
 import { whoHas } from "../../replay/ledger.ts";
 import type { LiveState } from "../../replay/live.ts";
 import { whyOf } from "../../replay/why.ts";
-import { endpoint, pageOf, pageQuery } from "../endpoint.ts";
+import { anyCursor, endpoint, pageOf, pageQuery } from "../endpoint.ts";
 import type { RestParts } from "../parts.ts";
 import { notFound, ProblemError } from "../problem.ts";
 import {
@@ -79,16 +79,12 @@ function listRoutes(parts: RestParts): void {
       description: "With `state` a page may hold fewer than `max` and still have a next one.",
       role: "viewer",
       params: z.strictObject({ kind }),
-      query: z.strictObject({ ...pageQuery(100, 1_000), state: z.string().max(64).optional() }),
+      query: z.strictObject({ ...pageQuery(100, 1_000, anyCursor), state: z.string().max(64).optional() }),
       answer: pageOf(actorSchema, "ActorPage"),
     },
     async ({ params, query: { cursor, max: most, state } }) => {
-      const page = await listActors(log, {
-        kind: params.kind,
-        cursor,
-        max: most,
-        ...(state === undefined ? {} : { state }),
-      });
+      const asked = { kind: params.kind, cursor, max: most, ...(state === undefined ? {} : { state }) };
+      const page = await known(() => listActors(log, asked));
       return { items: page.actors, ...(page.next === undefined ? {} : { next: page.next }) };
     },
   );
@@ -236,6 +232,8 @@ async function known<T>(look: () => Promise<T>): Promise<T> {
     return await look();
   } catch (error) {
     if (error instanceof UnknownActorError || error instanceof UnknownKindError) throw notFound(error.message);
+    if (error instanceof CursorError)
+      throw new ProblemError(400, "badRequest", error.message, [{ at: "$.cursor", message: error.message }]);
     throw error;
   }
 }
