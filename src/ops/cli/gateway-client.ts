@@ -38,8 +38,17 @@ export function gatewayOf(args: { readonly url: string; readonly token?: string 
   if (!URL.canParse(url) || !/^wss?:$/.test(new URL(url).protocol)) {
     throw usageError(`--url must be a WebSocket address as ws://127.0.0.1:8080, got "${url}"`);
   }
-  return { url, token: args.token ?? WEIR_TOKEN };
+  const token = args.token ?? WEIR_TOKEN;
+  if (token !== undefined && !jwtShape.test(token)) {
+    const name = args.token === undefined ? "WEIR_TOKEN" : "--token";
+    throw usageError(
+      `${name} must be a JWT, three parts joined by dots: an API key is for commands with an http:// address, set it as WEIR_API_KEY`,
+    );
+  }
+  return { url, token };
 }
+
+const jwtShape = /^[\w-]+\.[\w-]+\.[\w-]*$/;
 
 export function openClient(gateway: Gateway, options: ConnectOptions = {}): Client {
   const token = gateway.token === undefined ? {} : { token: gateway.token };
@@ -55,7 +64,10 @@ export async function answered<T>(answer: PromiseLike<T>, waiting: Waiting): Pro
   let unlisten: Unlisten = () => undefined;
   const silence = new Promise<never>((_, reject) => {
     const fail = (message: string): void => reject(new CliError(exitCodes.failed, message));
-    timer = setTimeout(() => fail(silenceText(gateway.url, withinMs)), withinMs);
+    timer = setTimeout(
+      () => void refusalText(gateway.url).then((refusal) => fail(refusal ?? silenceText(gateway.url, withinMs))),
+      withinMs,
+    );
     unlisten = client.on("disconnected", ({ reason }) => {
       // A socket's failure ends with the status of the server's answer.
       if (reason.endsWith(": 404")) fail(`Nothing is at ${gateway.url} (404): a gateway serves ${rootOf(gateway.url)}`);
@@ -66,6 +78,22 @@ export async function answered<T>(answer: PromiseLike<T>, waiting: Waiting): Pro
   } finally {
     clearTimeout(timer);
     unlisten();
+  }
+}
+
+const askReadyWithinMs = 2_000;
+
+/** Why a gateway that runs takes no clients; undefined: nobody answers, or it takes them. */
+async function refusalText(url: string): Promise<string | undefined> {
+  const ready = new URL("/ready", url.replace(/^ws/, "http"));
+  try {
+    const response = await fetch(ready, { signal: AbortSignal.timeout(askReadyWithinMs) });
+    const { reasons = [] } = (await response.json()) as { readonly reasons?: readonly string[] };
+    if (response.ok || reasons.length === 0) return undefined;
+    if (!reasons.includes("draining")) return `The gateway at ${url} takes no clients now: ${reasons.join(", ")}`;
+    return `The gateway at ${url} is draining and takes no clients: use another one, or let an operator end that (DELETE /api/v1/nodes/{id}/drain)`;
+  } catch {
+    return undefined;
   }
 }
 

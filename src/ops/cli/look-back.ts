@@ -29,7 +29,7 @@ export const logArgs = {
 } as const;
 export const liveArgs = {
   url: { type: "string", description: "A running gateway, http://…, for what is in its memory only", valueHint: "url" },
-  token: { type: "string", description: "API key or JWT for it; or set WEIR_TOKEN", valueHint: "token" },
+  token: { type: "string", description: "API key or JWT for it; or set WEIR_API_KEY", valueHint: "token" },
 } as const;
 export const jsonArgs = {
   json: { type: "boolean", description: "JSON for machines", default: false },
@@ -44,7 +44,7 @@ const fileUrl = "file:";
 export async function lookBack({ args, rawArgs }: Words, run: (on: LookBack) => Promise<ExitCode>): Promise<ExitCode> {
   const values = strictArguments(args, rawArgs, natsSettings);
   const log = await openNamed(values);
-  const token = values["token"] ?? process.env["WEIR_TOKEN"];
+  const token = restToken(values["token"]);
   const live =
     values["url"] === undefined ? undefined : liveOrNothing(liveOver(httpUrl(values["url"]), token), logAlone);
   try {
@@ -88,6 +88,11 @@ export async function segmentAt(path: string) {
     if (error instanceof SegmentError) throw new CliError(exitCodes.failed, error.message, { cause: error });
     throw error;
   }
+}
+
+/** For REST, which takes API keys and JWTs: the flag, WEIR_API_KEY, else WEIR_TOKEN. */
+export function restToken(flag: string | undefined): string | undefined {
+  return flag ?? process.env["WEIR_API_KEY"] ?? process.env["WEIR_TOKEN"];
 }
 
 export function httpUrl(text: string): string {

@@ -21,7 +21,7 @@ export type Problem = {
 export type Source = { readonly given: readonly Given[]; readonly problems: readonly Problem[] };
 
 /** Not a gateway's: the other commands read them. */
-const clientVariables = ["WEIR_URL", "WEIR_TOKEN"];
+const clientVariables = ["WEIR_URL", "WEIR_TOKEN", "WEIR_API_KEY"];
 
 export function fromEnvironment(env: Readonly<Record<string, string | undefined>>): Source {
   const given: Given[] = [];

@@ -90,6 +90,7 @@ describe("weir", () => {
           ["serve", "--server.prot=1"],
           "weir: Unknown option --server.prot, did you mean --server.port? Expected one of: ",
         ],
+        [["publish", "a", "1", "--token", "an-api-key"], "weir: --token must be a JWT, three parts joined by dots: "],
         [["serve", "--host", "0.0.0.0"], "weir: Wrong configuration\n  profile production: Nobody could connect: "],
       ];
       for (const [args, message] of cases) {
@@ -202,6 +203,23 @@ describe("weir publish", () => {
     slowMs,
   );
 });
+
+test(
+  "weir publish says of a gateway that drains that it drains, not that nobody answers",
+  async () => {
+    const { child, out, url } = await serve("memory:");
+    const http = url.replace("ws", "http");
+    const headers = { Authorization: `Bearer ${/admin key +(\S+)/.exec(out)?.[1]}` };
+    const nodes = (await (await fetch(`${http}/api/v1/nodes`, { headers })).json()) as { items: { id: string }[] };
+    const drained = await fetch(`${http}/api/v1/nodes/${nodes.items[0]?.id}/drain`, { method: "POST", headers });
+    expect(drained.status).toBe(200);
+    const { exitCode, err } = await weir(["publish", "a", "1", "--wait", "1", "--url", url]);
+    expect([exitCode, err]).toEqual([1, expect.stringContaining(`The gateway at ${url} is draining`)]);
+    child.kill("SIGKILL");
+    await child.exited;
+  },
+  slowMs,
+);
 
 describe("weir demo", () => {
   test(

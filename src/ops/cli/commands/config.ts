@@ -16,7 +16,7 @@ import { answer } from "../../replay/live-rest.ts";
 import { counted } from "../../replay/text.ts";
 import { type OptionValues, strictArguments } from "../arguments.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
-import { httpUrl, liveArgs } from "../look-back.ts";
+import { httpUrl, liveArgs, restToken } from "../look-back.ts";
 import { serveArgs } from "./serve.ts";
 
 type Good = Extract<Loaded, { ok: true }>;
@@ -49,14 +49,14 @@ const show = defineCommand({
   meta: { name: "show", description: "Show the settings that a gateway would start with or runs with, secrets masked" },
   args: showArgs,
   run: async ({ rawArgs, args: { origin } }) => {
-    const { url, token = process.env["WEIR_TOKEN"], ...others } = strictArguments(showArgs, rawArgs, knownNames);
+    const { url, token, ...others } = strictArguments(showArgs, rawArgs, knownNames);
     const [first] = Object.keys(others);
     if (url !== undefined && first !== undefined)
       throw usageError(`With --url the settings are those of the gateway there: leave --${first} out`);
     const shown =
       url === undefined
         ? showResolved(loadedFrom(rawArgs, showArgs).loaded.resolved)
-        : await shownAt(httpUrl(url), token);
+        : await shownAt(httpUrl(url), restToken(token));
     console.log(origin === true ? asTable(shown) : asYaml(shown));
     return exitCodes.done;
   },
