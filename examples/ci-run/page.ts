@@ -39,6 +39,11 @@ function showHead(): void {
 }
 
 function take({ type, data, position }: Message): void {
+  if (type === "closing" && (data as { cause: string }).cause === "epochChanged") {
+    // The log was made anew: what is kept here is of one that is gone.
+    sessionStorage.removeItem(storeName);
+    return location.reload();
+  }
   if (type === "log_entry") {
     kept.lines.push(data);
     addLine(data);

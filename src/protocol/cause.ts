@@ -177,7 +177,7 @@ const ofErrors = {
 const ofJournals = {
   socketClosed: {
     sentence: "The socket was closed or lost from the client's side",
-    advice: "1000 and 1001: the client left; 1006: the network between was lost, or the client's process ended",
+    advice: "1000, 1001 and 1005: the client left; 1006: the network between was lost, or the client's process ended",
   },
   nodeLost: {
     sentence: "The node that had the session died",

@@ -6,7 +6,6 @@
 import type { ConnectionEnded } from "../actors/node/events.ts";
 import type { LossDetails } from "../actors/session/events.ts";
 import type { CloseName } from "../protocol/close-code.ts";
-import type { CodecName } from "../protocol/codec.ts";
 import type { Window } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { ConnectionView } from "./inspection.ts";
@@ -15,7 +14,7 @@ export type FactsParts = {
   readonly id: string;
   readonly node: string;
   readonly remoteAddress: string;
-  readonly codec: CodecName;
+  readonly codec: ConnectionView["codec"];
   readonly openedAt: EpochMs;
 };
 

@@ -264,8 +264,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#connections.delete(connection.id);
     if (this.#handshaking.delete(connection)) this.#services.counters.handshakesFailed++;
     this.#services.counters.connections--;
-    if (!(connection instanceof Connection)) return;
-    this.#supervisor.forget(actorOf(connection));
+    if (connection instanceof Connection) this.#supervisor.forget(actorOf(connection));
     const ended = connection.facts.ended(this.#ports.clock.now());
     if (ended !== undefined) this.#journal.ended(ended);
   }

@@ -1,5 +1,7 @@
 /** Plain JSON sockets: who may read what, from where on, without a hole, however slowly. */
 import { describe, expect, test } from "bun:test";
+import { listActors } from "../../src/ops/replay/inspect.ts";
+import { whyOf } from "../../src/ops/replay/why.ts";
 import { causeNames } from "../../src/protocol/cause.ts";
 import { closeCodes } from "../../src/protocol/close-code.ts";
 import { anonymousAuthenticator } from "../../src/runtime/auth.ts";
@@ -116,15 +118,40 @@ describe("a plain JSON socket", () => {
     expect(lines(later)).toEqual([]);
   });
 
-  test("is told of another log, and then gets what this one holds", async () => {
+  test("with a position of another log is refused with the cause, and gets nothing as if it were a resume", async () => {
     await using stage = await open();
     await publish(stage, "system", entry(1));
     const plain = new Plain(stage, "/ws/system?from=another:7");
-    await plain.until((one) => lines(one).length === 1, "a line");
-    expect(plain.of("subscribed")[0]?.data).toMatchObject({
-      filter: "system",
-      resume: { kind: "epochChanged" },
-    } as never);
+    await plain.until(({ closed }) => closed !== undefined, "the end");
+    expect(plain.closed?.code).toBe(closeCodes.sessionEnded.code);
+    const [closing, ...others] = plain.messages;
+    expect([closing?.type, closing?.data, others]).toMatchObject(["closing", { cause: "epochChanged" }, []]);
+    // Whoever goes on from the position of that message misses nothing of this log.
+    const after = new Plain(stage, `/ws/system?from=${encodeURIComponent(closing?.position ?? "")}`);
+    await after.until((one) => lines(one).length === 1, "the line");
+  });
+
+  test("is known to whyOf() after it has ended, with its cause, however it ended", async () => {
+    await using stage = await open({ authenticator: byToken });
+    const [mute, left] = [
+      new Plain(stage, "/ws/execution/1", ["weir.plain", "weir.token.bad"]),
+      new Plain(stage, "/ws/execution/1", ["weir.plain", "weir.token.good"]),
+    ];
+    await left.until((one) => one.of("subscribed").length === 1, "begin");
+    const { id } = stage.gateway
+      .inspect()
+      .connections("", 9)
+      .items.find(({ subject }) => subject === "ann") as never;
+    await left.leave();
+    await mute.until(({ closed }) => closed !== undefined, "the end");
+    const ended = async () => (await listActors(stage.log, { kind: "connection", max: 9 })).actors;
+    await until(async () => (await ended()).length === 2, "both are journalled");
+    const causes = await Promise.all(
+      (await ended()).map(async ({ kind, id: one }) => (await whyOf(stage.log, { kind, id: one }))[0]?.cause),
+    );
+    expect(causes.sort()).toEqual(["socketClosed 1005", "tokenInvalid"]);
+    const [why] = await whyOf(stage.log, { kind: "connection", id });
+    expect(why?.sentence).toContain('"ann" from 127.0.0.1, open for ');
   });
 
   test("is told which records retention took, and gets the rest", async () => {

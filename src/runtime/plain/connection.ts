@@ -9,9 +9,10 @@ import { closeReason } from "../../protocol/after-close.ts";
 import { type CloseName, closeCodes } from "../../protocol/close-code.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import { covers } from "../../protocol/topic.ts";
+import { ConnectionFacts, journalledCause } from "../connection-facts.ts";
 import type { ConnectionView } from "../inspection.ts";
 import type { LogRecord } from "../log/event-log.ts";
-import type { Identity, Timer } from "../ports.ts";
+import type { Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
 import { mustCatchUp } from "../session/catch-up.ts";
 import { startOf } from "../session/subscribe-options.ts";
@@ -33,23 +34,20 @@ export type PlainParts = {
   readonly host: PlainHost;
 };
 
-const nobody: Identity = { subject: "", publish: [], subscribe: [] };
-
 export class PlainConnection implements SocketHandler {
   readonly id: string;
   readonly number: number;
   readonly #parts: PlainParts;
   readonly #socket: Socket;
   readonly #services: Services;
-  readonly #openedAt: EpochMs;
+  /** For operators. */
+  readonly facts: ConnectionFacts;
   readonly #over = new AbortController();
-  #identity = nobody;
   #state: "authenticating" | "open" | "congested" | "closed" = "authenticating";
   #drained: (() => void) | undefined;
   #seq: Seq;
   #errors = 0;
-  #framesIn = 0;
-  #framesOut = 0;
+  #heardAt: EpochMs;
   #deadline: Timer;
   #expiry: Timer | undefined;
   #beat: Timer | undefined;
@@ -60,7 +58,10 @@ export class PlainConnection implements SocketHandler {
     this.#parts = parts;
     this.#socket = parts.socket;
     this.#services = parts.services;
-    this.#openedAt = this.#clock.now();
+    this.#heardAt = this.#clock.now();
+    const { remoteAddress } = parts.socket;
+    const { node } = parts.services;
+    this.facts = new ConnectionFacts({ id: this.id, node, remoteAddress, codec: "plain", openedAt: this.#heardAt });
     this.#seq = parts.services.hub.position;
     const { handshakeMs } = parts.services.limits;
     this.#deadline = this.#clock.after(handshakeMs, () => this.end("unauthenticated", "noToken"));
@@ -68,25 +69,16 @@ export class PlainConnection implements SocketHandler {
   }
 
   view(): ConnectionView {
-    return {
-      id: this.id,
-      node: this.#services.node,
-      subject: this.#identity.subject,
-      remoteAddress: this.#socket.remoteAddress,
-      codec: "plain",
-      openedAt: this.#openedAt,
-      state: this.#state,
-      bufferedBytes: this.#closed ? 0 : this.#socket.bufferedBytes(),
-      framesIn: this.#framesIn,
-      framesOut: this.#framesOut,
-    };
+    const bufferedBytes = this.#bufferedBytes();
+    return this.facts.view({ state: this.#state, bufferedBytes, session: undefined, roundTripMs: undefined });
   }
 
   // --- the socket's events ---
 
   message(data: Uint8Array | string): void {
     if (this.#closed) return;
-    this.#framesIn++;
+    this.facts.framesIn++;
+    this.#heardAt = this.#clock.now();
     this.#services.counters.framesIn++;
     this.#services.counters.bytesIn += data.length;
     const asked = typeof data === "string" ? parsed(data) : undefined;
@@ -103,7 +95,9 @@ export class PlainConnection implements SocketHandler {
     this.#drained?.();
   }
 
-  close(): void {
+  close(code: number): void {
+    if (!this.#closed) this.#services.counters.noteClosed("lost");
+    this.#ends(`socketClosed ${code}`, code);
     this.#state = "closed";
     this.#deadline.cancel();
     this.#expiry?.cancel();
@@ -113,17 +107,35 @@ export class PlainConnection implements SocketHandler {
     this.#parts.host.gone(this);
   }
 
-  end(reason: CloseName, cause: string): void {
+  end(reason: CloseName, cause: string, message: string = closeCodes[reason].advice): void {
     if (this.#closed) return;
-    const { code, advice } = closeCodes[reason];
-    this.#socket.send(this.#notice("closing", { code, cause, message: advice }));
+    const { code } = closeCodes[reason];
+    this.#ends(journalledCause(reason, cause), code);
+    this.#services.counters.noteClosed(reason);
+    this.#socket.send(this.#notice("closing", { code, cause, message }));
     this.#state = "closed";
     this.#over.abort();
     this.#drained?.();
-    this.#socket.close(code, closeReason(cause, advice));
+    this.#socket.close(code, closeReason(cause, message));
     // A peer that takes nothing any more would keep the socket for ever.
     this.#deadline.cancel();
     this.#deadline = this.#clock.after(this.#services.limits.drainMs, () => this.#socket.terminate());
+  }
+
+  /** How it stands is looked at while it is there. Nothing is acknowledged here. */
+  #ends(cause: string, closeCode: number): void {
+    const unacknowledged = { records: 0, bytes: 0 };
+    const bufferedBytes = this.#bufferedBytes();
+    this.facts.ends(cause, closeCode, {
+      now: this.#clock.now(),
+      heardAt: this.#heardAt,
+      bufferedBytes,
+      unacknowledged,
+    });
+  }
+
+  #bufferedBytes(): number {
+    return this.#closed ? 0 : this.#socket.bufferedBytes();
   }
 
   // --- who may read ---
@@ -151,7 +163,7 @@ export class PlainConnection implements SocketHandler {
       if (token === undefined) return;
       return this.end("forbidden", "subscribeForbidden");
     }
-    this.#identity = identity;
+    this.facts.subject = identity.subject;
     this.#watchExpiry(identity.expiresAt);
     if (this.#state !== "authenticating") return;
     this.#state = "open";
@@ -176,6 +188,7 @@ export class PlainConnection implements SocketHandler {
       await mustCatchUp(this.#services, start.seq);
     const { positions, answer } = await startOf(start, ports.log, hub.position);
     this.#seq = positions[0];
+    if (answer.kind === "epochChanged") return this.end("sessionEnded", answer.kind, otherLog);
     this.#send(this.#notice("subscribed", { filter, resume: answer }));
     this.#armBeat();
     for await (const step of tail({ hub, log: ports.log }, { filter, after: this.#seq, signal: this.#over.signal })) {
@@ -210,7 +223,7 @@ export class PlainConnection implements SocketHandler {
   #send(text: string) {
     const result = this.#socket.send(text);
     if (result === "dropped") return result;
-    this.#framesOut++;
+    this.facts.framesOut++;
     this.#services.counters.framesOut++;
     this.#services.counters.bytesOut += text.length;
     return result;
@@ -220,6 +233,7 @@ export class PlainConnection implements SocketHandler {
   async #room(): Promise<void> {
     if (this.#closed) return;
     this.#state = "congested";
+    this.facts.congestedAt = this.#clock.now();
     const { congestedMs } = this.#services.limits;
     const late = this.#clock.after(congestedMs, () => this.end("slowConsumer", "slowConsumer"));
     await new Promise<void>((resolve) => {
@@ -227,6 +241,7 @@ export class PlainConnection implements SocketHandler {
     });
     late.cancel();
     this.#drained = undefined;
+    this.facts.congestedAt = undefined;
     if (!this.#closed) this.#state = "open";
   }
 
@@ -251,6 +266,8 @@ export class PlainConnection implements SocketHandler {
     return this.#services.ports.clock;
   }
 }
+
+const otherLog = "The position is of a log that was made anew: come with from=all, or from=new";
 
 function parsed(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
