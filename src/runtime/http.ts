@@ -27,22 +27,23 @@ export type HttpOptions = {
   /** Answers what is not answered here. */
   readonly otherwise?: HttpHandler;
 };
-export type HttpHandler = (request: Request) => Response | Promise<Response>;
+/** `remoteAddress`: of whoever asks; of a proxy, where one is between. */
+export type HttpHandler = (request: Request, remoteAddress: string) => Response | Promise<Response>;
 
 type Endpoint = () => Response | Promise<Response>;
 
-export function httpHandler(options: HttpOptions): (request: Request) => Promise<Response> {
+export function httpHandler(options: HttpOptions): (request: Request, remoteAddress: string) => Promise<Response> {
   const endpoints = new Map<string, Endpoint>([
     ["/", () => text(welcomeText)],
     ["/health", () => json(200, options.health())],
     ["/ready", () => readiness(options.ready())],
     ["/metrics", async () => text(await options.metrics.text(), options.metrics.contentType)],
   ]);
-  return async (request) => {
+  return async (request, remoteAddress) => {
     const { pathname } = new URL(request.url);
     const endpoint = endpoints.get(pathname);
     if (endpoint === undefined) {
-      if (options.otherwise !== undefined) return options.otherwise(request);
+      if (options.otherwise !== undefined) return options.otherwise(request, remoteAddress);
       const known = [...endpoints.keys()].join(", ");
       return problem(404, "Not found", `Nothing is at ${pathname.slice(0, 200)}; try ${known}`);
     }

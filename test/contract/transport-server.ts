@@ -10,7 +10,7 @@ import { afterEach, describe, expect, test } from "../support/runner.ts";
 import { hasOpenssl, selfSigned } from "../support/self-signed.ts";
 import { Stage, type TransportRig } from "../support/transport-stage.ts";
 
-type Http = (request: Request) => Response | Promise<Response>;
+type Http = (request: Request, remoteAddress: string) => Response | Promise<Response>;
 /** As `WebSocket`, also where the runtime has none. */
 type WebSocketClass = typeof WebSocket;
 
@@ -42,16 +42,23 @@ export function serverTransportContract(makeRig: () => TransportRig, webSocket: 
 }
 
 function httpContract(serve: (http: Http) => Promise<string>): void {
-  test("http() is told method, path, query, headers and body, and answers with status, headers and body", async () => {
-    const url = await serve(async (request) => {
+  test("http() is told method, path, query, headers, body and who asks, and answers with status, headers and body", async () => {
+    const url = await serve(async (request, remoteAddress) => {
       const { pathname, search } = new URL(request.url);
-      const told = [request.method, pathname, search, request.headers.get("x-asked"), await request.text()];
+      const told = [
+        request.method,
+        pathname,
+        search,
+        request.headers.get("x-asked"),
+        await request.text(),
+        remoteAddress,
+      ];
       return new Response(JSON.stringify(told), { status: 201, headers: { "X-Answered": "yes" } });
     });
     const body = "grüße".repeat(1_000);
     const response = await fetch(`${url}/a/b?c=1&d=2`, { method: "PUT", body, headers: { "X-Asked": "yes" } });
     expect([response.status, response.headers.get("x-answered")]).toEqual([201, "yes"]);
-    expect(await response.json()).toEqual(["PUT", "/a/b", "?c=1&d=2", "yes", body]);
+    expect(await response.json()).toEqual(["PUT", "/a/b", "?c=1&d=2", "yes", body, "127.0.0.1"]);
   });
 
   test("http() answers HEAD with the headers and without the body", async () => {

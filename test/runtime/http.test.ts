@@ -15,7 +15,7 @@ function handler(reasons: string[] = []) {
   return httpHandler({ health: () => health, ready: () => ({ reasons }), metrics });
 }
 const ask = (path: string, init?: RequestInit, reasons?: string[]): Promise<Response> =>
-  handler(reasons)(new Request(`http://127.0.0.1:8080${path}`, init));
+  handler(reasons)(new Request(`http://127.0.0.1:8080${path}`, init), "127.0.0.1");
 
 describe("httpHandler()", () => {
   test("/health tells what the gateway is doing", async () => {

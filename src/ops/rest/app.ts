@@ -91,7 +91,7 @@ export function createRest(options: RestOptions): Rest {
   settingRoutes(parts);
   statsRoutes(parts);
   describeDocument(app);
-  return { handle: (request) => app.fetch(request), stop: () => samples.stop() };
+  return { handle: (request, remoteAddress) => app.fetch(request, { remoteAddress }), stop: () => samples.stop() };
 }
 
 function newApp(logger: Logger): RestApp {

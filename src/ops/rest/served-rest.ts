@@ -58,7 +58,7 @@ export class ServedRest {
     });
     const { handle } = this.#rest;
     const dashboard = dashboardHandler();
-    return async (request) => (await dashboard(request)) ?? handle(request);
+    return async (request, remoteAddress) => (await dashboard(request)) ?? handle(request, remoteAddress);
   };
 
   listensAt(address: Address): void {

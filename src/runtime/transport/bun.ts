@@ -144,13 +144,18 @@ function answer(
   server: BunServer,
   handlers: TransportHandlers,
 ): Response | Promise<Response> | undefined {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return handlers.http(request);
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+    return handlers.http(request, addressOf(request, server));
   const decision = handlers.upgrade(upgradeRequest(request, server));
   if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
   const { subprotocol, context } = decision;
   const headers = subprotocol === "" ? {} : { "Sec-WebSocket-Protocol": subprotocol };
   if (server.upgrade(request, { data: { subprotocol, context, socket: undefined }, headers })) return undefined;
   return new Response("Not a valid WebSocket upgrade\n", { status: 400 });
+}
+
+function addressOf(request: Request, server: BunServer): string {
+  return server.requestIP(request)?.address ?? "";
 }
 
 function upgradeRequest(request: Request, server: BunServer): UpgradeRequest {
@@ -161,7 +166,7 @@ function upgradeRequest(request: Request, server: BunServer): UpgradeRequest {
     query: search.slice(1),
     origin: headers.get("origin") ?? undefined,
     host: headers.get("host") ?? undefined,
-    remoteAddress: server.requestIP(request)?.address ?? "",
+    remoteAddress: addressOf(request, server),
     subprotocols: offeredSubprotocols(headers.get("sec-websocket-protocol")),
   };
 }

@@ -207,7 +207,8 @@ class DenoListener implements Listener {
 
   #answer(request: Request, info: DenoServeInfo): Response | Promise<Response> {
     if (this.#stopped) return new Response("Stopping\n", { status: 503, headers: { Connection: "close" } });
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return this.#handlers.http(request);
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
+      return this.#handlers.http(request, addressOf(info));
     const asked = upgradeRequest(request, info);
     const decision = this.#handlers.upgrade(asked);
     if (!decision.accept) return new Response(`${decision.message}\n`, { status: decision.status });
@@ -237,14 +238,18 @@ function denoHost(): DenoHost {
   return (globalThis as unknown as { Deno: DenoHost }).Deno;
 }
 
-function upgradeRequest({ headers, url }: Request, { remoteAddr }: DenoServeInfo): UpgradeRequest {
+function addressOf({ remoteAddr }: DenoServeInfo): string {
+  return remoteAddr.hostname ?? "";
+}
+
+function upgradeRequest({ headers, url }: Request, info: DenoServeInfo): UpgradeRequest {
   const { pathname, search } = new URL(url);
   return {
     path: pathname,
     query: search.slice(1),
     origin: headers.get("origin") ?? undefined,
     host: headers.get("host") ?? undefined,
-    remoteAddress: remoteAddr.hostname ?? "",
+    remoteAddress: addressOf(info),
     subprotocols: offeredSubprotocols(headers.get("sec-websocket-protocol")),
   };
 }

@@ -104,7 +104,7 @@ export function memoryNetwork(options: MemoryNetworkOptions): MemoryNetwork {
     async fetch(url, init) {
       const listener = network.listeners.get(hostOf(new URL(url)));
       if (listener === undefined) throw new TypeError(`Cannot connect to ${url}: nobody listens`);
-      return listener.handlers.http(new Request(url, init));
+      return listener.handlers.http(new Request(url, init), remoteAddress);
     },
     links: () => [...network.links],
     crash() {

@@ -66,7 +66,7 @@ export type TransportHandlers = {
   upgrade(request: UpgradeRequest): UpgradeDecision;
   open(socket: Socket): SocketHandler;
   /** A body that is a stream of events is passed on as it comes, and cancelled when its reader has gone. */
-  http(request: Request): Response | Promise<Response>;
+  http(request: Request, remoteAddress: string): Response | Promise<Response>;
 };
 
 export type ListenOptions = {

@@ -13,7 +13,12 @@ export type HttpExchange = {
   readonly options: ListenOptions;
   readonly http: TransportHandlers["http"];
 };
-type Head = { readonly method: string; readonly url: string; readonly headers: Headers };
+type Head = {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Headers;
+  readonly remoteAddress: string;
+};
 
 export function statusLine(status: number): string {
   return `${status} ${STATUS_CODES[status] ?? "Unknown"}`;
@@ -21,7 +26,8 @@ export function statusLine(status: number): string {
 
 export function answerHttp({ response, request, options, http }: HttpExchange): void {
   const exchange = new Exchange(response);
-  const head = headOf(request, options.tls === undefined ? "http" : "https");
+  const remoteAddress = addressOf(response);
+  const head = headOf(request, { scheme: options.tls === undefined ? "http" : "https", remoteAddress });
   if (head === undefined) return exchange.refuse(400, "Not a valid request\n");
   // A valid one would have gone to `upgrade`.
   if (head.headers.get("upgrade")?.toLowerCase() === "websocket")
@@ -34,7 +40,13 @@ export function answerHttp({ response, request, options, http }: HttpExchange): 
   });
 }
 
-function headOf(request: UwsRequest, scheme: "http" | "https"): Head | undefined {
+export function addressOf(response: UwsResponse): string {
+  return Buffer.from(response.getRemoteAddressAsText()).toString();
+}
+
+type Peer = { readonly scheme: "http" | "https"; readonly remoteAddress: string };
+
+function headOf(request: UwsRequest, { scheme, remoteAddress }: Peer): Head | undefined {
   const method = request.getCaseSensitiveMethod().toUpperCase();
   const query = request.getQuery();
   const path = `${request.getUrl()}${query === undefined || query === "" ? "" : `?${query}`}`;
@@ -43,7 +55,7 @@ function headOf(request: UwsRequest, scheme: "http" | "https"): Head | undefined
     request.forEachHeader((name, value) => headers.append(name, value));
     const url = new URL(`${scheme}://${headers.get("host") ?? "localhost"}${path}`).href;
     new Request(url, { method });
-    return { method, url, headers };
+    return { method, url, headers, remoteAddress };
   } catch {
     return undefined;
   }
@@ -82,10 +94,14 @@ class Exchange {
     this.#write("GET", new Response(text, { status }), Buffer.from(text));
   }
 
-  async answer({ method, url, headers }: Head, http: HttpExchange["http"], body?: Buffer): Promise<void> {
+  async answer(
+    { method, url, headers, remoteAddress }: Head,
+    http: HttpExchange["http"],
+    body?: Buffer,
+  ): Promise<void> {
     try {
       const withBody = body === undefined || body.length === 0 ? {} : { body: new Uint8Array(body) };
-      const response = await http(new Request(url, { method, headers, ...withBody }));
+      const response = await http(new Request(url, { method, headers, ...withBody }), remoteAddress);
       const { body: content } = response;
       const streams = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
       if (streams && content !== null && method !== "HEAD") return await this.#stream(response, content);

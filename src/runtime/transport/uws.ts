@@ -20,7 +20,7 @@ import type {
 } from "./transport.ts";
 import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse, UwsWebSocket } from "./uws-host.ts";
 import { cannotListen, loadUws, makeApp, portOf, stopListening } from "./uws-host.ts";
-import { answerHttp, statusLine } from "./uws-http.ts";
+import { addressOf, answerHttp, statusLine } from "./uws-http.ts";
 
 /**
  * Every socket is subscribed to this channel as long as it lives, and nobody publishes to it: with its last channel a
@@ -204,7 +204,7 @@ function upgrade(
   decide: TransportHandlers["upgrade"],
 ): void {
   const header = (name: string): string | undefined => request.getHeader(name) || undefined;
-  const remoteAddress = Buffer.from(response.getRemoteAddressAsText()).toString();
+  const remoteAddress = addressOf(response);
   const decision = decide({
     path: request.getUrl(),
     query: request.getQuery() ?? "",
