@@ -19,10 +19,11 @@ import type { Limits } from "../protocol/limits.ts";
 import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
 import type { Attachment } from "./features/feature.ts";
 import { isOfFeature, type LaterFrame } from "./features/features.ts";
+import { authenticate, greet, type Refusal } from "./handshake.ts";
 import type { ConnectionView } from "./inspection.ts";
 import { Liveness } from "./liveness.ts";
 import { Outlet, type OutletHost } from "./outlet.ts";
-import type { Authentication, Identity } from "./ports.ts";
+import type { Identity } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
 import { errorFrame, nobody, type Peer } from "./session/context.ts";
@@ -30,7 +31,7 @@ import type { Session } from "./session/session.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
-import { checkToken, TokenExpiry } from "./token-check.ts";
+import { TokenExpiry } from "./token-check.ts";
 import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
 
 export type ConnectionParts = {
@@ -50,8 +51,6 @@ export type ConnectionHost = {
   greeted(connection: Connection): void;
   gone(connection: Connection): void;
 };
-
-const authenticationRetryMs = 2_000;
 
 export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly id: string;
@@ -264,31 +263,21 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   async #greet(hello: Hello): Promise<void> {
     this.actor?.send({ type: "hello.received" });
     this.facts.agent = hello.agent ?? "";
-    const authentication = await this.#authenticate(hello.token);
-    if (authentication === undefined || this.#closed) return;
-    if (!authentication.ok) {
-      const { code, message } = authentication;
-      this.send(errorFrame(code === "unauthenticated" ? code : "tokenInvalid", message));
-      return this.end(code === "tokenExpired" ? code : "unauthenticated", code);
-    }
-    this.#identity = authentication.identity;
-    this.facts.subject = this.#identity.subject;
-    const attached = await this.#parts.sessions.attach(this, hello, this.id);
-    if (!attached.ok) {
-      this.#retryAfterMs = attached.retryAfterMs;
-      return this.end(attached.reason, attached.reason);
-    }
-    if (this.#closed) return this.#parts.sessions.detach(attached.session, "closedInHandshake");
-    this.#welcome(attached, hello);
+    const identified = (identity: Identity): void => {
+      this.#identity = identity;
+      this.facts.subject = identity.subject;
+    };
+    const { services, sessions } = this.#parts;
+    const greeted = await greet(hello, { services, sessions, peer: this, identified });
+    if (greeted === undefined) return;
+    if (greeted.ok) this.#welcome(greeted, hello);
+    else this.#turnAway(greeted);
   }
 
-  /** Undefined: nobody can say now whether the token holds; the client comes again. */
-  async #authenticate(token: string | undefined): Promise<Authentication | undefined> {
-    const authentication = await checkToken(this.#services, this.id, token);
-    if (authentication !== undefined) return authentication;
-    this.#retryAfterMs = authenticationRetryMs;
-    this.end("overloaded", "authenticationUnavailable");
-    return undefined;
+  #turnAway({ reason, cause, retryAfterMs, error }: Refusal): void {
+    if (error !== undefined) this.send(error);
+    this.#retryAfterMs = retryAfterMs;
+    this.end(reason, cause);
   }
 
   #welcome(attached: Extract<Attached, { ok: true }>, hello: Hello): void {
@@ -314,8 +303,8 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   async #reauthenticate(frame: Auth): Promise<void> {
     const session = this.#session;
     if (session === undefined) return this.#unexpected("AUTH came before WELCOME");
-    const authentication = await this.#authenticate(frame.token);
-    if (authentication === undefined) return;
+    const authentication = await authenticate(this.#services, this.id, frame.token);
+    if ("reason" in authentication) return this.#turnAway(authentication);
     if (!authentication.ok) return void this.send(errorFrame("tokenInvalid", authentication.message));
     const { identity } = authentication;
     if (identity.subject !== session.state.subject) return this.end("forbidden", "subjectChanged");
