@@ -1,6 +1,6 @@
 /**
  * Every act that a statechart may ask of the runtime, as data. The runtime performs them (`perform` of
- * src/runtime/connection.ts and session/sessions.ts); a test reads them instead.
+ * src/runtime/connection.ts and session/sessions.ts; of a rollout: src/ops/rollout); a test reads them instead.
  *
  * Pure.
  * @module
@@ -18,3 +18,11 @@ export type ConnectionEffect =
   | { readonly type: "release session"; readonly cause: string };
 
 export type SessionEffect = { readonly type: "expire session" };
+
+export type RolloutEffect =
+  /** Answered with `baseline.taken`. */
+  | { readonly type: "take baseline" }
+  /** From old nodes to new ones, this share of those who are still there; answered with `clients.moved`. */
+  | { readonly type: "move clients"; readonly share: number }
+  /** The old nodes take clients again, and everybody goes there; answered with `clients.returned`. */
+  | { readonly type: "take clients back" };
