@@ -31,6 +31,8 @@ export type ClientEvents = {
   status: ClientStatus;
   /** Everything that went wrong and has no promise to reject. */
   error: WeirError;
+  /** The gateway sends this client to another one, in so many milliseconds; until then everything goes on. */
+  moving: { readonly inMs: number };
   disconnected: { readonly code: number; readonly reason: string; readonly retryInMs: number };
   /** The session goes on over a new connection. */
   resumed: { readonly session: SessionId; readonly publishedUpTo: number };

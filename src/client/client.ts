@@ -116,11 +116,13 @@ export class LiveClient implements Client {
         ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
       },
       {
-        hello: (token) => this.#hello(token),
+        hello: (token, ticket) => this.#hello(token, ticket),
         welcome: (frame) => this.#welcomed(frame),
         frame: (frame) => this.#frame(frame),
         heads: (heads) => this.#subscriptions.heads(heads),
         status: (status) => this.#emitter.emit("status", status),
+        moving: (event) => this.#emitter.emit("moving", event),
+        leaving: () => this.#acks.flush(),
         lost: (event, session) => this.#lost(event, session),
         stopped: (error) => this.#finish(error, true),
         report: host.report,
@@ -257,13 +259,14 @@ export class LiveClient implements Client {
     this.#publisher.restore(saved);
   }
 
-  #hello(token: string | undefined): Hello {
+  #hello(token: string | undefined, ticket: string | undefined): Hello {
     const { resumeWindowMs, agent } = this.#options;
     const held = this.#mayResume ? this.#session : undefined;
     return {
       type: "hello",
       ...held,
       ...(token === undefined ? {} : { token }),
+      ...(ticket === undefined ? {} : { ticket }),
       ...(resumeWindowMs === undefined ? {} : { resumeWindowMs }),
       ...(held === undefined ? {} : { settled: this.#publisher.settled, ...this.#subscriptions.heldPositions() }),
       ...(agent === undefined ? {} : { agent }),

@@ -19,6 +19,7 @@ export type ConnectionEvents = {
   /** Asked for when the socket is open, so that positions in it are the newest. */
   hello(): Hello;
   welcome(frame: Welcome): void;
+  goaway(frame: Goaway): void;
   /** Any later frame that is not about liveness. */
   frame(frame: Frame): void;
   heads(heads: readonly ChainSeq[]): void;
@@ -103,7 +104,7 @@ export class Connection {
         return this.#welcomed(frame);
       case "goaway":
         this.#goaway = frame;
-        return;
+        return this.#events.goaway(frame);
       case "ping":
         this.send({ type: "pong", id: frame.id });
         if (frame.heads !== undefined) this.#events.heads(frame.heads);

@@ -1,10 +1,12 @@
 /**
- * Keeps a connection: opens one, and another when it ends, as reconnect.ts decides, with a fresh token each time.
+ * Keeps a connection: opens one, and another when it ends, as reconnect.ts decides, with a fresh token each time. Where
+ * the gateway sends it elsewhere, it opens the other socket first and leaves this one when that one is open.
  *
- * Owns: at most one connection at a time; after `stop` none.
+ * Owns: at most one connection that has said HELLO and is listened to; after `stop` none.
  * @module
  */
-import type { ChainSeq, Frame, Hello, Welcome } from "../protocol/frame.ts";
+import { closeNumbers } from "../protocol/code-numbers.ts";
+import type { ChainSeq, Frame, Goaway, Hello, Welcome } from "../protocol/frame.ts";
 import type { ClientEvents, ClientStatus } from "./api.ts";
 import { Connection, type ConnectionEnd, type ConnectionOptions } from "./connection.ts";
 import { closeError, WeirError } from "./errors.ts";
@@ -13,11 +15,14 @@ import { afterEnding, type ReconnectOptions } from "./reconnect.ts";
 import type { TokenSource } from "./token.ts";
 
 export type ConnectorEvents = {
-  hello(token: string | undefined): Hello;
+  hello(token: string | undefined, ticket: string | undefined): Hello;
   welcome(frame: Welcome): void;
   frame(frame: Frame): void;
   heads(heads: readonly ChainSeq[]): void;
   status(status: ClientStatus): void;
+  moving(event: ClientEvents["moving"]): void;
+  /** The connection is left for another one: the last chance to send on it. */
+  leaving(): void;
   /** A connection ended, or could not be made; another one follows. */
   lost(event: ClientEvents["disconnected"], session: "kept" | "ended"): void;
   /** No other one follows. */
@@ -41,6 +46,11 @@ export class Connector {
   readonly #events: ConnectorEvents;
   #status: ClientStatus = "connecting";
   #connection: Connection | undefined;
+  /** Where we are sent: its socket is not open yet, and the connection that we have goes on. */
+  #next: Connection | undefined;
+  /** A slot that was given to us. */
+  #slot: ClientTimer | undefined;
+  #slotAt = 0;
   #timer: ClientTimer | undefined;
   #attempt = 0;
   #losses = 0;
@@ -65,30 +75,62 @@ export class Connector {
     this.#connection?.send(frame);
   }
 
-  async open(): Promise<void> {
-    this.#setStatus("connecting");
+  /** `to`: a gateway named another one. */
+  async open(to?: Goaway): Promise<void> {
+    const held = this.#connection;
+    if (held === undefined) this.#setStatus("connecting");
     const token = await this.#options.tokens.get();
-    if (this.#status === "closed") return;
+    if (this.#status === "closed" || held !== this.#connection) return;
     if (token instanceof WeirError) {
       this.#events.report(token);
-      return this.#ended({ code: abnormal, reason: token.message });
+      return held === undefined ? this.#ended({ code: abnormal, reason: token.message }, undefined) : undefined;
     }
-    const url = this.#options.urls[this.#losses % this.#options.urls.length] as string;
-    this.#connection = new Connection(
+    const url = to?.url ?? (this.#options.urls[this.#losses % this.#options.urls.length] as string);
+    const connection = new Connection(
       { ...this.#options, url },
       {
-        hello: () => this.#events.hello(token),
+        hello: () => {
+          this.#changeTo(connection);
+          return this.#events.hello(token, to?.ticket);
+        },
         welcome: (frame) => {
           this.#openedAt = this.#options.ports.clock.now();
           this.#options.tokens.welcomed(frame.expiresAt, frame.time);
           this.#events.welcome(frame);
           this.#setStatus("connected");
         },
+        goaway: (frame) => this.#sentElsewhere(frame),
         frame: (frame) => this.#events.frame(frame),
         heads: (heads) => this.#events.heads(heads),
-        ended: (end) => this.#ended(end),
+        ended: (end) => this.#ended(end, connection),
       },
     );
+    if (held === undefined) this.#connection = connection;
+    else this.#next = connection;
+  }
+
+  /** In its slot, and not before: so many others are sent there too. */
+  #sentElsewhere(goaway: Goaway): void {
+    if (goaway.ticket === undefined) return;
+    const inMs = goaway.retryAfterMs ?? 0;
+    const { clock } = this.#options.ports;
+    this.#slotAt = clock.now() + inMs;
+    if (this.#status !== "connected") return; // It ends now, and goes on there.
+    this.#events.moving({ inMs });
+    this.#slot?.cancel();
+    this.#slot = clock.after(inMs, () => void this.open(goaway));
+  }
+
+  /** The other socket is open: from here on nothing more is heard from the connection that we had. */
+  #changeTo(next: Connection): void {
+    const left = this.#connection;
+    if (left === next || left === undefined) return;
+    this.#events.leaving();
+    this.#connection = next;
+    this.#next = undefined;
+    left.close(normalClose, "moved");
+    this.#setStatus("connecting");
+    this.#events.lost({ code: closeNumbers.goingAway, reason: "moved", retryInMs: 0 }, "kept");
   }
 
   /** Ends this connection, as if it had been lost; the code and the reason are for the peer. */
@@ -97,33 +139,43 @@ export class Connector {
   }
 
   stop(): void {
-    const connection = this.#connection;
-    this.#connection = undefined;
+    const connections = [this.#connection, this.#next];
+    this.#connection = this.#next = undefined;
     this.#timer?.cancel();
+    this.#slot?.cancel();
     this.#options.tokens.stop();
     this.#status = "closed";
-    connection?.close(normalClose, "closed by the client");
+    for (const connection of connections) connection?.close(normalClose, "closed by the client");
     this.#events.status("closed");
   }
 
-  #ended(end: ConnectionEnd): void {
-    if (this.#status === "closed") return;
+  #ended(end: ConnectionEnd, connection: Connection | undefined): void {
+    if (this.#next === connection) this.#next = undefined;
+    if (this.#status === "closed" || connection !== this.#connection) return;
     const { ports, tokens, reconnect } = this.#options;
+    const now = ports.clock.now();
+    const next = this.#next;
     this.#losses += 1;
-    this.#connection = undefined;
+    this.#connection = next;
+    this.#next = undefined;
+    this.#slot?.cancel();
     tokens.stop();
-    if (this.#status === "connected" && ports.clock.now() - this.#openedAt >= stableMs) this.#attempt = 0;
+    if (this.#status === "connected" && now - this.#openedAt >= stableMs) this.#attempt = 0;
     const { code, goaway } = end;
     const reason = goaway === undefined ? end.reason : `${goaway.cause}: ${goaway.message}`;
-    const retryAfter = goaway?.retryAfterMs === undefined ? {} : { retryAfterMs: goaway.retryAfterMs };
+    // Slots are spread already.
+    const sentTo = goaway?.ticket === undefined ? undefined : goaway;
+    const retryAfterMs = sentTo === undefined ? (goaway?.retryAfterMs ?? 0) : Math.max(0, this.#slotAt - now);
+    const chance = sentTo === undefined ? ports.random.next() : 0;
     const afterwards = afterEnding(
-      { code, attempt: this.#attempt++, freshToken: tokens.renewable, chance: ports.random.next(), ...retryAfter },
+      { code, attempt: this.#attempt++, freshToken: tokens.renewable, chance, retryAfterMs },
       reconnect,
     );
     if (afterwards.action === "stop") return this.#events.stopped(closeError(code, reason));
-    this.#setStatus("waiting");
-    this.#events.lost({ code, reason, retryInMs: afterwards.delayMs }, afterwards.dropSession ? "ended" : "kept");
-    this.#timer = ports.clock.after(afterwards.delayMs, () => void this.open());
+    this.#setStatus(next === undefined ? "waiting" : "connecting");
+    const retryInMs = next === undefined ? afterwards.delayMs : 0;
+    this.#events.lost({ code, reason, retryInMs }, afterwards.dropSession ? "ended" : "kept");
+    if (next === undefined) this.#timer = ports.clock.after(retryInMs, () => void this.open(sentTo));
   }
 
   #setStatus(status: ClientStatus): void {

@@ -125,7 +125,12 @@ export const standardWelcome: Welcome = {
 export class World {
   readonly clock = new VirtualClock();
   readonly connections: PeerConnection[] = [];
+  /** That sockets were opened to, in order. */
+  readonly urls: string[] = [];
   readonly refuse = { connects: false };
+  /** Sockets stay as they are until `openHeld()`. */
+  holdOpening = false;
+  #held: (() => void)[] = [];
   readonly #random: () => number;
 
   constructor(random: () => number = () => 0.5) {
@@ -136,10 +141,13 @@ export class World {
     return {
       clock: this.clock,
       random: { next: this.#random },
-      openSocket: (_url, subprotocol, events) => {
+      openSocket: (url, subprotocol, events) => {
         const peer = new PeerConnection(events);
         this.connections.push(peer);
-        this.clock.soon(() => (this.refuse.connects ? peer.end(1006) : events.open(subprotocol)));
+        this.urls.push(url);
+        const open = (): void => (this.refuse.connects ? peer.end(1006) : events.open(subprotocol));
+        if (this.holdOpening) this.#held.push(open);
+        else this.clock.soon(open);
         return {
           send: (data) => peer.take(data),
           bufferedBytes: () => 0,
@@ -151,6 +159,10 @@ export class World {
 
   connect(options: ConnectOptions = {}): Client {
     return connect("ws://gateway", { ports: this.ports, ...options });
+  }
+
+  openHeld(): void {
+    for (const open of this.#held.splice(0)) open();
   }
 
   /** The newest connection. */
