@@ -79,7 +79,7 @@ export class LiveClient implements Client {
     const send = (frame: Frame): void => this.#connector.send(frame);
     if (options.store !== undefined) {
       const writer = new StoreWriter(options.store, clock, (error) =>
-        this.#report(clientError("storeFailed", `The store refused a write: ${String(error)}`, error)),
+        this.#owner.report(clientError("storeFailed", `The store refused a write: ${String(error)}`, error)),
       );
       this.#persistence = new Persistence(options.store, writer);
     }
@@ -116,7 +116,7 @@ export class LiveClient implements Client {
         ...(options.heartbeatMs === undefined ? {} : { heartbeatMs: options.heartbeatMs }),
       },
       {
-        hello: (token, ticket) => this.#hello(token, ticket),
+        hello: (asks) => this.#hello(asks),
         welcome: (frame) => this.#welcomed(frame),
         frame: (frame) => this.#frame(frame),
         heads: (heads) => this.#subscriptions.heads(heads),
@@ -242,7 +242,7 @@ export class LiveClient implements Client {
         await this.#load(this.#persistence);
         break;
       } catch (error) {
-        this.#report(clientError("storeFailed", `The store cannot be read: ${String(error)}`, error));
+        this.#owner.report(clientError("storeFailed", `The store cannot be read: ${String(error)}`, error));
         await new Promise<void>((resolve) => this.#ports.clock.after(retryMs, resolve));
       }
     }
@@ -259,14 +259,13 @@ export class LiveClient implements Client {
     this.#publisher.restore(saved);
   }
 
-  #hello(token: string | undefined, ticket: string | undefined): Hello {
+  #hello(asks: Pick<Hello, "token" | "ticket">): Hello {
     const { resumeWindowMs, agent } = this.#options;
     const held = this.#mayResume ? this.#session : undefined;
     return {
       type: "hello",
       ...held,
-      ...(token === undefined ? {} : { token }),
-      ...(ticket === undefined ? {} : { ticket }),
+      ...asks,
       ...(resumeWindowMs === undefined ? {} : { resumeWindowMs }),
       ...(held === undefined ? {} : { settled: this.#publisher.settled, ...this.#subscriptions.heldPositions() }),
       ...(agent === undefined ? {} : { agent }),
@@ -318,7 +317,7 @@ export class LiveClient implements Client {
     this.#extensions.each((extension) => extension.ended(error));
     this.#subscriptions.endAll(failed ? error : undefined);
     if (error.code === "superseded") this.#emitter.emit("superseded", error);
-    if (failed) this.#report(error);
+    if (failed) this.#owner.report(error);
     this.#connector.stop();
     for (const run of this.#beforeLoad) run();
     this.#waiters.end(error);
@@ -365,7 +364,7 @@ export class LiveClient implements Client {
     if (frame.n !== undefined) this.#publisher.holdBack(frame, frame.n);
     else if (this.#subscriptions.refused(frame) || this.#history.refused(frame) || this.#extensions.refused(frame))
       return;
-    this.#report(wireError(frame));
+    this.#owner.report(wireError(frame));
   }
 
   #reserve(tx: number, run: () => void): void {
@@ -395,9 +394,5 @@ export class LiveClient implements Client {
 
   #mustRun(): void {
     if (this.#ended !== undefined) throw this.#ended;
-  }
-
-  #report(error: WeirError): void {
-    this.#emitter.emit("error", error);
   }
 }

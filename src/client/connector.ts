@@ -15,7 +15,7 @@ import { afterEnding, type ReconnectOptions } from "./reconnect.ts";
 import type { TokenSource } from "./token.ts";
 
 export type ConnectorEvents = {
-  hello(token: string | undefined, ticket: string | undefined): Hello;
+  hello(asks: Pick<Hello, "token" | "ticket">): Hello;
   welcome(frame: Welcome): void;
   frame(frame: Frame): void;
   heads(heads: readonly ChainSeq[]): void;
@@ -91,7 +91,8 @@ export class Connector {
       {
         hello: () => {
           this.#changeTo(connection);
-          return this.#events.hello(token, to?.ticket);
+          const ticket = to?.ticket === undefined ? {} : { ticket: to.ticket };
+          return this.#events.hello({ ...(token === undefined ? {} : { token }), ...ticket });
         },
         welcome: (frame) => {
           this.#openedAt = this.#options.ports.clock.now();
