@@ -28,8 +28,10 @@ export function gatewayConfigOf(config: Config): GatewayConfig {
   };
 }
 
-function liveGatewayConfigOf({ websocket, log, security, persistence }: Config): LiveGatewayConfig {
+function liveGatewayConfigOf({ websocket, log, balancing, security, persistence }: Config): LiveGatewayConfig {
+  const { admissionPerSecondMax, admissionBurstMax } = balancing;
   return {
+    admission: { perSecond: admissionPerSecondMax, burst: admissionBurstMax },
     limits: websocket.limits,
     sessionsMax: websocket.sessionsMax,
     inflowBytesMax: websocket.inflowBytesMax,

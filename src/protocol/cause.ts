@@ -183,6 +183,15 @@ const ofJournals = {
     sentence: "The node that had the session died",
     advice: "See that process's last lines and its memory; sessions are found by the next start or another node",
   },
+  nodeStoodStill: {
+    sentence: "The node stood still, and could not learn in time whether the session is still its own",
+    advice: "See what stopped the process (suspended machine, swap, SIGSTOP), and whether the log can be reached",
+  },
+  tooManyHandshakes: {
+    sentence: "More clients came at once than the node takes up; this one was told when to come",
+    advice: "Nothing to do after the loss of a node; raise the rate where clients wait too long, or add a node",
+    setting: "admissionPerSecondMax",
+  },
   nodeStopping: {
     sentence: "The node was stopped",
     advice: "Nothing to do: clients resume on another node or after the start",

@@ -17,6 +17,7 @@ import type { Auth, Frame, Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
 import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
+import type { ConnectionParts } from "./connection-host.ts";
 import type { Attachment } from "./features/feature.ts";
 import { isOfFeature, type LaterFrame } from "./features/features.ts";
 import { authenticate, greet, type Refusal } from "./handshake.ts";
@@ -28,29 +29,12 @@ import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
 import { errorFrame, nobody, type Peer } from "./session/context.ts";
 import type { Session } from "./session/session.ts";
-import type { Sessions } from "./session/sessions.ts";
 import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
 import { TokenExpiry } from "./token-check.ts";
 import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
 
-export type ConnectionParts = {
-  readonly id: string;
-  readonly socket: Socket;
-  readonly codec: Codec;
-  readonly services: Services;
-  readonly sessions: Sessions;
-  readonly host: ConnectionHost;
-};
-
-/** What connections need of their node. */
-export type ConnectionHost = {
-  /** Runs work of this actor; what it throws is its crash. */
-  guard(connection: Connection, work: () => void | Promise<void>): void;
-  /** The handshake is over. */
-  greeted(connection: Connection): void;
-  gone(connection: Connection): void;
-};
+const tooMany = { ok: false, reason: "overloaded", cause: "tooManyHandshakes" } as const;
 
 export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly id: string;
@@ -75,6 +59,8 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly facts: ConnectionFacts;
   /** For GOAWAY. */
   #retryAfterMs: number | undefined;
+  /** What came in since it is held. */
+  #kept: (Uint8Array | string)[] | undefined;
   readonly #expiry: TokenExpiry;
 
   constructor(parts: ConnectionParts) {
@@ -103,7 +89,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   view(): ConnectionView {
     const [session, state] = [this.#session?.id, this.actor?.state ?? "closed"];
     const { roundTripMs } = this.#liveness;
-    return this.facts.view({ session, state, roundTripMs, bufferedBytes: this.bufferedBytes() });
+    return this.facts.view({ session, state, roundTripMs, bufferedBytes: this.#buffered() });
   }
 
   // --- out ---
@@ -115,8 +101,10 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
       if (frame.type === "error") this.#noteError(frame.code, frame.cause);
       return result;
     }
+    this.#services.look();
     // Behind the frames that are owed; its reader sends again what was dropped.
-    const result = this.#outlet.free ? this.#outlet.write(this.#codec.encode(frame)) : "dropped";
+    const result =
+      this.#outlet.free && this.#kept === undefined ? this.#outlet.write(this.#codec.encode(frame)) : "dropped";
     if (result !== "dropped") this.#services.counters.recordsDelivered += frame.records.length;
     return result;
   }
@@ -150,7 +138,11 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   get gone(): boolean {
     return this.#closed;
   }
+  /** Held, it takes as little as a socket that is full. */
   bufferedBytes(): number {
+    return this.#kept === undefined ? this.#buffered() : Number.POSITIVE_INFINITY;
+  }
+  #buffered(): number {
     return this.#closed ? 0 : this.#socket.bufferedBytes();
   }
   pause(): void {
@@ -160,7 +152,17 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   resume(): void {
     this.#paused = false;
     this.#liveness.heard(this.#now());
-    if (!this.#closed) this.#socket.resume();
+    if (!this.#closed && this.#kept === undefined) this.#socket.resume();
+  }
+  hold(): void {
+    this.#kept ??= [];
+    if (!this.#closed) this.#socket.pause();
+  }
+  goOn(): void {
+    const kept = this.#kept ?? [];
+    this.#kept = undefined;
+    if (!this.#paused) this.resume();
+    for (const data of kept) this.message(data);
   }
   end(reason: CloseName, cause: string): void {
     this.actor?.send({ type: "close.asked", reason, cause });
@@ -170,6 +172,8 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
 
   message(data: Uint8Array | string): void {
     if (this.#closed) return;
+    this.#services.look();
+    if (this.#kept !== undefined) return void this.#kept.push(data);
     this.#liveness.heard(this.#now());
     this.facts.framesIn++;
     this.#services.counters.framesIn++;
@@ -263,11 +267,13 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   async #greet(hello: Hello): Promise<void> {
     this.actor?.send({ type: "hello.received" });
     this.facts.agent = hello.agent ?? "";
+    const { services, sessions, host } = this.#parts;
+    const waitMs = host.admit(hello.ticket !== undefined);
+    if (waitMs > 0) return this.#turnAway({ ...tooMany, retryAfterMs: waitMs });
     const identified = (identity: Identity): void => {
       this.#identity = identity;
       this.facts.subject = identity.subject;
     };
-    const { services, sessions } = this.#parts;
     const greeted = await greet(hello, { services, sessions, peer: this, identified });
     if (greeted === undefined) return;
     if (greeted.ok) this.#welcome(greeted, hello);
@@ -334,7 +340,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   }
 
   #checkLiveness(): void {
-    if (this.#paused) return; // nothing is read from it, so nothing can be heard
+    if (this.#paused || this.#kept !== undefined) return; // nothing is read from it, so nothing can be heard
     const due = this.#liveness.check(this.#now());
     if (due === "silent") this.actor?.send({ type: "peer.silent" });
     else if (due !== undefined) this.send({ type: "ping", id: due, ...this.#heads() });
@@ -366,7 +372,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     this.facts.ends(cause, closeCode, {
       now: this.#now(),
       heardAt,
-      bufferedBytes: this.bufferedBytes(),
+      bufferedBytes: this.#buffered(),
       unacknowledged,
     });
   }

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Limits } from "../protocol/limits.ts";
+import type { AdmissionRate } from "./admission.ts";
 import type { HttpHandler } from "./http.ts";
 import type { Control, Inspector } from "./inspection.ts";
 import type { LifecycleEvent } from "./lifecycle/fact.ts";
@@ -31,6 +32,8 @@ export type GatewayConfig = {
   readonly journalKeepMs?: number;
   /** Sessions in memory, attached or waiting to be resumed. @default 100_000 */
   readonly sessionsMax?: number;
+  /** Handshakes taken up; who comes beyond is told when to come. @default 5_000 a second, 10_000 at once */
+  readonly admission?: AdmissionRate;
   /** Bytes of publishes that wait for the log, over all connections; past it sockets are not read. @default 64 MiB */
   readonly inflowBytesMax?: number;
   /** Bytes buffered for one socket beyond which it is congested. @default 4 MiB */
@@ -48,7 +51,7 @@ export type GatewayConfig = {
 /** What can change while clients are connected; it holds for what begins then, and nobody is disconnected. */
 export type LiveGatewayConfig = Pick<
   GatewayConfig,
-  "origins" | "limits" | "retention" | "journalKeepMs" | "sessionsMax" | "inflowBytesMax"
+  "origins" | "limits" | "admission" | "retention" | "journalKeepMs" | "sessionsMax" | "inflowBytesMax"
 >;
 
 export type StopOptions = {
@@ -74,6 +77,7 @@ const noEvents: readonly LifecycleEvent[] = [];
 
 export const defaults = {
   sessionsMax: 100_000,
+  admission: { perSecond: 5_000, burst: 10_000 },
   journalKeepMs: 7 * 86_400_000,
   inflowBytesMax: 64 * 1_048_576,
   recent: { recordsMax: 16_384, bytesMax: 16 * 1_048_576 },

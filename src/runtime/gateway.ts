@@ -8,7 +8,9 @@ import { codecs } from "../protocol/codecs.ts";
 import type { SessionId } from "../protocol/ids.ts";
 import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/limits.ts";
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
-import { Connection, type ConnectionHost } from "./connection.ts";
+import { Admission } from "./admission.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionHost } from "./connection-host.ts";
 import { exposition } from "./exposition.ts";
 import { Features } from "./features/features.ts";
 import {
@@ -30,10 +32,12 @@ import { type InForce, NodeJournal } from "./node-journal.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
 import { PlainAsk } from "./plain/upgrade.ts";
-import type { Ports, Timer } from "./ports.ts";
+import type { Ports } from "./ports.ts";
 import { publish, sweepPublications } from "./publication.ts";
+import { Repeats } from "./repeats.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./session/sessions.ts";
+import { Standstill } from "./session/standstill.ts";
 import { Supervisor } from "./supervisor.ts";
 import { type Tail, type TailRequest, tail } from "./tail.ts";
 import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
@@ -62,6 +66,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #connections = new Map<string, Connection | PlainConnection>();
   readonly #inspector: Inspector;
   readonly #journal: NodeJournal;
+  readonly #standstill: Standstill;
+  readonly #admission: Admission;
   readonly #machine = connectionMachine.provide({
     actions: {
       "perform effect": ({ context }, effect: ConnectionEffect) => {
@@ -72,7 +78,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   });
   readonly #startedAt: number;
   #listener: Listener | undefined;
-  #timers: Timer[] = [];
+  readonly #repeats: Repeats;
   /** Connections that have not finished their handshake. */
   readonly #handshaking = new Set<Connection | PlainConnection>();
   #numbers = 0;
@@ -85,11 +91,13 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     const limits: Limits = { ...defaultLimits, ...config.limits };
     assertLimits(limits);
     this.#startedAt = ports.clock.now();
+    this.#repeats = new Repeats(ports.clock);
     const counters = new Counters();
     const delivered = (records: readonly LogRecord[], receivers: number): void => {
       observeAges(counters.messageLatency, records, { now: ports.clock.now(), receivers });
       ports.tracer?.delivered(records, receivers);
     };
+    const look = (): void => this.#standstill.look();
     const hub = new Hub(ports.log, {
       clock: ports.clock,
       output: {
@@ -102,12 +110,21 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       },
       frame: limits,
       recent: this.#config.recent,
+      look,
     });
     const inflow = new Inflow(this.#config.inflowBytesMax);
     const node = config.node ?? `node-${ports.random.token(6)}`;
-    this.#services = { ports, limits, node, hub, inflow, counters, features: new Features(), delivered };
+    this.#services = { ports, limits, node, hub, inflow, counters, features: new Features(), look, delivered };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
+    this.#standstill = new Standstill({
+      clock: ports.clock,
+      logger: ports.logger,
+      shared: () => ports.log.info().shared,
+      attached: () => this.#sessions.attached(),
+      taken: (session) => this.#sessions.lost(session),
+    });
+    this.#admission = new Admission(this.#config.admission, this.#startedAt);
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node });
     this.#inspector = new NodeInspector({
       services: this.#services,
@@ -131,7 +148,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#config = { ...this.#config, ...others };
     this.#sessions.configure(this.#config);
     this.#services.inflow.bytesMax = this.#config.inflowBytesMax;
-    if (!trims && this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
+    this.#admission.rate = this.#config.admission;
+    if (!trims && this.#config.retention !== undefined) this.#repeats.every(trimMs, () => this.#trim());
     this.#journal.configured(this.#inForce());
   }
 
@@ -166,9 +184,9 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       },
       { upgrade: (request) => this.#upgrade(request), open: (socket) => this.#open(socket), http },
     );
-    this.#every(sweepMs, () => this.#sweep());
-    this.#every(endedSweepMs, () => this.#sweepEnded());
-    if (this.#config.retention !== undefined) this.#every(trimMs, () => this.#trim());
+    this.#repeats.every(sweepMs, () => this.#sweep());
+    this.#repeats.every(endedSweepMs, () => this.#sweepEnded());
+    if (this.#config.retention !== undefined) this.#repeats.every(trimMs, () => this.#trim());
     this.#sessions.restore();
     this.#journal.started(this.#inForce());
     const { hostname: at, port: on, secure } = this.#listener;
@@ -193,7 +211,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     while (this.#connections.size > 0 && clock.now() < until) {
       await pause(clock, stopStepMs);
     }
-    for (const timer of this.#timers) timer.cancel();
+    this.#repeats.stop();
     await this.#listener?.stop({ terminate: true });
     await this.#sessions.stop();
     await this.#services.features.stop();
@@ -256,6 +274,13 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#supervisor.guard(actorOf(connection), work);
   }
 
+  admit(inSlot: boolean): number {
+    const now = this.#ports.clock.now();
+    if (!inSlot) return this.#admission.ask(now);
+    this.#admission.take(now);
+    return 0;
+  }
+
   greeted(connection: Connection | PlainConnection): void {
     this.#handshaking.delete(connection);
   }
@@ -271,18 +296,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   // --- time ---
 
-  #every(ms: number, run: () => void): void {
-    const at = this.#timers.length;
-    const arm = (): void => {
-      this.#timers[at] = this.#ports.clock.after(ms, () => {
-        run();
-        if (!this.#stopping) arm();
-      });
-    };
-    arm();
-  }
-
   #sweep(): void {
+    this.#standstill.look();
     this.#services.counters.subscriptionsBehind = this.#sessions.sweep(this.#ports.clock.now());
   }
 

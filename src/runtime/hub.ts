@@ -17,6 +17,8 @@ export type HubOptions = {
   readonly output: FeedOutput;
   readonly frame: FrameBounds;
   readonly recent: RecentBounds;
+  /** Called before anything is fanned out. */
+  readonly look: () => void;
 };
 
 /** Topics whose feeds are remembered; more than this and the memory starts anew. */
@@ -93,6 +95,7 @@ export class Hub {
   }
 
   #fanOut(records: readonly LogRecord[]): void {
+    this.#options.look();
     for (const record of records) {
       this.recent.push(record);
       for (const feed of this.#route(record.topic)) {

@@ -18,6 +18,8 @@ export type Services = {
   readonly hub: Hub;
   readonly inflow: Inflow;
   readonly counters: Counters;
+  /** Called before anything of a session goes in or out: session/standstill.ts. */
+  readonly look: () => void;
   readonly features: Features;
   /** Records were handed to the sockets of so many receivers, soon after they came into being. */
   readonly delivered: (records: readonly LogRecord[], receivers: number) => void;

@@ -25,6 +25,34 @@ test("past handshakesMax an upgrade is answered 503, until a handshake is over",
   await until(async () => (await knock()) === 101, "a lost socket gives its place back");
 });
 
+test("who comes beyond the admission rate is told when to come, each at a moment of its own, and is let in then", async () => {
+  const clock = new SteeredClock();
+  await using stage = await Stage.open({ clock, config: { admission: { perSecond: 10, burst: 2 } } });
+  const world = stage.world();
+  for (let i = 0; i < 2; i++) expect((await world.open()).welcome.outcome).toBe("opened");
+  const told: (number | undefined)[] = [];
+  for (let i = 0; i < 3; i++) {
+    const peer = await world.dial();
+    peer.send(world.hello());
+    const goaway = await peer.ended("overloaded");
+    expect(goaway.cause).toBe("tooManyHandshakes");
+    told.push(goaway.retryAfterMs);
+  }
+  expect(told).toEqual([100, 200, 300]);
+  clock.advance(100);
+  expect((await world.open()).welcome.outcome).toBe("opened");
+});
+
+test("a client that comes in a slot is let in beyond the admission rate, and counts", async () => {
+  const clock = new SteeredClock();
+  await using stage = await Stage.open({ clock, config: { admission: { perSecond: 10, burst: 1 } } });
+  const world = stage.world();
+  await world.open();
+  const peer = await world.dial();
+  peer.send({ ...world.hello(), ticket: "of the slot" });
+  expect((await peer.expect("welcome")).outcome).toBe("opened");
+});
+
 test("sockets that never say HELLO are closed at the handshake's deadline, all of them", async () => {
   const clock = new SteeredClock();
   await using stage = await Stage.open({ clock, config: { limits: { handshakesMax: 20, handshakeMs: 1_000 } } });

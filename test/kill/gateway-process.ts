@@ -24,6 +24,10 @@ export class GatewayProcess {
   get url(): string {
     return `ws://127.0.0.1:${this.#port}/`;
   }
+  /** Of its REST. */
+  get http(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
 
   /** Comes back when it answers that it is ready. */
   async start(): Promise<void> {

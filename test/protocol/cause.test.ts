@@ -41,6 +41,8 @@ test("every cause that the runtime names itself has a row", () => {
   for (const file of [
     "connection.ts",
     "gateway.ts",
+    "handshake.ts",
+    "session/standstill.ts",
     "session/session.ts",
     "session/sessions.ts",
     "session/subscriptions.ts",

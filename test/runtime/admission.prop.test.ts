@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { Admission } from "../../src/runtime/admission.ts";
 
 const rate = { perSecond: 10, burst: 5 };
-const ask = (admission: Admission, times: number, now: number) => Array.from({ length: times }, () => admission.ask(now));
+const ask = (admission: Admission, times: number, now: number) =>
+  Array.from({ length: times }, () => admission.ask(now));
 
 describe("Admission", () => {
   test("lets a burst in, and tells each of the others a moment of its own, as far apart as the rate is", () => {
@@ -36,15 +37,20 @@ describe("Admission", () => {
   test("over any arrivals, never lets more in than its burst and its rate", () => {
     const arrivals = fc.array(fc.nat(500), { maxLength: 200 });
     fc.assert(
-      fc.property(arrivals, fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 50 }), (gaps, perSecond, burst) => {
-        const admission = new Admission({ perSecond, burst }, 0);
-        let [now, letIn] = [0, 0];
-        for (const gap of gaps) {
-          now += gap;
-          if (admission.ask(now) === 0) letIn++;
-          expect(letIn).toBeLessThanOrEqual(burst + (now * perSecond) / 1_000 + 1e-6);
-        }
-      }),
+      fc.property(
+        arrivals,
+        fc.integer({ min: 1, max: 200 }),
+        fc.integer({ min: 1, max: 50 }),
+        (gaps, perSecond, burst) => {
+          const admission = new Admission({ perSecond, burst }, 0);
+          let [now, letIn] = [0, 0];
+          for (const gap of gaps) {
+            now += gap;
+            if (admission.ask(now) === 0) letIn++;
+            expect(letIn).toBeLessThanOrEqual(burst + (now * perSecond) / 1_000 + 1e-6);
+          }
+        },
+      ),
     );
   });
 });

@@ -57,6 +57,7 @@ export class DeliveryWorld {
         sent: () => undefined,
       },
       frame: bounds,
+      look: () => undefined,
       recent: { recordsMax: recentRecords, bytesMax: limits.frameBytesMax },
     });
     this.hub.start();

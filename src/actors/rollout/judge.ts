@@ -32,7 +32,12 @@ const leastOfAll = 10;
 /** Why to roll back. Undefined: nothing speaks for it. */
 export function judge(before: Behaviour, now: Behaviour, limits: RolloutLimits): string | undefined {
   return (
-    tooMany("handshakes", [before.handshakesFailed, before.handshakes], [now.handshakesFailed, now.handshakes], limits) ??
+    tooMany(
+      "handshakes",
+      [before.handshakesFailed, before.handshakes],
+      [now.handshakesFailed, now.handshakes],
+      limits,
+    ) ??
     tooMany("frames", [before.errors, before.framesIn], [now.errors, now.framesIn], limits) ??
     tooLate(before, now, limits)
   );

@@ -91,7 +91,10 @@ export const rolloutMachine = rollout.createMachine({
       entry: { type: "perform effect", params: { type: "take baseline" } },
       on: {
         "baseline.taken": { target: "moving", actions: assign({ baseline: ({ event }) => event.behaviour }) },
-        "nodes.lost": { target: "failed", actions: { type: "note why", params: ({ event }) => ({ reason: event.cause }) } },
+        "nodes.lost": {
+          target: "failed",
+          actions: { type: "note why", params: ({ event }) => ({ reason: event.cause }) },
+        },
         "stop.asked": { target: "failed", actions: { type: "note why", params: { reason: "it was asked to stop" } } },
       },
     },
@@ -110,10 +113,7 @@ export const rolloutMachine = rollout.createMachine({
     },
     watching: {
       after: {
-        watch: [
-          { guard: "there is another stage", target: "moving", actions: "go to next stage" },
-          { target: "done" },
-        ],
+        watch: [{ guard: "there is another stage", target: "moving", actions: "go to next stage" }, { target: "done" }],
       },
       on: moved,
     },

@@ -40,6 +40,7 @@ export type Config = {
     readonly retention: Settings["log"]["retention"];
   };
   readonly discovery: { readonly node?: string };
+  readonly balancing: Settings["balancing"];
   readonly security: {
     readonly anonymous: Settings["security"]["anonymous"];
     readonly jwt?: JwtConfig;
@@ -92,6 +93,7 @@ export function profileOfHost(host: unknown): Profile {
 export function decideConfig(profile: Profile, settings: Settings): Decided {
   const contradictions: Contradiction[] = [];
   const { websocket, security, log, logging, discovery, monitoring, cache, lifecycle, persistence } = settings;
+  const { balancing } = settings;
   if (!security.anonymous.allow && security.jwt === undefined) {
     contradictions.push({
       settings: ["security.jwt", "security.anonymous.allow"],
@@ -112,6 +114,7 @@ export function decideConfig(profile: Profile, settings: Settings): Decided {
       websocket: present(websocket),
       log: { url: log.url, store, retention: log.retention },
       discovery: present(discovery),
+      balancing,
       security: {
         anonymous: security.anonymous,
         ...(jwt === undefined ? {} : { jwt }),

@@ -222,7 +222,18 @@ export const configSchema = z.strictObject({
       },
     ),
   }),
-  balancing: z.strictObject({}),
+  balancing: z.strictObject({
+    admissionPerSecondMax: noted(whole(1, 1_000_000).default(5_000), {
+      description: "Handshakes that this gateway takes up in a second; who comes beyond is told when to come",
+      unit: "handshakes/s",
+      live: true,
+    }),
+    admissionBurstMax: noted(whole(1, 10_000_000).default(10_000), {
+      description: "Handshakes that it takes up at once, after a quiet time",
+      unit: "handshakes",
+      live: true,
+    }),
+  }),
   scaling: z.strictObject({}),
   security,
   logging: z.strictObject({

@@ -38,6 +38,9 @@ export type Peer = {
   readonly facts: { readonly details: LossDetails | undefined };
   pause(): void;
   resume(): void;
+  /** Nothing is delivered, and nothing that comes is looked at, until `goOn`. */
+  hold(): void;
+  goOn(): void;
   end(reason: CloseName, cause: string): void;
 };
 

@@ -8,7 +8,8 @@ import type { SubscriptionState } from "../../actors/session/state.ts";
 import { type Lane, laneNames, lanes } from "../../protocol/lane.ts";
 import type { Delivery } from "../delivery.ts";
 import type { ChainView, NakView, SessionView, SubscriptionView } from "../inspection.ts";
-import type { Session, Work } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { Work } from "./work.ts";
 
 /** `work`: undefined while it is detached, or has done nothing yet. */
 export function sessionView(session: Session, work: Work | undefined, attachedAt: number): SessionView {

@@ -15,22 +15,19 @@ import type { EpochMs, SessionId } from "../../protocol/ids.ts";
 import type { Limits } from "../../protocol/limits.ts";
 import type { SessionView } from "../inspection.ts";
 import { type Journal, JournalLost } from "../journal.ts";
-import type { AppendRequest, AppendResult } from "../log/event-log.ts";
+import { type AppendRequest, type AppendResult, UnavailableError } from "../log/event-log.ts";
 import type { Identity, Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
 import type { Supervised } from "../supervisor.ts";
-import { nobody, type Peer, type Recorded, type SessionContext } from "./context.ts";
+import type { Peer, Recorded, SessionContext } from "./context.ts";
 import { frameProblem } from "./frame-problem.ts";
 import { FrameQueue } from "./frame-queue.ts";
 import { readHistory } from "./history.ts";
 import { loadState } from "./load-state.ts";
-import { PublishCheck } from "./publish-check.ts";
-import { Publishing, type PublishNumbers, type Violation } from "./publishing.ts";
-import { Redelivery } from "./redelivery.ts";
+import type { PublishNumbers, Violation } from "./publishing.ts";
 import { sessionView } from "./session-view.ts";
 import { encodeSnapshot } from "./snapshot.ts";
-import { Subscriptions } from "./subscriptions.ts";
-import { Transactions } from "./transactions.ts";
+import { newWork, type Work } from "./work.ts";
 
 export type SessionParts = {
   readonly id: SessionId;
@@ -42,6 +39,8 @@ export type SessionParts = {
 
 /** Journal entries after which the state is saved again, so that loading stays short. */
 const snapshotEvery = 128;
+/** Looks at a journal that is being written. */
+const lookTriesMax = 8;
 /** Positions and numbers are journalled this long after they moved. */
 const progressMs = 1_000;
 
@@ -299,6 +298,32 @@ export class Session implements SessionContext {
     await this.#journal?.settled();
   }
 
+  // --- held: it may be another node's by now ---
+
+  hold(): void {
+    this.#work?.subscriptions.fallBehind();
+    this.#peer?.hold();
+  }
+
+  goOn(): void {
+    this.#peer?.goOn();
+    this.#work?.subscriptions.drained();
+  }
+
+  /** Whether nobody else has written its journal. Rejects when nobody can say. */
+  async isOurs(): Promise<boolean> {
+    const journal = this.#journal;
+    for (let tries = 0; journal !== undefined && tries < lookTriesMax; tries++) {
+      await journal.settled();
+      const { seq } = journal;
+      const last = await this.services.ports.log.journals.lastSeq(journal.key);
+      if (this.#stale || last === seq) return !this.#stale;
+      if (journal.seq === seq && journal.idle) return false;
+    }
+    if (journal === undefined) return true;
+    throw new UnavailableError(`The journal of session ${this.id} does not rest`);
+  }
+
   // --- detached ---
 
   /** The connection is gone. Resolves when the journal says so. */
@@ -354,24 +379,6 @@ export class Session implements SessionContext {
   #now(): number {
     return this.services.ports.clock.now();
   }
-}
-
-/** What works for a session that is used. */
-export type Work = {
-  readonly check: PublishCheck;
-  readonly publishing: Publishing;
-  readonly redelivery: Redelivery;
-  readonly subscriptions: Subscriptions;
-  readonly transactions: Transactions;
-};
-
-function newWork(session: Session, numbers: PublishNumbers): Work {
-  const check = new PublishCheck(session.peer?.identity ?? nobody, session.limits);
-  const publishing = new Publishing(session, check, numbers);
-  const redelivery = new Redelivery(session);
-  const subscriptions = new Subscriptions(session, redelivery);
-  const transactions = new Transactions(session, { check, publishing, subscriptions });
-  return { check, publishing, redelivery, subscriptions, transactions };
 }
 
 type Refused = { readonly ok: false; readonly rejection: "superseded" } | Extract<Decision, { ok: false }>;

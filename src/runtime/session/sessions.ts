@@ -276,10 +276,18 @@ export class Sessions {
   /** Another node has it: our copy, and a connection that it may still have, are out of date. */
   #taken(id: SessionId, owner: number): void {
     const session = this.#held.get(id)?.session;
-    if (session === undefined || session.state.owner >= owner) return;
+    if (session !== undefined && session.state.owner < owner) this.lost(session);
+  }
+
+  /** Another node has it. */
+  lost(session: Session): void {
     session.peer?.end("superseded", "superseded");
     this.#drop(session);
-    this.#services.features.gone(id, "elsewhere");
+    this.#services.features.gone(session.id, "elsewhere");
+  }
+
+  *attached(): Iterable<Session> {
+    for (const { session } of this.#held.values()) if (session.peer !== undefined) yield session;
   }
 
   // --- holding ---

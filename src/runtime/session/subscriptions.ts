@@ -310,6 +310,11 @@ export class Subscriptions {
     this.#redelivery.giveUpFirst(delivery, tries).catch((error: unknown) => this.#redelivery.readFailed(error));
   }
 
+  /** All leave the fan-out, and go on by themselves as far as their socket lets them. */
+  fallBehind(): void {
+    for (const { delivery } of this.#open.values()) delivery.overrun();
+  }
+
   drained(): void {
     for (const { delivery } of this.#open.values()) delivery.drained();
   }

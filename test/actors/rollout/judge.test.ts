@@ -29,6 +29,8 @@ test("judge() lets latency grow by the factor or up to the floor, whatever is mo
 
 test("judge() says nothing of shares while there is too little to tell, and of latency while nothing was delivered", () => {
   const { latencyP99Ms: _, ...silent } = well;
-  expect(judge(well, { ...silent, handshakes: 9, handshakesFailed: 9, framesIn: 9, errors: 9 }, limits)).toBeUndefined();
+  expect(
+    judge(well, { ...silent, handshakes: 9, handshakesFailed: 9, framesIn: 9, errors: 9 }, limits),
+  ).toBeUndefined();
   expect(nowWith({ handshakes: 0, handshakesFailed: 10 })).toBe("10 of 0 handshakes failed, 2 % may");
 });

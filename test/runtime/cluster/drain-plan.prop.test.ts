@@ -39,7 +39,10 @@ describe("planWave()", () => {
 
   test("over any waves, no target is sent more in any second than the rate, and every client is sent once", () => {
     const targets = fc
-      .array(fc.record({ weight: fc.integer({ min: 1, max: 5 }), connections: fc.nat(1_000) }), { minLength: 1, maxLength: 5 })
+      .array(fc.record({ weight: fc.integer({ min: 1, max: 5 }), connections: fc.nat(1_000) }), {
+        minLength: 1,
+        maxLength: 5,
+      })
       .map((list) => list.map((each, i) => target(`n${i}`, each)));
     const load = fc.record({ clients: fc.nat(300), perSecondMax: fc.integer({ min: 1, max: 120 }), targets });
     fc.assert(
@@ -58,7 +61,8 @@ describe("planWave()", () => {
         }
         expect(sent).toEqual(names(clients));
         for (const at of arrivals.values())
-          for (const from of at) expect(at.filter((one) => one >= from && one < from + 1_000).length).toBeLessThanOrEqual(perSecondMax);
+          for (const from of at)
+            expect(at.filter((one) => one >= from && one < from + 1_000).length).toBeLessThanOrEqual(perSecondMax);
       }),
       { numRuns: 100 },
     );
