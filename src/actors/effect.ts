@@ -1,11 +1,12 @@
 /**
  * Every act that a statechart may ask of the runtime, as data. The runtime performs them (`perform` of
- * src/runtime/connection.ts and session/sessions.ts; of a rollout: src/ops/rollout); a test reads them instead.
+ * src/runtime/connection.ts, session/sessions.ts and cluster/; of a rollout: src/ops/rollout); a test reads them instead.
  *
  * Pure.
  * @module
  */
 import type { CloseName } from "../protocol/close-code.ts";
+import type { NodeStatus } from "./node/events.ts";
 
 export type ConnectionEffect =
   /** Look whether the peer was heard in time: PING it, or give it up. */
@@ -26,3 +27,6 @@ export type RolloutEffect =
   | { readonly type: "move clients"; readonly share: number }
   /** The old nodes take clients again, and everybody goes there; answered with `clients.returned`. */
   | { readonly type: "take clients back" };
+
+/** The member is in another status now: whoever asked to know, and its journal. */
+export type NodeEffect = { readonly type: "tell status"; readonly status: NodeStatus; readonly cause: string };

@@ -6,6 +6,8 @@
  * @module
  */
 import { Counter, Gauge, type Metric, Registry } from "prom-client";
+import { nodeStatuses } from "../actors/node/events.ts";
+import type { Member } from "./cluster/membership.ts";
 import type { LogInfo } from "./log/event-log.ts";
 import type { Counters, LatencyHistogram } from "./metrics.ts";
 import type { ProcessProbe } from "./ports.ts";
@@ -17,6 +19,8 @@ export type ExpositionSources = {
   log(): LogInfo;
   /** Sessions in memory. */
   sessions(): number;
+  /** Of the cluster, this node too. */
+  members(): readonly Member[];
 };
 export type Exposition = { readonly contentType: string; text(): Promise<string> };
 
@@ -41,6 +45,7 @@ export function exposition(sources: ExpositionSources): Exposition {
     registers: [registry],
   });
   info.set({ version: sources.version }, 1);
+  registry.registerMetric(membersGauge(sources));
   for (const [name, help, label, read] of byName(sources.counters)) {
     const collect = (): void => {
       counter.reset();
@@ -89,6 +94,20 @@ function totals({ counters, process }: ExpositionSources): readonly Reading[] {
   ];
 }
 
+function membersGauge({ members }: ExpositionSources): Metric {
+  const gauge: Gauge = new Gauge({
+    name: "weir_cluster_members",
+    help: "Nodes that share the log as this one sees them, this one too, by status",
+    labelNames: ["status"],
+    registers: [],
+    collect: () => {
+      const seen = members();
+      for (const status of nodeStatuses) gauge.set({ status }, seen.filter((one) => one.status === status).length);
+    },
+  });
+  return gauge;
+}
+
 type Named = readonly [name: string, help: string, label: string, read: () => ReadonlyMap<string, number>];
 
 /** Their labels have as many values as there are codes in the protocol. */
@@ -109,6 +128,7 @@ function histograms({ counters, process }: ExpositionSources): readonly Histogra
       "Seconds from the log's acceptance of a record to its hand-over to a socket, each receiver counted",
       counters.messageLatency,
     ],
+    ["weir_cluster_detection_seconds", "Silence of members when this node found them unhealthy", counters.detection],
     ["weir_append_seconds", "From the call of append to its answer", counters.appendLatency],
     ["weir_event_loop_delay_seconds", "How late the event loop came to a timer, 50 times a second", loopDelay],
     ...(gcPauses === undefined ? [] : [["weir_gc_pause_seconds", "Pauses for garbage collection", gcPauses] as const]),

@@ -6,6 +6,7 @@
  */
 import type { Limits } from "../protocol/limits.ts";
 import type { AdmissionRate } from "./admission.ts";
+import type { Discovery } from "./cluster/address.ts";
 import type { HttpHandler } from "./http.ts";
 import type { Control, Inspector } from "./inspection.ts";
 import type { LifecycleEvent } from "./lifecycle/fact.ts";
@@ -28,6 +29,10 @@ export type GatewayConfig = {
   readonly retention?: Retention;
   /** Name of this node for operators and WELCOME. @default made at start */
   readonly node?: string;
+  /** Where the other nodes and their clients find this one, and what they are told of it. */
+  readonly discovery?: Discovery;
+  /** Called once, when another process has this node's name: this one takes nothing any more, and is to end. */
+  readonly onReplaced?: (why: string) => void;
   /** How long the journal of an ended session is kept, for replay. @default 7 days */
   readonly journalKeepMs?: number;
   /** Sessions in memory, attached or waiting to be resumed. @default 100_000 */
@@ -76,6 +81,7 @@ export type Gateway = {
 const noEvents: readonly LifecycleEvent[] = [];
 
 export const defaults = {
+  discovery: {},
   sessionsMax: 100_000,
   admission: { perSecond: 5_000, burst: 10_000 },
   journalKeepMs: 7 * 86_400_000,

@@ -9,9 +9,12 @@ import type { SessionId } from "../protocol/ids.ts";
 import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/limits.ts";
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Admission } from "./admission.ts";
+import { addressOf } from "./cluster/address.ts";
+import { membershipOf } from "./cluster/membership-of.ts";
+import { NodeFacts } from "./cluster/node-facts.ts";
+import type { NodeMembership } from "./cluster/node-membership.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection-host.ts";
-import { exposition } from "./exposition.ts";
 import { Features } from "./features/features.ts";
 import {
   defaults,
@@ -23,11 +26,12 @@ import {
 import { httpHandler } from "./http.ts";
 import { Hub } from "./hub.ts";
 import { Inflow } from "./inflow.ts";
-import type { Control, Inspector, Publication, PublicationResult } from "./inspection.ts";
+import type { Control, Inspector, NodeView, Publication, PublicationResult } from "./inspection.ts";
 import { NodeInspector } from "./inspector.ts";
 import { changedLimits } from "./live-limits.ts";
 import type { LogRecord } from "./log/event-log.ts";
 import { Counters, observeAges } from "./metrics.ts";
+import { nodeHealth } from "./node-health.ts";
 import { type InForce, NodeJournal } from "./node-journal.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
@@ -42,7 +46,6 @@ import { Supervisor } from "./supervisor.ts";
 import { type Tail, type TailRequest, tail } from "./tail.ts";
 import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
 import { decideUpgrade } from "./upgrade.ts";
-import { version } from "./version.ts";
 
 export type { Gateway, GatewayConfig, LiveGatewayConfig, StopOptions } from "./gateway-config.ts";
 
@@ -50,8 +53,6 @@ const actorOf = (connection: Connection) => `connection:${connection.id}`;
 const sweepMs = 250;
 const trimMs = 10_000;
 const endedSweepMs = 3_600_000;
-/** After a refused append, clients had better go elsewhere for so long. */
-const notReadyMs = 5_000;
 const stopStepMs = 20;
 export function createGateway(ports: Ports, config: GatewayConfig = {}): Gateway {
   return new GatewayNode(ports, config);
@@ -62,6 +63,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   #config: GatewayConfig & typeof defaults;
   readonly #services: Services;
   readonly #supervisor: Supervisor;
+  readonly #cluster: NodeMembership;
   readonly #sessions: Sessions;
   readonly #connections = new Map<string, Connection | PlainConnection>();
   readonly #inspector: Inspector;
@@ -114,8 +116,16 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     const inflow = new Inflow(this.#config.inflowBytesMax);
     const node = config.node ?? `node-${ports.random.token(6)}`;
-    this.#services = { ports, limits, node, hub, inflow, counters, features: new Features(), look, delivered };
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
+    const facts = new NodeFacts(ports.log, ports.clock);
+    this.#cluster = membershipOf({
+      ...{ ports, config, node, facts, counters },
+      startedAt: this.#startedAt,
+      supervisor: this.#supervisor,
+      sessions: () => this.#sessions.size,
+    });
+    const features = new Features();
+    this.#services = { ports, limits, node, cluster: this.#cluster, hub, inflow, counters, features, look, delivered };
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
     this.#standstill = new Standstill({
       clock: ports.clock,
@@ -125,7 +135,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       taken: (session) => this.#sessions.lost(session),
     });
     this.#admission = new Admission(this.#config.admission, this.#startedAt);
-    this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node });
+    this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node, facts });
     this.#inspector = new NodeInspector({
       services: this.#services,
       sessions: this.#sessions,
@@ -133,7 +143,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       connections: this.#connections,
       sessionsMax: () => this.#config.sessionsMax,
       startedAt: this.#startedAt,
-      state: () => (this.#stopping ? "stopping" : this.#draining ? "draining" : "running"),
+      state: () => this.#state,
     });
   }
 
@@ -158,13 +168,21 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   }
 
   async start() {
+    await this.#cluster.claim();
+    try {
+      return await this.#listen();
+    } catch (error) {
+      await this.#cluster.leave("could not start");
+      throw error;
+    }
+  }
+
+  async #listen() {
     const { transport, logger, log } = this.#ports;
     this.#services.hub.start();
     const { hostname = "127.0.0.1", port = 8080, tls, backpressureBytesMax = 4 * 1_048_576 } = this.#config;
     const http = httpHandler({
-      health: () => this.#health(),
-      ready: () => this.#readiness(),
-      metrics: this.#exposition(),
+      ...this.#health(),
       ...(this.#config.http === undefined ? {} : { otherwise: this.#config.http(this) }),
     });
     // Twice a frame, so that a frame that is a little too large is answered in the protocol's words.
@@ -189,6 +207,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     if (this.#config.retention !== undefined) this.#repeats.every(trimMs, () => this.#trim());
     this.#sessions.restore();
     this.#journal.started(this.#inForce());
+    this.#cluster.joined(addressOf(this.#config.discovery, this.#listener));
     const { hostname: at, port: on, secure } = this.#listener;
     logger.log("info", "gateway listens", {
       hostname: at,
@@ -205,6 +224,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#stopping = true;
     const { clock, logger } = this.#ports;
     logger.log("info", "gateway stops", { reason, connections: this.#connections.size });
+    this.#cluster.drains(reason);
     const until = clock.now() + timeoutMs;
     for (const connection of [...this.#connections.values()]) connection.end("goingAway", "goingAway");
     await this.#listener?.stop({ terminate: false });
@@ -215,9 +235,24 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     await this.#listener?.stop({ terminate: true });
     await this.#sessions.stop();
     await this.#services.features.stop();
+    await this.#cluster.leave(reason);
     await this.#journal.stopped(reason);
     this.#services.hub.stop();
     this.#supervisor.stop();
+  }
+
+  #health() {
+    const { counters, inflow, cluster } = this.#services;
+    return nodeHealth({
+      ...{ ports: this.#ports, counters, inflow, cluster, startedAt: this.#startedAt },
+      sessions: () => this.#sessions.size,
+      state: () => this.#state,
+      full: () => this.#handshaking.size >= this.#limits.handshakesMax,
+    });
+  }
+
+  get #state(): NodeView["state"] {
+    return this.#stopping ? "stopping" : this.#draining ? "draining" : "running";
   }
 
   // --- sockets ---
@@ -225,7 +260,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   #upgrade(request: UpgradeRequest): UpgradeDecision {
     const { origins = [], plainRoutes = [] } = this.#config;
     return decideUpgrade(request, {
-      closed: this.#stopping ? "stopping" : this.#draining ? "draining" : undefined,
+      closed: this.#state === "running" ? undefined : this.#state,
       handshakes: this.#handshaking.size,
       limits: this.#limits,
       origins,
@@ -303,7 +338,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   #sweepEnded(): void {
     this.#sessions.sweepEnded();
-    this.#journal.sweep(this.#ports.clock.now(), this.#config.journalKeepMs).catch((error: unknown) => {
+    const isMember = (node: string) => this.#cluster.member(node) !== undefined;
+    this.#journal.sweep(this.#ports.clock.now(), this.#config.journalKeepMs, isMember).catch((error: unknown) => {
       this.#ports.logger.log("warn", "old connections not forgotten", { error: String(error) });
     });
     sweepPublications(this.#services).catch((error: unknown) => {
@@ -345,52 +381,18 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   drain(reason: string): void {
     this.#draining = true;
+    this.#cluster.drains(reason);
     this.#ports.logger.log("info", "gateway drains", { reason, connections: this.#connections.size });
     for (const connection of [...this.#connections.values()]) connection.end("goingAway", "draining");
   }
 
   undrain(): void {
     this.#draining = false;
+    this.#cluster.undrained();
     this.#ports.logger.log("info", "gateway takes clients again", {});
   }
 
   publish(publication: Publication): Promise<PublicationResult> {
     return publish(this.#services, publication);
-  }
-
-  #health() {
-    const { counters } = this.#services;
-    return {
-      status: this.#stopping ? ("stopping" as const) : ("ok" as const),
-      version,
-      uptimeMs: this.#ports.clock.now() - this.#startedAt,
-      websocket: { connections: counters.connections, sessions: this.#sessions.size },
-      log: this.#ports.log.info(),
-    };
-  }
-
-  #readiness() {
-    const reasons: string[] = [];
-    if (this.#stopping) reasons.push("stopping");
-    if (this.#draining) reasons.push("draining");
-    if (this.#handshaking.size >= this.#limits.handshakesMax) reasons.push("tooManyHandshakes");
-    const { clock, log } = this.#ports;
-    const { refusedAt } = this.#services.inflow;
-    const refusedSince = clock.now() - refusedAt < notReadyMs ? refusedAt : undefined;
-    const since = log.info().awaySince ?? refusedSince;
-    if (since === undefined) return { reasons };
-    return { reasons: [...reasons, "logUnavailable"], logUnavailableSince: new Date(since).toISOString() };
-  }
-
-  #exposition() {
-    const { log, probe } = this.#ports;
-    const { counters } = this.#services;
-    return exposition({
-      counters,
-      process: probe,
-      version,
-      log: () => log.info(),
-      sessions: () => this.#sessions.size,
-    });
   }
 }

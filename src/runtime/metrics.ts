@@ -85,6 +85,8 @@ export class Counters {
   readonly appendLatency = new LatencyHistogram();
   /** From the log's acceptance of a record to its hand-over to a socket, while the receiver was there. */
   readonly messageLatency = new LatencyHistogram();
+  /** Silence of members when this node found them unhealthy. */
+  readonly detection = new LatencyHistogram();
   /** Connections that ended, by why; `lost`: nobody said goodbye. As many as there are close codes. */
   readonly closed = new Map<CloseName | "lost", number>();
   /** ERROR frames, by name. As many as there are error codes. */

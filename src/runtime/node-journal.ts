@@ -11,11 +11,11 @@ import type { ConnectionEnded, NodeEvent, RetentionInForce } from "../actors/nod
 import { encodeNodeEvent } from "../actors/node/persist.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import { limits as defaults, type Limits } from "../protocol/limits.ts";
+import { type NodeFacts, nodeKind } from "./cluster/node-facts.ts";
 import type { EventLog, JournalKey } from "./log/event-log.ts";
 import type { Clock, Timer } from "./ports.ts";
 import { version } from "./version.ts";
 
-export const nodeKind = "node";
 export const connectionsKind = "connections";
 
 /** Ended connections wait so long for others. */
@@ -34,14 +34,14 @@ export type NodeJournalParts = {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly node: string;
+  readonly facts: NodeFacts;
 };
 export type InForce = { readonly limits: Limits; readonly retention: RetentionInForce };
 
 export class NodeJournal {
   readonly #parts: NodeJournalParts;
-  /** By kind: the journal that was written last, and its last entry. */
-  readonly #seqs = new Map<string, { readonly id: string; readonly seq: number }>();
-  #facts: NodeEvent[] = [];
+  /** The journal that was written last, and its last entry. */
+  #held: { readonly id: string; readonly seq: number } | undefined;
   #ended: ConnectionEnded[] = [];
   #omitted = 0;
   #hour = "";
@@ -56,10 +56,10 @@ export class NodeJournal {
   }
 
   started({ limits, retention }: InForce): void {
-    const at = this.#parts.clock.now();
+    const { clock, facts, node } = this.#parts;
     const settings = { limits: unusual(limits), retention };
     this.#told = JSON.stringify(settings);
-    this.#tell({ type: "Started", at, version, ...settings });
+    facts.tell(node, { type: "Start", at: clock.now(), version, ...settings });
   }
 
   /**
@@ -71,12 +71,8 @@ export class NodeJournal {
     const told = JSON.stringify(settings);
     if (this.#told === undefined || this.#told === told) return;
     this.#told = told;
-    this.#tell({ type: "Configured", at: this.#parts.clock.now(), ...settings });
-  }
-
-  #tell(event: NodeEvent): void {
-    this.#facts.push(event);
-    this.#soon(0);
+    const { clock, facts, node } = this.#parts;
+    facts.tell(node, { type: "Configure", at: clock.now(), ...settings });
   }
 
   ended(connection: ConnectionEnded): void {
@@ -87,21 +83,23 @@ export class NodeJournal {
 
   /** Resolves when the log holds it, or does not take it. */
   async stopped(reason: string): Promise<void> {
-    this.#facts.push({ type: "Stopped", at: this.#parts.clock.now(), reason });
+    const { clock, facts, node } = this.#parts;
+    facts.tell(node, { type: "Stop", at: clock.now(), reason });
     this.#timer?.cancel();
     await this.#writing;
     await this.#write();
     this.#timer?.cancel();
+    await facts.settled();
   }
 
-  /** Removes what is older than it is to be kept, of every node. */
-  async sweep(now: EpochMs, keepMs: number): Promise<void> {
-    const { log, node } = this.#parts;
+  /** Removes what is older than it is to be kept, of every node that is gone. */
+  async sweep(now: EpochMs, keepMs: number, isMember: (node: string) => boolean): Promise<void> {
+    const { log } = this.#parts;
     const { journals } = log;
     for await (const id of idsOf(log, connectionsKind))
       if (hourOf(id) + hourMs + keepMs < now) await journals.delete({ kind: connectionsKind, id });
     for await (const id of idsOf(log, nodeKind)) {
-      if (id === node) continue;
+      if (isMember(id)) continue;
       const key = { kind: nodeKind, id };
       const [last] = await journals.read(key, (await journals.lastSeq(key)) - 1, 1);
       if (last !== undefined && last.time + keepMs < now) await journals.delete(key);
@@ -119,12 +117,6 @@ export class NodeJournal {
 
   /** What is not taken stays for the next time. */
   async #write(): Promise<void> {
-    const { node } = this.#parts;
-    const facts = this.#facts;
-    if (facts.length > 0) {
-      if (!(await this.#append({ kind: nodeKind, id: node }, facts))) return this.#soon(retryMs);
-      this.#facts = this.#facts.slice(facts.length);
-    }
     while (this.#ended.length > 0 || this.#omitted > 0) {
       const batch = this.#ended.slice(0, batchConnectionsMax);
       if (!(await this.#writeBatch(batch))) return this.#soon(retryMs);
@@ -150,13 +142,13 @@ export class NodeJournal {
   /** Another process may have the same name: what counts is that both are told of. */
   async #append(key: JournalKey, events: readonly NodeEvent[]): Promise<boolean> {
     const { journals } = this.#parts.log;
-    const held = this.#seqs.get(key.kind);
+    const held = this.#held;
     try {
       let expected = held?.id === key.id ? held.seq : await journals.lastSeq(key);
       for (let tries = 0; tries < triesMax; tries++) {
         const result = await journals.append({ key, expected, entries: events.map(encodeNodeEvent) });
         if (result.ok) {
-          this.#seqs.set(key.kind, { id: key.id, seq: result.seq });
+          this.#held = { id: key.id, seq: result.seq };
           return true;
         }
         if (result.code !== "conflict") return false;

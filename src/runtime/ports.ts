@@ -32,6 +32,8 @@ export type Digest = (secret: string) => string;
 
 /** This process, for metrics. */
 export type ProcessProbe = {
+  /** Of the machine, that it may use. */
+  readonly cores: number;
   residentBytes(): number;
   cpuSeconds(): number;
   /** How late the event loop came to a timer, 50 times a second since the start. */

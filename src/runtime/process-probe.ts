@@ -3,6 +3,7 @@
  * Node tells of its garbage collector's pauses (Deno names them and never reports one).
  * @module
  */
+import { availableParallelism } from "node:os";
 import { PerformanceObserver, performance } from "node:perf_hooks";
 import { LatencyHistogram } from "./metrics.ts";
 import type { ProcessProbe } from "./ports.ts";
@@ -25,6 +26,7 @@ export function systemProcess(): ProcessProbe & { stop(): void } {
   timer.unref();
   const gc = tellsPauses() ? watchPauses() : undefined;
   return {
+    cores: availableParallelism(),
     cpuSeconds() {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;

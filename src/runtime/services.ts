@@ -3,6 +3,7 @@
  * @module
  */
 import type { Limits } from "../protocol/limits.ts";
+import type { Membership } from "./cluster/membership.ts";
 import type { Features } from "./features/features.ts";
 import type { Hub } from "./hub.ts";
 import type { Inflow } from "./inflow.ts";
@@ -15,6 +16,8 @@ export type Services = {
   /** Those of what begins now: replaced whole when an operator changes one. A connection keeps those that it began with. */
   limits: Limits;
   readonly node: string;
+  /** The nodes that share the log, this one too. */
+  readonly cluster: Membership;
   readonly hub: Hub;
   readonly inflow: Inflow;
   readonly counters: Counters;

@@ -24,6 +24,7 @@ async function scrape(counters: Counters): Promise<Map<string, number>> {
     version: "1.2.3",
     log: () => info,
     sessions: () => 4,
+    members: () => [],
   }).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -43,7 +44,14 @@ describe("LatencyHistogram", () => {
 describe("exposition()", () => {
   test("tells what the counters hold when it is read, also after they changed", async () => {
     const counters = new Counters();
-    const metrics = exposition({ counters, process: still, version: "1.2.3", log: () => info, sessions: () => 4 });
+    const metrics = exposition({
+      counters,
+      process: still,
+      version: "1.2.3",
+      log: () => info,
+      sessions: () => 4,
+      members: () => [],
+    });
     counters.connections = 3;
     counters.recordsDelivered += 1_000;
     expect(await metrics.text()).toContain("\nwebsocket_connections 3\n");

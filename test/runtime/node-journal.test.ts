@@ -6,6 +6,7 @@ import type { ConnectionEnded, NodeEvent } from "../../src/actors/node/events.ts
 import { decodeNodeEvent, encodeNodeEvent } from "../../src/actors/node/persist.ts";
 import { evolveNode, initialNodeState } from "../../src/actors/node/state.ts";
 import { limits } from "../../src/protocol/limits.ts";
+import { NodeFacts } from "../../src/runtime/cluster/node-facts.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
 import { NodeJournal } from "../../src/runtime/node-journal.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -38,7 +39,7 @@ function stage() {
   };
   return {
     ...{ clock, log, pass, events },
-    journal: (node = "n1") => new NodeJournal({ log, clock, node }),
+    journal: (node = "n1") => new NodeJournal({ log, clock, node, facts: new NodeFacts(log, clock) }),
     away: (now: boolean) => {
       away = now;
     },
@@ -129,7 +130,7 @@ describe("NodeJournal", () => {
     own.ended(ended(2));
     await pass(2_000);
     const sweep = async (now: number): Promise<void> => {
-      const sweeping = own.sweep(now, keepMs);
+      const sweeping = own.sweep(now, keepMs, (node) => node === "own");
       for (let i = 0; i < 5; i++) await pass(1);
       await sweeping;
     };

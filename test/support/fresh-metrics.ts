@@ -25,6 +25,7 @@ export async function freshMetrics(): Promise<readonly (readonly [name: string, 
     version: "0",
     log: () => info,
     sessions: () => 0,
+    members: () => [],
   }).text();
   return [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(([, name = "", kind = ""]) => [name, kind] as const);
 }

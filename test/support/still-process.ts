@@ -7,6 +7,7 @@ import type { ProcessProbe } from "../../src/runtime/ports.ts";
 
 export function stillProcess(known: Partial<ProcessProbe> = {}): ProcessProbe {
   return {
+    cores: 1,
     residentBytes: () => 0,
     cpuSeconds: () => 0,
     heap: () => ({ usedBytes: 0, externalBytes: 0 }),

@@ -13,7 +13,7 @@ import {
   type ConnectionEnded as StoredConnection,
 } from "../../protocol/gen/weir/v1/node_pb.js";
 import { lossFrom, lossValue } from "../session/persist.ts";
-import type { ConnectionEnded, NodeEvent } from "./events.ts";
+import { type ConnectionEnded, type NodeEvent, nodeStatuses } from "./events.ts";
 
 type StoredConfigured = Pick<NodeConfigured, "limits" | "retentionAgeMs" | "retentionBytes" | "retentionRecords">;
 type StoredEvent = NonNullable<MessageInitShape<typeof NodeEventSchema>["event"]>;
@@ -33,6 +33,19 @@ function toStored(event: NodeEvent): StoredEvent {
       return { case: "started", value: { version: event.version, ...inForceValue(event) } };
     case "Configured":
       return { case: "configured", value: inForceValue(event) };
+    case "Joined": {
+      const { incarnation, url, version, protocol } = event;
+      const range = { protocolMin: protocol.min, protocolMax: protocol.max };
+      return { case: "joined", value: { incarnation, url, version, ...range } };
+    }
+    case "StatusChanged": {
+      const { incarnation, status, by, cause } = event;
+      return { case: "statusChanged", value: { incarnation, status, by, cause } };
+    }
+    case "Left": {
+      const { incarnation, by, cause } = event;
+      return { case: "left", value: { incarnation, by, cause } };
+    }
     case "Stopped":
       return { case: "stopped", value: { reason: event.reason } };
     case "ConnectionsEnded": {
@@ -80,6 +93,18 @@ function fromStored(event: Stored["event"], at: number): NodeEvent {
       return { type: "Started", at, version: event.value.version, ...inForceFrom(event.value) };
     case "configured":
       return { type: "Configured", at, ...inForceFrom(event.value) };
+    case "joined": {
+      const { incarnation, url, version, protocolMin: min, protocolMax: max } = event.value;
+      return { type: "Joined", at, incarnation, url, version, protocol: { min, max } };
+    }
+    case "statusChanged": {
+      const { incarnation, by, cause } = event.value;
+      return { type: "StatusChanged", at, incarnation, status: statusOf(event.value.status), by, cause };
+    }
+    case "left": {
+      const { incarnation, by, cause } = event.value;
+      return { type: "Left", at, incarnation, by, cause };
+    }
     case "stopped":
       return { type: "Stopped", at, reason: event.value.reason };
     case "connectionsEnded": {
@@ -89,6 +114,12 @@ function fromStored(event: Stored["event"], at: number): NodeEvent {
     default:
       throw new TypeError("Entry of a node's journal that this version does not know; a newer gateway wrote it");
   }
+}
+
+function statusOf(text: string): Extract<NodeEvent, { type: "StatusChanged" }>["status"] {
+  const known = nodeStatuses.find((status) => status === text);
+  // Of a newer gateway: nothing that this one could rely on.
+  return known === undefined || known === "left" ? "unhealthy" : known;
 }
 
 const nothing = {

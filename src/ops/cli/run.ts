@@ -93,7 +93,7 @@ function forOutput(help: string): string {
 
 /** Errors whose message is enough: what people or the network did. Anything else is a bug and keeps its stack. */
 function isExpected(error: Error): boolean {
-  return ["CliError", "CLIError", "WeirError", "LogOpenError", "LiveError"].includes(error.name);
+  return ["CliError", "CLIError", "WeirError", "LogOpenError", "LiveError", "NodeRefusedError"].includes(error.name);
 }
 
 async function settingsHelp(): Promise<string> {

@@ -4,9 +4,10 @@
  * @module
  */
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
+import { nodeKind } from "../../runtime/cluster/node-facts.ts";
 import { readJournal } from "../../runtime/journal.ts";
 import type { JournalEntry, JournalKey, LogRecord } from "../../runtime/log/event-log.ts";
-import { connectionsKind, nodeKind } from "../../runtime/node-journal.ts";
+import { connectionsKind } from "../../runtime/node-journal.ts";
 import { version } from "../../runtime/version.ts";
 import { Anonymiser } from "./anonymise.ts";
 import { UnknownActorError } from "./inspect.ts";

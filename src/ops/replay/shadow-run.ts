@@ -245,6 +245,7 @@ class ShadowWorld implements PeerWorld {
 /** What a process costs is no part of this world. */
 function nothingProbed(): ProcessProbe {
   return {
+    cores: 1,
     residentBytes: () => 0,
     cpuSeconds: () => 0,
     heap: () => ({ usedBytes: 0, externalBytes: 0 }),

@@ -14,8 +14,8 @@ import type { LanePositions } from "../../actors/session/state.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import type { Lane } from "../../protocol/lane.ts";
 import { limits as defaultLimits, type Limits } from "../../protocol/limits.ts";
+import { nodeKind } from "../../runtime/cluster/node-facts.ts";
 import type { LogRecord } from "../../runtime/log/event-log.ts";
-import { nodeKind } from "../../runtime/node-journal.ts";
 import type { Segment } from "./segment.ts";
 
 export type Of<T extends SessionEvent["type"]> = Extract<SessionEvent, { type: T }>;

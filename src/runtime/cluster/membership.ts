@@ -7,14 +7,10 @@
  * Types only.
  * @module
  */
+import type { NodeProtocol, NodeStatus } from "../../actors/node/events.ts";
 import type { EpochMs } from "../../protocol/ids.ts";
 
-/**
- * joining: started, takes no clients yet · healthy · suspect: its beats are missing · unhealthy: for longer than a beat may
- * take, or it says itself that it cannot serve · draining: its clients are asked to go elsewhere · left: it said so, or
- * nobody has heard of it for long.
- */
-export type NodeStatus = "joining" | "healthy" | "suspect" | "unhealthy" | "draining" | "left";
+export type { NodeStatus } from "../../actors/node/events.ts";
 
 export type NodeLoad = {
   readonly connections: number;
@@ -43,7 +39,7 @@ export type NodeInfo = {
   readonly http: string;
   readonly version: string;
   /** Releases of the protocol between nodes that it speaks. */
-  readonly protocol: { readonly min: number; readonly max: number };
+  readonly protocol: NodeProtocol;
   readonly startedAt: EpochMs;
   readonly load: NodeLoad;
   /** Share of clients that it wants, beside the others'. */
@@ -56,6 +52,10 @@ export type Member = NodeInfo & {
   readonly status: NodeStatus;
   /** When it came into this status, as this node saw it. */
   readonly since: EpochMs;
+  /** Why, in words. */
+  readonly cause: string;
+  /** Its releases and ours do not overlap: nothing is to be asked of it. */
+  readonly compatible: boolean;
 };
 
 export type Membership = {
@@ -65,4 +65,13 @@ export type Membership = {
   member(node: string): Member | undefined;
   /** Called when a member comes, changes its status or its process; not for each beat. */
   onChange(listener: (member: Member) => void): { stop(): void };
+  /**
+   * Called once when a node is gone for sure: it is not heard, and its lease is over or given back. What it had may be
+   * taken; the log says whether it was still its own.
+   */
+  onLost(listener: (node: string) => void): { stop(): void };
+  /** Whether what another node has must be left to it. */
+  isAlive(node: string): Promise<boolean>;
+  /** False: this node could not renew its lease for long, others may take what it has. It takes nothing new. */
+  readonly serves: boolean;
 };

@@ -86,6 +86,8 @@ export class Sessions {
   // --- attaching ---
 
   async attach(peer: Peer, hello: Hello, connection: string): Promise<Attached> {
+    // Others may take what this node has: it takes nothing more.
+    if (!this.#services.cluster.serves) return logAway;
     if (hello.session === undefined) return this.#open(peer, hello, connection);
     const turn = (this.#attaching.get(hello.session) ?? Promise.resolve()).then(() =>
       this.#resume(peer, hello, connection),
@@ -390,6 +392,6 @@ export class Sessions {
       this.#drop(session);
     }
     await this.#journals.stop();
-    await this.#ownership.stop();
+    this.#ownership.stop();
   }
 }

@@ -53,6 +53,24 @@ export declare type NodeEvent = Message<"weir.v1.NodeEvent"> & {
      */
     value: NodeConfigured;
     case: "configured";
+  } | {
+    /**
+     * @generated from field: weir.v1.NodeJoined joined = 6;
+     */
+    value: NodeJoined;
+    case: "joined";
+  } | {
+    /**
+     * @generated from field: weir.v1.NodeStatusChanged status_changed = 7;
+     */
+    value: NodeStatusChanged;
+    case: "statusChanged";
+  } | {
+    /**
+     * @generated from field: weir.v1.NodeLeft left = 8;
+     */
+    value: NodeLeft;
+    case: "left";
   } | { case: undefined; value?: undefined };
 };
 
@@ -134,6 +152,111 @@ export declare type NodeConfigured = Message<"weir.v1.NodeConfigured"> & {
  * Use `create(NodeConfiguredSchema)` to create a new message.
  */
 export declare const NodeConfiguredSchema: GenMessage<NodeConfigured>;
+
+/**
+ * It is a member of the cluster from now on, and no other process has its name.
+ *
+ * @generated from message weir.v1.NodeJoined
+ */
+export declare type NodeJoined = Message<"weir.v1.NodeJoined"> & {
+  /**
+   * Of this start of the process.
+   *
+   * @generated from field: string incarnation = 1;
+   */
+  incarnation: string;
+
+  /**
+   * That clients dial.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * @generated from field: string version = 3;
+   */
+  version: string;
+
+  /**
+   * Releases of the protocol between nodes that it speaks.
+   *
+   * @generated from field: uint32 protocol_min = 4;
+   */
+  protocolMin: number;
+
+  /**
+   * @generated from field: uint32 protocol_max = 5;
+   */
+  protocolMax: number;
+};
+
+/**
+ * Describes the message weir.v1.NodeJoined.
+ * Use `create(NodeJoinedSchema)` to create a new message.
+ */
+export declare const NodeJoinedSchema: GenMessage<NodeJoined>;
+
+/**
+ * @generated from message weir.v1.NodeStatusChanged
+ */
+export declare type NodeStatusChanged = Message<"weir.v1.NodeStatusChanged"> & {
+  /**
+   * @generated from field: string incarnation = 1;
+   */
+  incarnation: string;
+
+  /**
+   * joining, healthy, suspect, unhealthy, draining
+   *
+   * @generated from field: string status = 2;
+   */
+  status: string;
+
+  /**
+   * The node that saw it.
+   *
+   * @generated from field: string by = 3;
+   */
+  by: string;
+
+  /**
+   * @generated from field: string cause = 4;
+   */
+  cause: string;
+};
+
+/**
+ * Describes the message weir.v1.NodeStatusChanged.
+ * Use `create(NodeStatusChangedSchema)` to create a new message.
+ */
+export declare const NodeStatusChangedSchema: GenMessage<NodeStatusChanged>;
+
+/**
+ * @generated from message weir.v1.NodeLeft
+ */
+export declare type NodeLeft = Message<"weir.v1.NodeLeft"> & {
+  /**
+   * @generated from field: string incarnation = 1;
+   */
+  incarnation: string;
+
+  /**
+   * @generated from field: string by = 2;
+   */
+  by: string;
+
+  /**
+   * @generated from field: string cause = 3;
+   */
+  cause: string;
+};
+
+/**
+ * Describes the message weir.v1.NodeLeft.
+ * Use `create(NodeLeftSchema)` to create a new message.
+ */
+export declare const NodeLeftSchema: GenMessage<NodeLeft>;
 
 /**
  * @generated from message weir.v1.NodeStopped

@@ -11,7 +11,7 @@ import { file_weir_v1_session } from "./session_pb.js";
  * Describes the file weir/v1/node.proto.
  */
 export const file_weir_v1_node = /*@__PURE__*/
-  fileDesc("ChJ3ZWlyL3YxL25vZGUucHJvdG8SB3dlaXIudjEi4AEKCU5vZGVFdmVudBINCgVhdF9tcxgBIAEoBBInCgdzdGFydGVkGAIgASgLMhQud2Vpci52MS5Ob2RlU3RhcnRlZEgAEicKB3N0b3BwZWQYAyABKAsyFC53ZWlyLnYxLk5vZGVTdG9wcGVkSAASOgoRY29ubmVjdGlvbnNfZW5kZWQYBCABKAsyHS53ZWlyLnYxLk5vZGVDb25uZWN0aW9uc0VuZGVkSAASLQoKY29uZmlndXJlZBgFIAEoCzIXLndlaXIudjEuTm9kZUNvbmZpZ3VyZWRIAEIHCgVldmVudCLNAQoLTm9kZVN0YXJ0ZWQSDwoHdmVyc2lvbhgBIAEoCRIwCgZsaW1pdHMYAiADKAsyIC53ZWlyLnYxLk5vZGVTdGFydGVkLkxpbWl0c0VudHJ5EhgKEHJldGVudGlvbl9hZ2VfbXMYAyABKAQSFwoPcmV0ZW50aW9uX2J5dGVzGAQgASgEEhkKEXJldGVudGlvbl9yZWNvcmRzGAUgASgEGi0KC0xpbWl0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoBDoCOAEiwgEKDk5vZGVDb25maWd1cmVkEjMKBmxpbWl0cxgBIAMoCzIjLndlaXIudjEuTm9kZUNvbmZpZ3VyZWQuTGltaXRzRW50cnkSGAoQcmV0ZW50aW9uX2FnZV9tcxgCIAEoBBIXCg9yZXRlbnRpb25fYnl0ZXMYAyABKAQSGQoRcmV0ZW50aW9uX3JlY29yZHMYBCABKAQaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASIdCgtOb2RlU3RvcHBlZBIOCgZyZWFzb24YASABKAkiVgoUTm9kZUNvbm5lY3Rpb25zRW5kZWQSLQoLY29ubmVjdGlvbnMYASADKAsyGC53ZWlyLnYxLkNvbm5lY3Rpb25FbmRlZBIPCgdvbWl0dGVkGAIgASgEItcBCg9Db25uZWN0aW9uRW5kZWQSCgoCaWQYASABKAkSDwoHc2Vzc2lvbhgCIAEoCRIPCgdzdWJqZWN0GAMgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAQgASgJEg0KBWNvZGVjGAUgASgJEhQKDG9wZW5lZF9hdF9tcxgGIAEoBBIUCgxjbG9zZWRfYXRfbXMYByABKAQSDQoFY2F1c2UYCCABKAkSDQoFYWdlbnQYCSABKAkSJQoHZGV0YWlscxgKIAEoCzIULndlaXIudjEuTG9zc0RldGFpbHNiBnByb3RvMw", [file_weir_v1_session]);
+  fileDesc("ChJ3ZWlyL3YxL25vZGUucHJvdG8SB3dlaXIudjEi4AIKCU5vZGVFdmVudBINCgVhdF9tcxgBIAEoBBInCgdzdGFydGVkGAIgASgLMhQud2Vpci52MS5Ob2RlU3RhcnRlZEgAEicKB3N0b3BwZWQYAyABKAsyFC53ZWlyLnYxLk5vZGVTdG9wcGVkSAASOgoRY29ubmVjdGlvbnNfZW5kZWQYBCABKAsyHS53ZWlyLnYxLk5vZGVDb25uZWN0aW9uc0VuZGVkSAASLQoKY29uZmlndXJlZBgFIAEoCzIXLndlaXIudjEuTm9kZUNvbmZpZ3VyZWRIABIlCgZqb2luZWQYBiABKAsyEy53ZWlyLnYxLk5vZGVKb2luZWRIABI0Cg5zdGF0dXNfY2hhbmdlZBgHIAEoCzIaLndlaXIudjEuTm9kZVN0YXR1c0NoYW5nZWRIABIhCgRsZWZ0GAggASgLMhEud2Vpci52MS5Ob2RlTGVmdEgAQgcKBWV2ZW50Is0BCgtOb2RlU3RhcnRlZBIPCgd2ZXJzaW9uGAEgASgJEjAKBmxpbWl0cxgCIAMoCzIgLndlaXIudjEuTm9kZVN0YXJ0ZWQuTGltaXRzRW50cnkSGAoQcmV0ZW50aW9uX2FnZV9tcxgDIAEoBBIXCg9yZXRlbnRpb25fYnl0ZXMYBCABKAQSGQoRcmV0ZW50aW9uX3JlY29yZHMYBSABKAQaLQoLTGltaXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASLCAQoOTm9kZUNvbmZpZ3VyZWQSMwoGbGltaXRzGAEgAygLMiMud2Vpci52MS5Ob2RlQ29uZmlndXJlZC5MaW1pdHNFbnRyeRIYChByZXRlbnRpb25fYWdlX21zGAIgASgEEhcKD3JldGVudGlvbl9ieXRlcxgDIAEoBBIZChFyZXRlbnRpb25fcmVjb3JkcxgEIAEoBBotCgtMaW1pdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBImsKCk5vZGVKb2luZWQSEwoLaW5jYXJuYXRpb24YASABKAkSCwoDdXJsGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSFAoMcHJvdG9jb2xfbWluGAQgASgNEhQKDHByb3RvY29sX21heBgFIAEoDSJTChFOb2RlU3RhdHVzQ2hhbmdlZBITCgtpbmNhcm5hdGlvbhgBIAEoCRIOCgZzdGF0dXMYAiABKAkSCgoCYnkYAyABKAkSDQoFY2F1c2UYBCABKAkiOgoITm9kZUxlZnQSEwoLaW5jYXJuYXRpb24YASABKAkSCgoCYnkYAiABKAkSDQoFY2F1c2UYAyABKAkiHQoLTm9kZVN0b3BwZWQSDgoGcmVhc29uGAEgASgJIlYKFE5vZGVDb25uZWN0aW9uc0VuZGVkEi0KC2Nvbm5lY3Rpb25zGAEgAygLMhgud2Vpci52MS5Db25uZWN0aW9uRW5kZWQSDwoHb21pdHRlZBgCIAEoBCLXAQoPQ29ubmVjdGlvbkVuZGVkEgoKAmlkGAEgASgJEg8KB3Nlc3Npb24YAiABKAkSDwoHc3ViamVjdBgDIAEoCRIWCg5yZW1vdGVfYWRkcmVzcxgEIAEoCRINCgVjb2RlYxgFIAEoCRIUCgxvcGVuZWRfYXRfbXMYBiABKAQSFAoMY2xvc2VkX2F0X21zGAcgASgEEg0KBWNhdXNlGAggASgJEg0KBWFnZW50GAkgASgJEiUKB2RldGFpbHMYCiABKAsyFC53ZWlyLnYxLkxvc3NEZXRhaWxzYgZwcm90bzM", [file_weir_v1_session]);
 
 /**
  * Describes the message weir.v1.NodeEvent.
@@ -35,23 +35,44 @@ export const NodeConfiguredSchema = /*@__PURE__*/
   messageDesc(file_weir_v1_node, 2);
 
 /**
+ * Describes the message weir.v1.NodeJoined.
+ * Use `create(NodeJoinedSchema)` to create a new message.
+ */
+export const NodeJoinedSchema = /*@__PURE__*/
+  messageDesc(file_weir_v1_node, 3);
+
+/**
+ * Describes the message weir.v1.NodeStatusChanged.
+ * Use `create(NodeStatusChangedSchema)` to create a new message.
+ */
+export const NodeStatusChangedSchema = /*@__PURE__*/
+  messageDesc(file_weir_v1_node, 4);
+
+/**
+ * Describes the message weir.v1.NodeLeft.
+ * Use `create(NodeLeftSchema)` to create a new message.
+ */
+export const NodeLeftSchema = /*@__PURE__*/
+  messageDesc(file_weir_v1_node, 5);
+
+/**
  * Describes the message weir.v1.NodeStopped.
  * Use `create(NodeStoppedSchema)` to create a new message.
  */
 export const NodeStoppedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_node, 3);
+  messageDesc(file_weir_v1_node, 6);
 
 /**
  * Describes the message weir.v1.NodeConnectionsEnded.
  * Use `create(NodeConnectionsEndedSchema)` to create a new message.
  */
 export const NodeConnectionsEndedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_node, 4);
+  messageDesc(file_weir_v1_node, 7);
 
 /**
  * Describes the message weir.v1.ConnectionEnded.
  * Use `create(ConnectionEndedSchema)` to create a new message.
  */
 export const ConnectionEndedSchema = /*@__PURE__*/
-  messageDesc(file_weir_v1_node, 5);
+  messageDesc(file_weir_v1_node, 8);
 
