@@ -12,6 +12,7 @@ import type { CodecName } from "../protocol/codec.ts";
 import type { Qos, Window } from "../protocol/frame.ts";
 import type { EpochMs, Seq } from "../protocol/ids.ts";
 import type { LaneName } from "../protocol/lane.ts";
+import type { Member } from "./cluster/membership.ts";
 import type { LogInfo, NewRecord } from "./log/event-log.ts";
 
 export type ViewPage<T> = {
@@ -161,6 +162,8 @@ export type HistogramView = {
 
 export type Inspector = {
   node(): NodeView;
+  /** Nodes that share the log as this one sees them, this one too. */
+  members(): readonly Member[];
   totals(): Totals;
   /** `cursor`: "" for the first page. */
   connections(cursor: string, max: number): ViewPage<ConnectionView>;

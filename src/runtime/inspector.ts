@@ -2,6 +2,7 @@
  * Answers what a node is and does, from the parts that know it. Nothing is kept between two questions.
  * @module
  */
+import type { Member } from "./cluster/membership.ts";
 import type { ConnectionView, Inspector, NodeView, SessionView, Totals, ViewPage } from "./inspection.ts";
 import type { Services } from "./services.ts";
 import type { Sessions } from "./session/sessions.ts";
@@ -51,6 +52,10 @@ export class NodeInspector implements Inspector {
       cpuSeconds: ports.probe.cpuSeconds(),
       log: ports.log.info(),
     };
+  }
+
+  members(): readonly Member[] {
+    return this.#sources.services.cluster.members();
   }
 
   totals(): Totals {

@@ -47,6 +47,7 @@ export const natsFaultKinds = [
   "natsOverload",
   "natsReplicaFrozen",
   "natsConsumersLost",
+  "natsSplit",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number] | (typeof natsFaultKinds)[number];
 
@@ -155,6 +156,7 @@ export function strikeNats(nats: SimNats, kind: FaultKind, { chance, forMs }: Ho
     natsOverload: () => nats.overloadFor(forMs),
     natsReplicaFrozen: () => nats.freezeReplica(Math.min(forMs, frozenMsMax)),
     natsConsumersLost: () => nats.killConsumers(0.5),
+    natsSplit: () => nats.splitFor(2 * forMs),
   };
   strikes[kind]?.();
 }

@@ -5,9 +5,11 @@
 
 import { limits } from "../../src/protocol/limits.ts";
 import { localBus } from "../../src/runtime/bus/local.ts";
+import { natsBus } from "../../src/runtime/bus/nats.ts";
 import { createGateway } from "../../src/runtime/gateway.ts";
 import { lifecycleEvents } from "../../src/runtime/lifecycle/fact.ts";
 import type { EventLog } from "../../src/runtime/log/event-log.ts";
+import { JetStreamLog } from "../../src/runtime/log/jetstream/log.ts";
 import { sha256 } from "../../src/runtime/system.ts";
 import { stillProcess } from "../support/still-process.ts";
 import { portsClock, type SimProcess } from "./clock.ts";
@@ -32,7 +34,7 @@ export function startGateway(world: World, process: SimProcess, log: EventLog): 
       random: { next: chance.next, token: chance.token },
       digest: sha256,
       log,
-      bus: localBus(clock),
+      bus: log instanceof JetStreamLog ? natsBus({ ...log.connection, clock }) : localBus(clock),
       transport: world.network.transport(process),
       authenticator: { authenticate: async () => ({ ok: true, identity: anonymous }) },
       probe: stillProcess(),

@@ -1,10 +1,11 @@
 /**
- * The statecharts of sessions and connections as plain data, read off the machines that run: what the dashboard
+ * The statecharts of sessions, connections and nodes as plain data, read off the machines that run: what the dashboard
  * draws cannot differ from what the gateway does.
  * @module
  */
 import type { AnyStateMachine } from "xstate";
 import { connectionMachine } from "../../actors/connection/machine.ts";
+import { nodeMachine } from "../../actors/node/machine.ts";
 import { sessionMachine } from "../../actors/session/machine.ts";
 
 export type Transition = { readonly from: string; readonly to: string; readonly on: string };
@@ -16,7 +17,7 @@ export type Statechart = {
 };
 
 export function statecharts(): readonly Statechart[] {
-  return [chartOf("session", sessionMachine), chartOf("connection", connectionMachine)];
+  return [chartOf("session", sessionMachine), chartOf("connection", connectionMachine), chartOf("node", nodeMachine)];
 }
 
 function chartOf(name: string, machine: AnyStateMachine): Statechart {

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
+import { nodeStatuses } from "../../actors/node/events.ts";
 import { laneNames } from "../../protocol/lane.ts";
 
 const count = z.int().min(0);
@@ -108,6 +109,39 @@ export const nodeSchema = z
     log: logSchema,
   })
   .openapi("Node");
+
+const loadSchema = z
+  .strictObject({
+    connections: count,
+    sessions: count,
+    cpu: z.number().openapi({ description: "Share of the machine's cores, 0 to 1" }),
+    loopDelayMs: z.number(),
+    residentBytes: count,
+    bytesInPerSecond: z.number(),
+    bytesOutPerSecond: z.number(),
+    acceleratorFreeBytes: count.optional(),
+  })
+  .openapi("NodeLoad");
+
+export const memberSchema = z
+  .strictObject({
+    node: z.string(),
+    incarnation: z.string().openapi({ description: "Of this start of its process" }),
+    url: z.string().openapi({ description: "That clients dial" }),
+    http: z.string(),
+    version: z.string(),
+    protocol: z.strictObject({ min: count, max: count }).openapi({ description: "Releases of the node protocol" }),
+    compatible: z.boolean().openapi({ description: "false: more than one release apart from the node that answers" }),
+    status: z.enum(nodeStatuses).openapi({ description: "As the node that answers sees it" }),
+    since: time,
+    cause: z.string(),
+    startedAt: time,
+    load: loadSchema,
+    weight: z.number(),
+    zone: z.string().optional(),
+    location: z.strictObject({ latitude: z.number(), longitude: z.number() }).optional(),
+  })
+  .openapi("Member");
 
 const histogram = z.strictObject({
   count,

@@ -29,8 +29,10 @@ export type LeaseParts = {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly node: string;
+  readonly incarnation: string;
   /** What is written: who this is. */
-  readonly self: () => Beat;
+  readonly beat: () => Beat;
   /** Another process has the name now: this one is to end. */
   readonly replaced: (why: string) => void;
   /** After each renewal, and when `serves` ends. */
@@ -61,7 +63,7 @@ export class Lease {
 
   constructor(parts: LeaseParts) {
     this.#parts = parts;
-    this.#key = leasePrefix + parts.self().node;
+    this.#key = leasePrefix + parts.node;
   }
 
   get serves(): boolean {
@@ -72,8 +74,8 @@ export class Lease {
 
   /** Throws `NodeRefusedError` when somebody lives who has the name. */
   async claim(): Promise<void> {
-    const { bus, clock, self } = this.#parts;
-    this.#answers = bus.subscribe(aliveSubject(self().incarnation), ({ reply }) => reply?.(nothing));
+    const { bus, clock, incarnation } = this.#parts;
+    this.#answers = bus.subscribe(aliveSubject(incarnation), ({ reply }) => reply?.(nothing));
     const until = clock.now() + claimMs;
     try {
       while (!(await this.#claimOnce())) {
@@ -106,6 +108,11 @@ export class Lease {
     return false;
   }
 
+  /** Who this is has changed: written now, not at its time. */
+  rewrite(): void {
+    this.#again(0);
+  }
+
   /** Given back: everybody knows at once. */
   async release(): Promise<void> {
     this.#stopped = true;
@@ -118,19 +125,19 @@ export class Lease {
   }
 
   #put() {
-    const { log, self } = this.#parts;
+    const { log, beat } = this.#parts;
     const expected = this.#revision;
-    return log.keyValue.put(this.#key, encodeBeat(self()), { expected, ttlMs: leaseTtlMs });
+    return log.keyValue.put(this.#key, encodeBeat(beat()), { expected, ttlMs: leaseTtlMs });
   }
 
   /** Whether who has the name is gone: nobody answers. One that only stands still keeps it until its lease is over. */
   async #isFree(value: Uint8Array): Promise<boolean> {
-    const { bus, self } = this.#parts;
+    const { bus } = this.#parts;
     const holder = decodeBeat(value);
     if (holder === undefined)
       throw new NodeRefusedError(`The lease ${this.#key} was written by a version that this one does not know`);
     const { node, url, startedAt, incarnation } = holder;
-    if (incarnation === self().incarnation) return true; // The answer to our own write was lost.
+    if (incarnation === this.#parts.incarnation) return true; // The answer to our own write was lost.
     const since = new Date(startedAt).toISOString();
     this.#problem = `A node named ${node} runs already at ${url}, since ${since}: give this one another name with discovery.node, or stop that one`;
     const answer = await bus.request(aliveSubject(incarnation), nothing, { timeoutMs: askMs });
@@ -173,11 +180,10 @@ export class Lease {
 
   /** What was written without an answer is ours; what is over may be taken again; what another has is lost. */
   async #lookAgain(): Promise<void> {
-    const { log, self, logger, replaced } = this.#parts;
+    const { log, logger, replaced, node, incarnation } = this.#parts;
     const held = await log.keyValue.get(this.#key);
     this.#revision = held?.revision ?? 0;
     const holder = held === undefined ? undefined : decodeBeat(held.value);
-    const { node, incarnation } = self();
     if (held === undefined || holder?.incarnation === incarnation) return;
     const why = `Another process has the name ${node} now, at ${holder?.url ?? "an unknown address"}`;
     logger.log("error", "node replaced", { node, by: holder?.incarnation, url: holder?.url });

@@ -5,10 +5,11 @@
  * @module
  */
 import type { NodeEffect } from "../../actors/effect.ts";
+import type { NodeProtocol } from "../../actors/node/events.ts";
 import { type NodeSignal, nodeMachine, type SilenceBounds } from "../../actors/node/machine.ts";
 import type { Clock, Logger } from "../ports.ts";
 import type { Child, Supervisor } from "../supervisor.ts";
-import { type Beat, nodeProtocol, overlap } from "./beat.ts";
+import { type Beat, overlap } from "./beat.ts";
 import type { Hearing } from "./hearing.ts";
 import type { Member, NodeInfo, NodeStatus } from "./membership.ts";
 
@@ -18,6 +19,8 @@ export type MembersParts = {
   readonly supervisor: Supervisor;
   readonly hearing: Hearing;
   readonly bounds: SilenceBounds;
+  /** What this node speaks. */
+  readonly protocol: NodeProtocol;
   /** One is new, or in another status. */
   readonly changed: (member: Member, change: MemberChange) => void;
   /** One is gone for sure. */
@@ -129,7 +132,7 @@ export class Members {
   #meet(info: Beat): Known {
     const { clock, hearing, supervisor, bounds } = this.#parts;
     const { node } = info;
-    const compatible = overlap(info.protocol, nodeProtocol);
+    const compatible = overlap(info.protocol, this.#parts.protocol);
     if (!compatible) this.#warn(info);
     const id = actorOf(node);
     const input = { node, bounds };
@@ -152,7 +155,7 @@ export class Members {
 
   #warn({ node, version, protocol }: NodeInfo): void {
     this.#parts.logger.log("warn", "node of another release", {
-      ...{ node, version, speaks: rangeText(protocol), here: rangeText(nodeProtocol) },
+      ...{ node, version, speaks: rangeText(protocol), here: rangeText(this.#parts.protocol) },
       change: "nodes work together one release apart: update one release at a time",
     });
   }

@@ -7,6 +7,7 @@ import type { Counters } from "../metrics.ts";
 import type { Ports } from "../ports.ts";
 import type { Supervisor } from "../supervisor.ts";
 import { version } from "../version.ts";
+import { nodeProtocol } from "./beat.ts";
 import { LoadMeter } from "./load-meter.ts";
 import type { NodeFacts } from "./node-facts.ts";
 import { NodeMembership } from "./node-membership.ts";
@@ -39,6 +40,7 @@ export function membershipOf(parts: ClusterParts): NodeMembership {
       ...(location === undefined ? {} : { location }),
     },
     incarnation: random.token(incarnationBytes),
+    protocol: nodeProtocol,
     load: () => meter.measure(),
     replaced: (why) => config.onReplaced?.(why),
   });

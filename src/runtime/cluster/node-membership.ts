@@ -6,13 +6,14 @@
  * @module
  */
 import type { NodeEffect } from "../../actors/effect.ts";
+import type { NodeProtocol } from "../../actors/node/events.ts";
 import { type NodeSignal, nodeMachine, type SaidStatus, type SilenceBounds } from "../../actors/node/machine.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { EventLog, KeyValueChange } from "../log/event-log.ts";
 import type { LatencyHistogram } from "../metrics.ts";
 import type { Clock, Logger, Timer } from "../ports.ts";
 import type { Child, Supervisor } from "../supervisor.ts";
-import { type Beat, decodeBeat, encodeBeat, nodeProtocol, overlap } from "./beat.ts";
+import { type Beat, decodeBeat, encodeBeat, overlap } from "./beat.ts";
 import { Hearing } from "./hearing.ts";
 import { Lease, leasePrefix, NodeRefusedError } from "./lease.ts";
 import { type MemberChange, Members, rangeText } from "./members.ts";
@@ -32,6 +33,8 @@ export type MembershipParts = {
   readonly identity: Identity;
   /** Unique for this start. */
   readonly incarnation: string;
+  /** What it speaks. */
+  readonly protocol: NodeProtocol;
   /** Silence of members when they were found unhealthy. */
   readonly detection: LatencyHistogram;
   load(): NodeLoad;
@@ -71,13 +74,13 @@ export class NodeMembership implements Membership {
     const { clock, logger, supervisor, log, bus } = parts;
     this.#since = clock.now();
     this.#members = new Members({
-      ...{ clock, logger, supervisor, hearing: this.#hearing, bounds: silenceBounds },
+      ...{ clock, logger, supervisor, hearing: this.#hearing, bounds: silenceBounds, protocol: parts.protocol },
       changed: (member, change) => this.#memberChanged(member, change),
       lost: (node) => this.#tellLost(node),
     });
     this.#lease = new Lease({
-      ...{ log, bus, clock, logger },
-      self: () => this.#beat(),
+      ...{ log, bus, clock, logger, node: parts.identity.node, incarnation: parts.incarnation },
+      beat: () => this.#beat(),
       renewed: () => this.#renewed(),
       replaced: (why) => {
         this.#replaced = true;
@@ -150,9 +153,9 @@ export class NodeMembership implements Membership {
     ];
     for (const { value } of await log.keyValue.list(leasePrefix, "", leasesMax)) {
       const beat = decodeBeat(value);
-      if (beat !== undefined && !overlap(beat.protocol, nodeProtocol)) {
+      if (beat !== undefined && !overlap(beat.protocol, this.#parts.protocol)) {
         await this.leave("refused");
-        throw refused(beat, this.#parts.identity.version);
+        throw refused(beat, this.#parts);
       }
       this.#leased(beat);
     }
@@ -160,13 +163,15 @@ export class NodeMembership implements Membership {
 
   /** It listens, and takes clients from now on. */
   joined(where: Where): void {
-    const { facts, clock, identity, incarnation } = this.#parts;
+    const { facts, clock, identity, incarnation, protocol } = this.#parts;
     this.#where = where;
     this.#joined = true;
-    const about = { incarnation, url: where.url, version: identity.version, protocol: nodeProtocol };
+    const about = { incarnation, url: where.url, version: identity.version, protocol };
     facts.tell(this.#node, { type: "Join", at: clock.now(), ...about });
     this.#want("healthy", "takes clients");
-    if (this.#shared) this.#beatOn();
+    if (!this.#shared) return;
+    this.#lease.rewrite();
+    this.#beatOn();
   }
 
   drains(reason: string): void {
@@ -193,8 +198,8 @@ export class NodeMembership implements Membership {
   }
 
   #info(): NodeInfo {
-    const { identity, incarnation, load } = this.#parts;
-    return { ...identity, ...this.#where, incarnation, protocol: nodeProtocol, load: load() };
+    const { identity, incarnation, protocol, load } = this.#parts;
+    return { ...identity, ...this.#where, incarnation, protocol, load: load() };
   }
 
   #beat(): Beat {
@@ -275,7 +280,7 @@ export class NodeMembership implements Membership {
 
   #memberChanged(member: Member, { before, silentMs }: MemberChange): void {
     const { node, status, cause } = member;
-    if (status === "unhealthy" && silentMs >= silenceBounds.unhealthyMs) this.#parts.detection.observe(silentMs);
+    if (status === "unhealthy" && silentMs > silenceBounds.suspectMs) this.#parts.detection.observe(silentMs);
     this.#parts.logger.log(isTrouble(status) ? "warn" : "info", "member status", { node, status, cause });
     // What it says of itself it writes itself.
     if (isTrouble(status) || isTrouble(before)) this.#observed(member);
@@ -297,8 +302,9 @@ function isTrouble(status: NodeStatus): boolean {
   return status === "suspect" || status === "unhealthy";
 }
 
-function refused({ node, version, protocol, url }: Beat, own: string): NodeRefusedError {
+function refused({ node, version, protocol, url }: Beat, own: MembershipParts): NodeRefusedError {
+  const here = `version ${own.identity.version} (node protocol ${rangeText(own.protocol)})`;
   return new NodeRefusedError(
-    `Node ${node} at ${url} runs version ${version} (node protocol ${rangeText(protocol)}), and cannot work with version ${own} (node protocol ${rangeText(nodeProtocol)}): update one release at a time`,
+    `Node ${node} at ${url} runs version ${version} (node protocol ${rangeText(protocol)}), and cannot work with ${here}: update one release at a time`,
   );
 }

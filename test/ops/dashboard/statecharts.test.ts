@@ -36,6 +36,20 @@ test("statecharts() tells no arrow of a connection that a state does not take", 
   expect(drawn.filter((arrow) => arrow.startsWith("closed "))).toEqual([]);
 });
 
+test("statecharts() tells how a member of the cluster is seen", () => {
+  const node = chartOf("node");
+  expect(node.states.map(({ name }) => name)).toEqual([
+    "joining",
+    "healthy",
+    "draining",
+    "suspect",
+    "unhealthy",
+    "left",
+  ]);
+  expect(arrows(node)).toContain("healthy -node.silent-> suspect");
+  expect(arrows(node)).toContain("unhealthy -node.forgotten-> left");
+});
+
 test("layout() gives every state a place of its own", () => {
   for (const chart of statecharts()) {
     const spots = [...layout(chart).values()].map(({ x, y }) => `${x},${y}`);

@@ -48,7 +48,7 @@ describe("listActors()", () => {
     const second = await listActors(log, { kind: "connection", max: 5, cursor: first.next ?? "" });
     expect([...first.actors, ...second.actors]).toEqual([...connections.actors]);
     const { state, statechart } = await inspectActor(log, { kind: "node", id: "n1" });
-    expect([statechart.state, state["limits"], state["starts"]]).toEqual(["running", { maxDeliver: 7 }, 1]);
+    expect([statechart.state, state["limits"], state["starts"]]).toEqual(["healthy", { maxDeliver: 7 }, 1]);
   });
 
   test("refuses a kind that there is not, and names those that there are", () => {

@@ -6,7 +6,7 @@
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Cancel, SimClock, SimProcess } from "../clock.ts";
 import type { Chance } from "../random.ts";
-import { type Delivery, type Fields, parseHeaders } from "./message.ts";
+import { type Delivery, type Fields, parseHeaders, subjectMatches } from "./message.ts";
 
 export type Published = {
   readonly subject: string;
@@ -35,6 +35,7 @@ type Status = { readonly type: "disconnect" | "reconnect" };
 /** Messages that travel together, as in one TCP segment. */
 type Segment<T> = { readonly atMs: number; readonly items: T[]; event: Cancel };
 type Callback = (error: Error | null, message: Msg) => void;
+export type Subscribed = { readonly subject: string; readonly queue: string | undefined; readonly callback: Callback };
 
 const dialMs = 100;
 /** What a connection that was cut had sent may still be read by the server, so late. */
@@ -52,7 +53,7 @@ export class SimConnection {
   readonly #server: ServerSide;
   readonly #meddling: NatsMeddling;
   readonly #latency: { readonly baseMs: number; readonly jitterMs: number };
-  readonly #subscriptions = new Map<string, Callback>();
+  readonly #subscriptions = new Set<Subscribed>();
   readonly #statuses: ((status: Status | undefined) => void)[] = [];
   readonly #out: Segment<Published>[] = [];
   readonly #in: Segment<Delivery>[] = [];
@@ -82,9 +83,10 @@ export class SimConnection {
       getServer: () => "sim:4222",
       isClosed: () => this.#closed,
       closed: () => this.#ended.promise,
-      subscribe: (subject: string, { callback }: { callback: Callback }) => {
-        this.#subscriptions.set(subject, callback);
-        return { unsubscribe: () => this.#subscriptions.delete(subject) };
+      subscribe: (subject: string, { callback, queue }: { callback: Callback; queue?: string }) => {
+        const subscribed = { subject, queue, callback };
+        this.#subscriptions.add(subscribed);
+        return { unsubscribe: () => this.#subscriptions.delete(subscribed) };
       },
       publish: (subject: string, data: Uint8Array, options: { reply?: string; headers?: { encode(): Uint8Array } }) =>
         this.#publish(subject, data, options),
@@ -106,6 +108,12 @@ export class SimConnection {
     this.#carry(this.#out, this.#meddling.sends?.(message, this) ?? message, (one) => this.#server.receive(this, one));
   }
 
+  /** Who subscribes to it here. */
+  subscribedTo(subject: string): readonly Subscribed[] {
+    if (!this.connected || this.#closed) return [];
+    return [...this.#subscriptions].filter((one) => subjectMatches(one.subject, subject));
+  }
+
   /** From the server to the gateway. */
   deliver(delivery: Delivery): void {
     if (!this.connected || this.#closed || this.#server.losesAnswer()) return;
@@ -114,8 +122,8 @@ export class SimConnection {
   }
 
   #hand({ to, subject, reply, headers, data }: Delivery): void {
-    const callback = this.#subscriptions.get(to) ?? this.#subscriptions.get(`${to.slice(0, to.lastIndexOf("."))}.*`);
-    callback?.(null, { subject, reply, headers, data } as unknown as Msg);
+    const subscribed = typeof to === "string" ? this.subscribedTo(to)[0] : this.#subscriptions.has(to) ? to : undefined;
+    subscribed?.callback(null, { subject, reply, headers, data } as unknown as Msg);
   }
 
   /** In order, each segment after the one before it. */

@@ -4,6 +4,7 @@
  * Pure.
  * @module
  */
+import type { Subscribed } from "./connection.ts";
 
 export type Fields = ReadonlyMap<string, string>;
 
@@ -19,9 +20,9 @@ export type Message = {
   gone: boolean;
 };
 
-/** What goes to a client: `to` is the inbox that it is for, `subject` what it says. */
+/** What goes to a client: `to` is the inbox, or the subscription, that it is for, `subject` what it says. */
 export type Delivery = {
-  readonly to: string;
+  readonly to: string | Subscribed;
   readonly subject: string;
   readonly reply?: string;
   readonly headers?: SimHeaders;

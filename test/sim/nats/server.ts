@@ -5,13 +5,14 @@
  */
 import type { SimClock, SimProcess } from "../clock.ts";
 import type { Chance } from "../random.ts";
-import { type NatsMeddling, type Published, SimConnection } from "./connection.ts";
+import { type NatsMeddling, type Published, SimConnection, type Subscribed } from "./connection.ts";
 import { type ConsumerConfig, type PullRequest, SimConsumer } from "./consumer.ts";
 import { SimLeader } from "./leader.ts";
 import { fromJson, headerBlock, json, type Message, SimHeaders, status, subjectMatches } from "./message.ts";
 import { refuse, SimStream, type StreamOptions } from "./stream.ts";
 
 type Ask = { readonly connection: SimConnection; readonly reply: string; readonly body: Uint8Array };
+type Taker = { readonly connection: SimConnection; readonly subscribed: Subscribed };
 type MessageRequest = { readonly seq?: number; readonly next_by_subj?: string; readonly last_by_subj?: string };
 type DirectRequest = MessageRequest & {
   readonly start_time?: string;
@@ -42,6 +43,8 @@ export class SimNats {
   #lossyMs = 0;
   #overloadedMs = 0;
   #stalledMs = 0;
+  /** Messages that nobody keeps do not pass between these and the others. */
+  #split: { readonly apart: ReadonlySet<SimConnection>; readonly untilMs: number } = { apart: new Set(), untilMs: 0 };
   /** Server that gets nothing new, from when, until when. */
   #frozen = { server: 0, fromMs: 0, untilMs: 0 };
 
@@ -135,6 +138,12 @@ export class SimNats {
     if (this.replicated) this.#frozen = { server: this.#chance.int(1, servers - 1), fromMs: now, untilMs: now + forMs };
   }
 
+  /** Gateways hear each other no more, and the log all the same. */
+  splitFor(forMs: number): void {
+    const apart = new Set([...this.#connections].filter(() => this.#chance.hit(0.5)));
+    this.#split = { apart, untilMs: this.#clock.nowMs + forMs };
+  }
+
   killConsumers(share: number): void {
     for (const consumer of this.#consumers) if (this.#chance.hit(share)) consumer.die(this.#meddling.deadConsumersBeat);
     this.#consumers = this.#consumers.filter(({ alive }) => alive);
@@ -145,6 +154,7 @@ export class SimNats {
     this.#lossyMs = 0;
     this.#overloadedMs = 0;
     this.#stalledMs = 0;
+    this.#split = { apart: new Set(), untilMs: 0 };
     this.#frozen = { server: 0, fromMs: 0, untilMs: 0 };
     for (const leader of this.#leaders) leader.elect();
   }
@@ -165,7 +175,7 @@ export class SimNats {
     if (!subject.startsWith("$JS.API.")) {
       const leader = this.#leaders.find(({ stream }) => stream.takes(subject));
       if (leader !== undefined) return leader.publish(connection, message);
-      if (reply !== undefined) connection.deliver(status(reply, 503));
+      if (!this.#pass(connection, message) && reply !== undefined) connection.deliver(status(reply, 503));
       return;
     }
     const [verb = "", name = "", consumer = ""] = apiOf(subject);
@@ -179,6 +189,33 @@ export class SimNats {
     if (state === "silent") return;
     const body = state === "leaderless" ? unavailable : this.#ask(verb, stream, ask);
     ask.connection.deliver({ to: ask.reply, subject: ask.reply, data: json(body) });
+  }
+
+  /** To everybody who subscribes now, to one of each queue. False: nobody does. */
+  #pass(from: SimConnection, { subject, reply, fields, data }: Published): boolean {
+    const queues = new Map<string, Taker[]>();
+    const takers: Taker[] = [];
+    for (const connection of this.#connections)
+      for (const subscribed of connection.subscribedTo(subject)) {
+        const { queue } = subscribed;
+        const members = queue === undefined ? takers : (queues.get(queue) ?? []);
+        members.push({ connection, subscribed });
+        if (queue !== undefined) queues.set(queue, members);
+      }
+    for (const members of queues.values()) takers.push(this.#chance.pick(members));
+    const content = {
+      ...{ subject, data },
+      ...(reply === undefined ? {} : { reply }),
+      ...(fields.size === 0 ? {} : { headers: new SimHeaders(fields) }),
+    };
+    for (const { connection, subscribed } of takers)
+      if (!this.#isSplit(from, connection)) connection.deliver({ to: subscribed, ...content });
+    return takers.length > 0;
+  }
+
+  #isSplit(a: SimConnection, b: SimConnection): boolean {
+    const { apart, untilMs } = this.#split;
+    return this.#clock.nowMs < untilMs && apart.has(a) !== apart.has(b);
   }
 
   #leaderOf(stream: SimStream): SimLeader {

@@ -1,26 +1,20 @@
 /**
- * Nodes of the cluster, as far as this one knows them, and pools.
+ * Nodes of the cluster as this one sees them, and pools.
  * @module
  */
 import { z } from "@hono/zod-openapi";
 import { endpoint, pageOf } from "../endpoint.ts";
 import type { RestParts } from "../parts.ts";
 import { notFound, ProblemError } from "../problem.ts";
-import { nodeSchema, time } from "../schemas.ts";
-
-const leases = "node/";
-const leasesMax = 1_000;
-const decoder = new TextDecoder();
+import { memberSchema, nodeSchema } from "../schemas.ts";
 
 const row = z
   .strictObject({
     id: z.string(),
     self: z.boolean().openapi({ description: "It is the one that answers" }),
-    state: z.enum(["running", "draining", "stopping", "alive"]).openapi({
-      description: "`alive`: another node, whose lease on the shared log holds",
-    }),
-    seenAt: time.optional(),
+    member: memberSchema,
     node: nodeSchema.optional().openapi({ description: "Of the node that answers" }),
+    journal: z.string().openapi({ description: "Where its history is: `/api/v1/journals/<this>/timeline`" }),
   })
   .openapi("NodeRow");
 const id = z.strictObject({ id: z.string().min(1).max(128) });
@@ -33,11 +27,11 @@ export function nodeRoutes(parts: RestParts): void {
       method: "get",
       path: "/api/v1/nodes",
       tag: "nodes",
-      summary: "Nodes that share the log: this one, and those whose lease holds",
+      summary: "Nodes that share the log, with status and load, as this one sees them",
       role: "viewer",
       answer: pageOf(row, "NodePage"),
     },
-    async () => ({ items: await nodesOf(parts) }),
+    () => ({ items: nodesOf(parts) }),
   );
   endpoint(
     parts,
@@ -51,9 +45,9 @@ export function nodeRoutes(parts: RestParts): void {
       answer: row,
       problems: [404],
     },
-    async ({ params }) => {
-      const found = (await nodesOf(parts)).find((node) => node.id === params.id);
-      if (found === undefined) throw notFound(`No node ${params.id} is alive`);
+    ({ params }) => {
+      const found = nodesOf(parts).find((node) => node.id === params.id);
+      if (found === undefined) throw notFound(`No node ${params.id} is known here`);
       return found;
     },
   );
@@ -106,16 +100,12 @@ function drainRoutes(parts: RestParts): void {
   });
 }
 
-async function nodesOf({ gateway, log }: RestParts): Promise<z.infer<typeof row>[]> {
-  const node = gateway.inspect().node();
-  const self = { id: node.id, self: true, state: node.state, node };
-  if (!log.info().shared) return [self];
-  const held = await log.keyValue.list(leases, leases, leasesMax);
-  const others = held
-    .filter(({ key }) => key.slice(leases.length) !== node.id)
-    .map(({ key, value }) => {
-      const { at } = JSON.parse(decoder.decode(value)) as { at: number };
-      return { id: key.slice(leases.length), self: false, state: "alive" as const, seenAt: at };
-    });
-  return [self, ...others];
+function nodesOf({ gateway }: RestParts): z.infer<typeof row>[] {
+  const inspector = gateway.inspect();
+  const own = inspector.node();
+  return inspector.members().map((member) => {
+    const { node: id } = member;
+    const about = { id, member, journal: `node/${encodeURIComponent(id)}` };
+    return id === own.id ? { ...about, self: true, node: own } : { ...about, self: false };
+  });
 }

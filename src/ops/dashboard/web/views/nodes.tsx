@@ -1,16 +1,17 @@
 /**
- * Nodes and pools: what there is. A node is a gateway process; of the others on the same log only what their leases
- * and journals tell.
+ * Nodes and pools: what there is. A node is a gateway process; of the others on the same log what they say of
+ * themselves, and how they look from here.
  * @module
  */
 import { useState } from "preact/hooks";
+import type { Member } from "../../../../runtime/cluster/membership.ts";
 import type { ConnectionView, NodeView } from "../../../../runtime/inspection.ts";
 import { send } from "../api.ts";
 import { ago, bytes, count, span } from "../format.ts";
 import { useGet, useMay, useStream } from "../hooks.ts";
-import { Action, type Column, Facts, type Page, PagedTable, Panel, Shown, useCursors } from "../parts.tsx";
+import { Action, type Column, Facts, type Page, PagedTable, Panel, Shown, Table, useCursors } from "../parts.tsx";
 
-type NodeRow = { readonly id: string; readonly self: boolean; readonly state: string; readonly node?: NodeView };
+type NodeRow = { readonly id: string; readonly self: boolean; readonly member: Member; readonly node?: NodeView };
 
 export function Nodes() {
   const nodes = useStream<Page<NodeRow>>("/api/v1/nodes");
@@ -20,11 +21,12 @@ export function Nodes() {
       <h1>Nodes and pools</h1>
       <Shown of={nodes}>
         {({ items }) => (
-          <div class="grid">
-            {items.map((row) => (
-              <Node key={row.id} row={row} />
-            ))}
-          </div>
+          <>
+            <Members rows={items} />
+            <div class="grid">
+              {items.map(({ id, node }) => (node === undefined ? null : <Node key={id} node={node} />))}
+            </div>
+          </>
         )}
       </Shown>
       <Connections />
@@ -39,14 +41,44 @@ export function Nodes() {
   );
 }
 
-function Node({ row }: { readonly row: NodeRow }) {
-  if (row.node === undefined)
-    return (
-      <Panel title={row.id}>
-        <p class="dim">Another gateway on this log, {row.state}; its own dashboard tells more</p>
-      </Panel>
-    );
-  const { node } = row;
+const trouble = new Set<Member["status"]>(["suspect", "unhealthy"]);
+
+function Members({ rows }: { readonly rows: readonly NodeRow[] }) {
+  const columns: readonly Column<NodeRow>[] = [
+    { name: "Node", show: ({ id, self }) => (self ? <b>{id}</b> : id) },
+    {
+      name: "Status",
+      show: ({ member }) => (
+        <span class={trouble.has(member.status) ? "bad" : member.status === "healthy" ? "good" : "warn"}>
+          {member.status}
+        </span>
+      ),
+    },
+    { name: "Since", show: ({ member }) => ago(member.since) },
+    { name: "Why", show: ({ member }) => member.cause, cut: true },
+    { name: "Address", show: ({ member }) => <code>{member.url}</code>, cut: true },
+    {
+      name: "Version",
+      show: ({ member }) => (member.compatible ? member.version : `${member.version}, too far from this one`),
+    },
+    { name: "Zone", show: ({ member }) => member.zone ?? "–" },
+    { name: "Weight", show: ({ member }) => count(member.weight), number: true },
+    { name: "Connections", show: ({ member }) => count(member.load.connections), number: true },
+    { name: "Sessions", show: ({ member }) => count(member.load.sessions), number: true },
+    { name: "CPU", show: ({ member }) => `${Math.round(100 * member.load.cpu)} %`, number: true },
+    { name: "Loop delay", show: ({ member }) => span(member.load.loopDelayMs), number: true },
+    { name: "Memory", show: ({ member }) => bytes(member.load.residentBytes), number: true },
+    { name: "In", show: ({ member }) => `${bytes(member.load.bytesInPerSecond)}/s`, number: true },
+    { name: "Out", show: ({ member }) => `${bytes(member.load.bytesOutPerSecond)}/s`, number: true },
+  ];
+  return (
+    <Panel title="Members of the cluster, as this node sees them">
+      <Table caption="By name" columns={columns} rows={rows} keyOf={({ id }) => id} />
+    </Panel>
+  );
+}
+
+function Node({ node }: { readonly node: NodeView }) {
   const { id, version, state, startedAt, log, inflow, ring } = node;
   return (
     <Panel title={id}>
