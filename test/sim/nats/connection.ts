@@ -121,9 +121,10 @@ export class SimConnection {
     this.#carry(this.#in, heard, (one) => this.#hand(one), this.process);
   }
 
-  #hand({ to, subject, reply, headers, data }: Delivery): void {
-    const subscribed = typeof to === "string" ? this.subscribedTo(to)[0] : this.#subscriptions.has(to) ? to : undefined;
-    subscribed?.callback(null, { subject, reply, headers, data } as unknown as Msg);
+  #hand({ to, only, subject, reply, headers, data }: Delivery): void {
+    const subscribed = only ?? this.subscribedTo(to)[0];
+    if (subscribed === undefined || !this.#subscriptions.has(subscribed)) return;
+    subscribed.callback(null, { subject, reply, headers, data } as unknown as Msg);
   }
 
   /** In order, each segment after the one before it. */

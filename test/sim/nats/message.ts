@@ -20,9 +20,11 @@ export type Message = {
   gone: boolean;
 };
 
-/** What goes to a client: `to` is the inbox, or the subscription, that it is for, `subject` what it says. */
+/** What goes to a client: `to` is the inbox that it is for, `subject` what it says. */
 export type Delivery = {
-  readonly to: string | Subscribed;
+  readonly to: string;
+  /** The one subscription that it is for. */
+  readonly only?: Subscribed;
   readonly subject: string;
   readonly reply?: string;
   readonly headers?: SimHeaders;

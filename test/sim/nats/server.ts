@@ -209,7 +209,7 @@ export class SimNats {
       ...(fields.size === 0 ? {} : { headers: new SimHeaders(fields) }),
     };
     for (const { connection, subscribed } of takers)
-      if (!this.#isSplit(from, connection)) connection.deliver({ to: subscribed, ...content });
+      if (!this.#isSplit(from, connection)) connection.deliver({ to: subject, only: subscribed, ...content });
     return takers.length > 0;
   }
 
