@@ -21,14 +21,13 @@ import { watchFiles } from "./config/watch-files.ts";
 import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLogAndBus } from "./log/open-log.ts";
 import { ServedRest } from "./rest/served-rest.ts";
+import { firstSignal } from "./signals.ts";
 import { GatewayHistory } from "./telemetry/gateway-history.ts";
 import type { Tracing, TracingPorts } from "./telemetry/tracing.ts";
 
 const stopTimeoutMs = 10_000;
 /** For journals and what else the log has to take, after the connections are gone. */
 const flushTimeoutMs = 10_000;
-/** A terminal sends Ctrl-C to the whole process group, and a launcher forwards it: the same wish, twice. */
-const sameSignalMs = 500;
 
 /** What the command line, the environment and the files say. */
 export type Start = { readonly sources: ConfigSources; readonly loaded: Extract<Loaded, { ok: true }> };
@@ -154,21 +153,4 @@ function listenError(error: unknown, config: Config): unknown {
   const why = because[code ?? cause?.code ?? ""];
   if (why === undefined) return error;
   return new CliError(exitCodes.failed, `Cannot listen on ${where}: ${why}`, { cause: error });
-}
-
-/** The first SIGINT or SIGTERM; a later one ends the process at once. */
-function firstSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    let firstAt: number | undefined;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      const now = performance.now();
-      if (firstAt === undefined) {
-        firstAt = now;
-        resolve(signal);
-      } else if (now - firstAt > sameSignalMs) {
-        process.exit(exitCodes.failed);
-      }
-    };
-    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  });
 }

@@ -24,6 +24,7 @@ const config = async (name: "check" | "show" | "env" | "schema") =>
 
 export const commands: Commands = {
   serve: { load: async () => (await import("./commands/serve.ts")).serveCommand, settings: everySetting },
+  balance: { load: async () => (await import("./commands/balance.ts")).balanceCommand },
   publish: { load: async () => (await import("./commands/publish.ts")).publishCommand },
   tail: { load: async () => (await import("./commands/tail.ts")).tailCommand },
   history: { load: async () => (await import("./commands/history.ts")).historyCommand },
