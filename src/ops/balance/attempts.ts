@@ -43,11 +43,10 @@ export class Attempts {
     const { backend, why } = choice;
     if (this.#tried.size > 0) metrics.retries++;
     this.#tried.add(backend.id);
-    const { address, head, secure } = this.#asking;
+    const { address, head } = this.#asking;
     logger.log("debug", "backend chosen", { client: address, backend: backend.id, why, method: head.method });
-    const name = cookieOf(backend.id);
-    const isNew = stickiness.by === "cookie" && name !== this.#named;
-    return { ...{ backend, why, at: clock.now() }, setCookie: isNew ? setCookie(name, secure) : undefined };
+    const cookie = stickiness.by === "cookie" ? this.#cookieFor(backend) : undefined;
+    return { backend, why, at: clock.now(), setCookie: cookie };
   }
 
   over({ backend }: Attempt): void {
@@ -65,6 +64,11 @@ export class Attempts {
 
   succeeded({ backend, at }: Attempt): void {
     this.#context.backends.answered(backend, this.#context.clock.now() - at);
+  }
+
+  #cookieFor(backend: Backend): string | undefined {
+    const name = cookieOf(backend.id);
+    return name === this.#named ? undefined : setCookie(name, this.#asking.secure);
   }
 
   #exhausted(): Problem {

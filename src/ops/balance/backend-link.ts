@@ -2,10 +2,11 @@
  * Connections to backends: dials them, reads the heads of what they answer, and keeps those that can be used again.
  * @module
  */
+import { assert } from "../../protocol/assert.ts";
 import type { Clock, Timer } from "../../runtime/ports.ts";
 import { type BackendSpec, backendId } from "./backend.ts";
 import type { BalanceLimits } from "./balance-limits.ts";
-import { type DialCause, ignoring, type SocketHost } from "./byte-socket.ts";
+import type { DialCause, SocketHost } from "./byte-socket.ts";
 import { type AnswerHead, parseAnswerHead } from "./http-head.ts";
 import type { ProblemCause } from "./proxy-problem.ts";
 import { SocketReader } from "./socket-reader.ts";
@@ -48,15 +49,17 @@ export class BackendLink {
     return [...this.#idle.values()].reduce((sum, idle) => sum + idle.length, 0);
   }
 
-  /** A new connection; paused. */
+  /** A new connection. */
   async dial(spec: BackendSpec, timeoutMs = this.#options.limits.connectMs): Promise<Linked> {
     const { sockets, clock, limits, ca } = this.#options;
     const { hostname, port, secure } = spec;
-    const tls = secure ? { tls: { ca } } : {};
-    const dialled = await sockets.dial({ hostname, port, timeoutMs, ...tls }, ignoring);
+    let reader: SocketReader | undefined;
+    const dialled = await sockets.dial({ hostname, port, timeoutMs, ...(secure ? { tls: { ca } } : {}) }, (socket) => {
+      reader = new SocketReader(socket, clock, limits);
+      socket.handler = reader;
+    });
     if (!dialled.ok) return { ok: false, cause: dialProblems[dialled.cause], message: dialled.message };
-    const reader = new SocketReader(dialled.socket, clock, limits);
-    dialled.socket.handler = reader;
+    assert(reader !== undefined, "a socket that was dialled was given its handler");
     return { ok: true, reader, reused: false };
   }
 
@@ -75,7 +78,8 @@ export class BackendLink {
     const { clock, limits } = this.#options;
     const id = backendId(spec);
     const kept = this.#idle.get(id) ?? [];
-    if (reader.isOver || reader.heldBytes > 0 || kept.length >= limits.idleConnectionsMax) return reader.socket.destroy();
+    if (reader.isOver || reader.heldBytes > 0 || kept.length >= limits.idleConnectionsMax)
+      return reader.socket.destroy();
     this.#idle.set(id, kept);
     const drop = (): void => {
       idle.timer.cancel();

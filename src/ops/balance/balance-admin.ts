@@ -6,8 +6,8 @@
  * @module
  */
 import { timingSafeEqual } from "node:crypto";
-import type { Listener, Transport } from "../../runtime/transport/transport.ts";
 import { sha256 } from "../../runtime/system.ts";
+import type { Listener, Transport } from "../../runtime/transport/transport.ts";
 import type { Backend } from "./backend.ts";
 import { type BalanceExposition, balanceExposition } from "./balance-metrics.ts";
 import type { BalanceServer } from "./balance-server.ts";
@@ -28,7 +28,11 @@ export async function startAdmin(
   { hostname, port, token }: BalanceAdminOptions,
 ): Promise<Listener> {
   const admin = new BalanceAdmin(server, token);
-  const bounds = { messageBytesMax: requestBytesMax, backpressureBytesMax: requestBytesMax, heldBytesMax: requestBytesMax };
+  const bounds = {
+    messageBytesMax: requestBytesMax,
+    backpressureBytesMax: requestBytesMax,
+    heldBytesMax: requestBytesMax,
+  };
   return await transport.listen(
     { hostname, port, ...bounds },
     {
@@ -65,7 +69,9 @@ class BalanceAdmin {
         return json(ready ? 200 : 503, { ready, backendsAvailable: backends.available });
       }
       case "/metrics":
-        return new Response(await this.#exposition.text(), { headers: { "Content-Type": this.#exposition.contentType } });
+        return new Response(await this.#exposition.text(), {
+          headers: { "Content-Type": this.#exposition.contentType },
+        });
       case "/backends":
         return json(200, { items: backends.all().map((one) => this.#view(one)) });
       case "/decisions":
@@ -80,7 +86,8 @@ class BalanceAdmin {
     if (request.headers.has("origin")) return problem(403, "Forbidden", "Web pages may not change anything here");
     if (!this.#mayChange(request)) return problem(401, "Unauthorized", "Send Authorization: Bearer <admin token>");
     const backend = this.#server.backends.byId(id);
-    if (backend === undefined) return problem(404, "Not found", `No backend ${id.slice(0, 100)} is known, see /backends`);
+    if (backend === undefined)
+      return problem(404, "Not found", `No backend ${id.slice(0, 100)} is known, see /backends`);
     this.#server.backends.drain(backend, draining);
     return json(200, this.#view(backend));
   }

@@ -64,7 +64,12 @@ export function balanceExposition(metrics: BalanceMetrics, backends: Backends): 
     };
     const counter: Counter = new Counter({ name, help, registers: [registry], collect });
   }
-  byName(registry, "weir_balance_refused_total", "Requests answered by the proxy itself, by cause", () => metrics.refusals);
+  byName(
+    registry,
+    "weir_balance_refused_total",
+    "Requests answered by the proxy itself, by cause",
+    () => metrics.refusals,
+  );
   byName(registry, "weir_balance_tunnels_ended_total", "Tunnels that ended, by how", () => metrics.tunnelEnds);
   perBackend(registry, backends);
   return { contentType: registry.contentType, text: () => registry.metrics() };

@@ -9,7 +9,7 @@ import { type Algorithm, algorithms } from "../../actors/balancer/balancer.ts";
 import { ejectionDefaults } from "../../actors/balancer/ejection.ts";
 import { duration, oneOf, wholeNumber } from "../cli/arguments.ts";
 import { usageError } from "../cli/exit-code.ts";
-import { backendId, type BackendSpec, readBackend } from "./backend.ts";
+import { type BackendSpec, backendId, readBackend } from "./backend.ts";
 import type { BalanceAdminOptions } from "./balance-admin.ts";
 import { balanceLimits } from "./balance-limits.ts";
 import type { BalanceOptions } from "./balance-server.ts";
@@ -41,7 +41,11 @@ export const balanceArgs = {
   "health-timeout": option("A check that takes longer is a bad one", "time", "1s"),
   rise: option("Good checks in a row until it is used again", "number", String(healthDefaults.rise)),
   fall: option("Bad checks in a row until it is not used", "number", String(healthDefaults.fall)),
-  "eject-after": option("Failures in a row that leave it out for a while; 0: none do", "number", String(ejectionDefaults.failures)),
+  "eject-after": option(
+    "Failures in a row that leave it out for a while; 0: none do",
+    "number",
+    String(ejectionDefaults.failures),
+  ),
   "eject-for": option("For so long the first time", "time", seconds(ejectionDefaults.ejectMs)),
   "slow-start": option("The weight of one that comes back grows for so long", "time", "10s"),
   attempts: option("Backends that one request is tried on", "number", limit("attemptsMax")),
@@ -125,7 +129,9 @@ function choosing(values: Values, specs: readonly BackendSpec[]) {
   const algorithm = algorithmOf(values.algorithm, stickiness);
   const goesByKey = algorithm === "hash" || algorithm === "consistentHash";
   if (goesByKey && !hasKey(stickiness))
-    throw usageError(`--algorithm ${algorithm} goes by a key: name one with --sticky ip, header:<name> or query:<name>`);
+    throw usageError(
+      `--algorithm ${algorithm} goes by a key: name one with --sticky ip, header:<name> or query:<name>`,
+    );
   const slowStartMs = time(values, "slow-start");
   return { specs, stickiness, algorithm, slowStartMs, remembersKeys: hasKey(stickiness) && !goesByKey };
 }
@@ -157,7 +163,8 @@ function checking(values: Values) {
 }
 
 function limitsOf(values: Values): BalanceOptions["limits"] {
-  const whole = (name: keyof typeof balanceArgs, min: number, max: number) => wholeNumber(name, text(values, name), { min, max });
+  const whole = (name: keyof typeof balanceArgs, min: number, max: number) =>
+    wholeNumber(name, text(values, name), { min, max });
   const headBytesMax = whole("head-bytes-max", 1_024, balanceLimits.heldBytesMax / 2);
   return {
     ...balanceLimits,
@@ -200,7 +207,8 @@ function certificate(values: Values, readFile: BalanceSources["readFile"]) {
   const cert = fileAt("tls-cert", values["tls-cert"], readFile);
   const key = fileAt("tls-key", values["tls-key"], readFile);
   if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined || key === undefined) throw usageError("--tls-cert and --tls-key belong together, one is missing");
+  if (cert === undefined || key === undefined)
+    throw usageError("--tls-cert and --tls-key belong together, one is missing");
   return { cert, key };
 }
 

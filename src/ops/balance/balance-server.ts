@@ -128,7 +128,11 @@ export class BalanceServer {
     };
     const client = new ClientConnection(this.#context, socket, { secure: tls !== undefined, onClosed });
     this.#clients.add(client);
-    if (isTooMany) void client.refuse({ cause: "tooManyConnections", detail: `${limits.connectionsMax} connections are open, more are not taken` });
+    if (isTooMany)
+      void client.refuse({
+        cause: "tooManyConnections",
+        detail: `${limits.connectionsMax} connections are open, more are not taken`,
+      });
     else void client.serve();
   }
 }

@@ -100,7 +100,6 @@ class PassingBody implements BodyPassage, Sweepable {
     this.#context.sweep.remove(this);
     from.sink = undefined;
     from.onOver = this.#overBefore;
-    from.socket.pause();
     this.#settle(how);
   }
 }

@@ -26,16 +26,16 @@ export function bunSockets(): SocketHost {
 class BunByteSocket implements ByteSocket {
   readonly remoteAddress: string;
   isClosed = false;
-  handler: ByteSocketHandler;
+  handler: ByteSocketHandler = ignoring;
   readonly #native: Native;
   /** What the kernel did not take, in order. */
   #kept: Uint8Array[] = [];
   #keptBytes = 0;
   #ending = false;
+  #isPaused = false;
 
-  constructor(native: Native, handler: ByteSocketHandler) {
+  constructor(native: Native) {
     this.remoteAddress = plainAddress(native.remoteAddress);
-    this.handler = handler;
     this.#native = native;
   }
 
@@ -60,10 +60,14 @@ class BunByteSocket implements ByteSocket {
     if (!this.isClosed) this.#native.terminate();
   }
   pause(): void {
-    if (!this.isClosed) this.#native.pause();
+    if (this.isClosed || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#native.pause();
   }
   resume(): void {
-    if (!this.isClosed) this.#native.resume();
+    if (this.isClosed || !this.#isPaused) return;
+    this.#isPaused = false;
+    this.#native.resume();
   }
 
   /** The kernel has room again. */
@@ -110,22 +114,24 @@ const events = {
 
 function listen(options: ListenOptions, accept: (socket: ByteSocket) => void): ByteListener {
   const { hostname, port, tls } = options;
-  const taken = (native: Native): void => {
-    const socket = new BunByteSocket(native, ignoring);
-    native.data = socket;
-    accept(socket);
-  };
+  const open = (native: Native): void => taken(native, accept);
   const server = Bun.listen<BunByteSocket | undefined>({
     ...{ hostname, port, allowHalfOpen: true, data: undefined },
     ...(tls === undefined
-      ? { socket: { ...events, open: taken } }
-      : { tls: { cert: tls.cert, key: tls.key }, socket: handshaking(options, taken) }),
+      ? { socket: { ...events, open } }
+      : { tls: { cert: tls.cert, key: tls.key }, socket: handshaking(options, open) }),
   });
   return { port: server.port, stop: () => server.stop(false) };
 }
 
+function taken(native: Native, accept: (socket: ByteSocket) => void): void {
+  const socket = new BunByteSocket(native);
+  native.data = socket;
+  accept(socket);
+}
+
 /** `handshake` comes with whatever the client's certificate is, of which none was asked: `authorized` says nothing here. */
-function handshaking({ handshakeMs, handshakesMax }: ListenOptions, taken: (native: Native) => void) {
+function handshaking({ handshakeMs, handshakesMax }: ListenOptions, done: (native: Native) => void) {
   const deadlines = new Map<Native, ReturnType<typeof setTimeout>>();
   const over = (native: Native): void => {
     clearTimeout(deadlines.get(native));
@@ -142,7 +148,7 @@ function handshaking({ handshakeMs, handshakesMax }: ListenOptions, taken: (nati
     },
     handshake: (native: Native, good: boolean): void => {
       over(native);
-      if (good) taken(native);
+      if (good) done(native);
       else native.terminate();
     },
     close: (native: Native, cause?: Error): void => {
@@ -152,7 +158,7 @@ function handshaking({ handshakeMs, handshakesMax }: ListenOptions, taken: (nati
   };
 }
 
-async function dial(options: DialOptions, handler: ByteSocketHandler): Promise<Dialled> {
+async function dial(options: DialOptions, accept: (socket: ByteSocket) => void): Promise<Dialled> {
   const { hostname, port, tls, timeoutMs } = options;
   const { promise, resolve } = Promise.withResolvers<Dialled>();
   let pending = true;
@@ -167,10 +173,8 @@ async function dial(options: DialOptions, handler: ByteSocketHandler): Promise<D
   const timer = setTimeout(() => fail("ETIMEDOUT", `It did not answer within ${timeoutMs} ms`), timeoutMs);
   const ready = (native: Native): void => {
     if (!pending) return void native.terminate();
-    native.pause();
-    const socket = new BunByteSocket(native, handler);
-    native.data = socket;
-    settle({ ok: true, socket });
+    settle({ ok: true });
+    taken(native, accept);
   };
   const checked = (native: Native, good: boolean, problem: Error | null): void => {
     if (good) return ready(native);

@@ -4,8 +4,6 @@
  * (test/contract/byte-socket.ts). An adapter translates; it decides nothing.
  * @module
  */
-import { hostName } from "../../runtime/transport/host.ts";
-
 /** What one socket's events go to. Handlers must not throw. */
 export type ByteSocketHandler = {
   /** The bytes are the handler's to keep. */
@@ -63,7 +61,7 @@ export type DialOptions = {
 /** refused: nobody takes connections there · timeout · unreachable: no such host or way to it · untrusted: its certificate is not good. */
 export type DialCause = "refused" | "timeout" | "unreachable" | "untrusted";
 export type Dialled =
-  | { readonly ok: true; readonly socket: ByteSocket }
+  | { readonly ok: true }
   | { readonly ok: false; readonly cause: DialCause; readonly message: string };
 
 export type ListenOptions = {
@@ -83,15 +81,9 @@ export type SocketHost = {
    * socket its handler.
    */
   listen(options: ListenOptions, accept: (socket: ByteSocket) => void): Promise<ByteListener>;
-  /** The socket comes paused. */
-  dial(options: DialOptions, handler: ByteSocketHandler): Promise<Dialled>;
+  /** `accept` gives the socket its handler, before anything can come. */
+  dial(options: DialOptions, accept: (socket: ByteSocket) => void): Promise<Dialled>;
 };
-
-/** Each adapter is loaded where it is used alone. */
-export async function hostSockets(): Promise<SocketHost> {
-  if (hostName() === "bun") return (await import("./bun-sockets.ts")).bunSockets();
-  return (await import("./node-sockets.ts")).nodeSockets();
-}
 
 /** Of a socket that nobody has yet. */
 export const ignoring: ByteSocketHandler = {

@@ -9,8 +9,8 @@ import { type Exchange, runExchange } from "./exchange.ts";
 import { forwardedFor, hasPassed, type Peer } from "./forwarded-head.ts";
 import { requestFraming } from "./http-body.ts";
 import { isWebSocketUpgrade, parseRequestHead, type RequestHead, staysOpen } from "./http-head.ts";
-import { type Problem, problemAnswer } from "./proxy-problem.ts";
 import { closeInPeace } from "./peaceful-close.ts";
+import { type Problem, problemAnswer } from "./proxy-problem.ts";
 import { SocketReader } from "./socket-reader.ts";
 import { openTunnel } from "./upgrade.ts";
 
@@ -92,8 +92,12 @@ export class ClientConnection {
     const { via } = this.#context;
     const framed = requestFraming(head);
     if (!framed.ok)
-      return await this.#refused({ cause: framed.status === 400 ? "badRequest" : "codingUnknown", detail: framed.detail });
-    if (head.method === "CONNECT") return await this.#refused({ cause: "badRequest", detail: "CONNECT is not forwarded" });
+      return await this.#refused({
+        cause: framed.status === 400 ? "badRequest" : "codingUnknown",
+        detail: framed.detail,
+      });
+    if (head.method === "CONNECT")
+      return await this.#refused({ cause: "badRequest", detail: "CONNECT is not forwarded" });
     if (hasPassed(head, via))
       return await this.#refused({ cause: "loop", detail: "The request has been here before: a backend leads back" });
     const peer = this.#peer();

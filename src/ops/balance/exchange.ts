@@ -8,7 +8,7 @@ import type { Answer } from "./backend-link.ts";
 import type { BalanceContext } from "./balance-context.ts";
 import { type BodyEnd, passBody } from "./body-passage.ts";
 import { forwardedAnswer, forwardedRequest, type Peer, verbatimAnswer } from "./forwarded-head.ts";
-import { answerFraming, BodyMeter, type Framing } from "./http-body.ts";
+import { answerFraming, type Framing } from "./http-body.ts";
 import { type AnswerHead, type RequestHead, staysOpen } from "./http-head.ts";
 import type { Problem } from "./proxy-problem.ts";
 import type { SocketReader } from "./socket-reader.ts";
@@ -142,5 +142,8 @@ export async function passAnswer(context: BalanceContext, request: Exchange, ans
   const isWhole = end === "done" || (end === "over" && framing.kind === "until close");
   // An answer that broke off must not look like a whole one.
   if (!isWhole) client.socket.destroy();
-  return { clientStays: isWhole && stays, backendStays: end === "done" && framing.kind !== "until close" && staysOpen(head) };
+  return {
+    clientStays: isWhole && stays,
+    backendStays: end === "done" && framing.kind !== "until close" && staysOpen(head),
+  };
 }

@@ -6,7 +6,15 @@
  * Pure.
  * @module
  */
-import { type AnswerHead, type Header, headBytes, type RequestHead, tokensOf, valuesOf } from "./http-head.ts";
+import {
+  type AnswerHead,
+  type Header,
+  type HeaderLine,
+  headBytes,
+  type RequestHead,
+  tokensOf,
+  valuesOf,
+} from "./http-head.ts";
 
 const hopByHop: ReadonlySet<string> = new Set([
   "connection",
@@ -58,7 +66,7 @@ export type AnswerHop = { readonly staysOpen: boolean; readonly setCookie: strin
 /** An answer as the client gets it. */
 export function forwardedAnswer(head: AnswerHead, { staysOpen, setCookie }: AnswerHop): Buffer {
   const named = namedByConnection(head.headers);
-  const kept = head.headers.filter(([name]) => !isHopByHop(name, named));
+  const kept = head.headers.filter(([, , key]) => !isHopByHop(key, named));
   return headBytes(`HTTP/1.1 ${head.status} ${head.reason}`, [
     ...kept,
     ...cookieHeaders(setCookie),
@@ -81,7 +89,7 @@ export function forwardedFor({ headers }: RequestHead): readonly string[] {
   return tokensOf(headers, "x-forwarded-for");
 }
 
-function cookieHeaders(setCookie: string | undefined): readonly Header[] {
+function cookieHeaders(setCookie: string | undefined): readonly HeaderLine[] {
   return setCookie === undefined ? [] : [["Set-Cookie", setCookie]];
 }
 
@@ -96,13 +104,12 @@ function originForm(target: string): string {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-function passedOn(head: RequestHead, { peer, via }: Hop): readonly Header[] {
+function passedOn(head: RequestHead, { peer, via }: Hop): readonly (Header | HeaderLine)[] {
   const named = namedByConnection(head.headers);
   const host = hostOf(head);
-  const kept = head.headers.filter(([name]) => {
-    const lower = name.toLowerCase();
-    return lower !== "host" && !isHopByHop(name, named) && !claims.test(lower) && lower !== "via";
-  });
+  const kept = head.headers.filter(
+    ([, , key]) => key !== "host" && key !== "via" && !isHopByHop(key, named) && !claims.test(key),
+  );
   return [
     ...(host === undefined ? [] : [["Host", host] as const]),
     ...kept,
@@ -111,12 +118,16 @@ function passedOn(head: RequestHead, { peer, via }: Hop): readonly Header[] {
   ];
 }
 
-function whoAsks({ headers }: RequestHead, host: string | undefined, peer: Peer): readonly Header[] {
+function whoAsks({ headers }: RequestHead, host: string | undefined, peer: Peer): readonly HeaderLine[] {
   const told = (name: string): readonly string[] => (peer.trusted ? valuesOf(headers, name) : []);
   const proto = told("x-forwarded-proto")[0] ?? (peer.secure ? "https" : "http");
   const first = told("x-forwarded-host")[0] ?? host;
   const node = peer.address.includes(":") ? `"[${peer.address}]"` : peer.address;
-  const own = [`for=${node}`, ...(host === undefined ? [] : [`host=${quoted(host)}`]), `proto=${peer.secure ? "https" : "http"}`];
+  const own = [
+    `for=${node}`,
+    ...(host === undefined ? [] : [`host=${quoted(host)}`]),
+    `proto=${peer.secure ? "https" : "http"}`,
+  ];
   return [
     ["X-Forwarded-For", [...told("x-forwarded-for"), peer.address].join(", ")],
     ["X-Forwarded-Proto", proto],
@@ -130,7 +141,7 @@ function quoted(value: string): string {
   return /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value) ? value : `"${value.replace(/["\\]/g, "\\$&")}"`;
 }
 
-function connectionHeaders({ version }: RequestHead, { last }: Hop): readonly Header[] {
+function connectionHeaders({ version }: RequestHead, { last }: Hop): readonly HeaderLine[] {
   return last || version === "1.0" ? [["Connection", "close"]] : [];
 }
 
@@ -139,8 +150,7 @@ function namedByConnection(headers: readonly Header[]): ReadonlySet<string> {
 }
 
 /** What frames the body stays, whoever names it: without it the other side would read another body. */
-function isHopByHop(name: string, named: ReadonlySet<string>): boolean {
-  const lower = name.toLowerCase();
-  if (lower === "transfer-encoding" || lower === "content-length") return false;
-  return hopByHop.has(lower) || named.has(lower);
+function isHopByHop(key: string, named: ReadonlySet<string>): boolean {
+  if (key === "transfer-encoding" || key === "content-length") return false;
+  return hopByHop.has(key) || named.has(key);
 }

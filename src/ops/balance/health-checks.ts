@@ -10,7 +10,10 @@ import type { Backends } from "./backends.ts";
 import { headBytes } from "./http-head.ts";
 
 /** connect: whoever takes a connection is healthy · off: everybody is, until failures eject him. */
-export type HealthCheck = { readonly kind: "http"; readonly path: string } | { readonly kind: "connect" } | { readonly kind: "off" };
+export type HealthCheck =
+  | { readonly kind: "http"; readonly path: string }
+  | { readonly kind: "connect" }
+  | { readonly kind: "off" };
 
 export type HealthChecksOptions = {
   readonly backends: Backends;

@@ -25,7 +25,8 @@ export function requestFraming({ headers, version }: RequestHead): Framed {
 }
 
 export function answerFraming({ status, headers }: AnswerHead, method: string): Framed {
-  if (method === "HEAD" || status < 200 || status === 204 || status === 304) return { ok: true, framing: { kind: "none" } };
+  if (method === "HEAD" || status < 200 || status === 204 || status === 304)
+    return { ok: true, framing: { kind: "none" } };
   return explicitFraming(headers) ?? { ok: true, framing: { kind: "until close" } };
 }
 
@@ -35,7 +36,11 @@ function explicitFraming(headers: readonly Header[]): Framed | undefined {
   if (codings.length > 0) {
     if (lengths.length > 0) return bad("Transfer-Encoding and Content-Length are both there");
     if (codings.length === 1 && codings[0] === "chunked") return { ok: true, framing: { kind: "chunked" } };
-    return { ok: false, status: 501, detail: `Transfer-Encoding "${codings.join(", ").slice(0, 100)}" is not understood` };
+    return {
+      ok: false,
+      status: 501,
+      detail: `Transfer-Encoding "${codings.join(", ").slice(0, 100)}" is not understood`,
+    };
   }
   if (valuesOf(headers, "transfer-encoding").length > 0) return bad("Transfer-Encoding is empty");
   const [length] = lengths;

@@ -7,7 +7,9 @@
  * @module
  */
 
-export type Header = readonly [name: string, value: string];
+/** `key`: the name in lower case. */
+export type Header = readonly [name: string, value: string, key: string];
+export type HeaderLine = readonly [name: string, value: string];
 export type Version = "1.0" | "1.1";
 export type RequestHead = {
   readonly method: string;
@@ -56,17 +58,25 @@ export function parseAnswerHead(bytes: Uint8Array, headersMax: number): Parsed<A
   return { ok: true, head: { version: minor === "1" ? "1.1" : "1.0", status: Number(status), reason, headers } };
 }
 
+const none: readonly string[] = [];
+
 /** Every value of a header, in order. `name` in lower case. */
 export function valuesOf(headers: readonly Header[], name: string): readonly string[] {
-  return headers.filter(([one]) => one.toLowerCase() === name).map(([, value]) => value);
+  let values: string[] | undefined;
+  for (const [, value, key] of headers) {
+    if (key !== name) continue;
+    values ??= [];
+    values.push(value);
+  }
+  return values ?? none;
 }
 
 /** Members of a header that is a list, in lower case. */
 export function tokensOf(headers: readonly Header[], name: string): readonly string[] {
-  return valuesOf(headers, name)
-    .flatMap((value) => value.split(","))
-    .map((one) => one.trim().toLowerCase())
-    .filter((one) => one !== "");
+  const values = valuesOf(headers, name);
+  if (values === none) return none;
+  const members = values.join(",").toLowerCase().split(",");
+  return members.map((one) => one.trim()).filter((one) => one !== "");
 }
 
 /** Whether the connection may be used again after this request or answer. */
@@ -84,13 +94,14 @@ export function isWebSocketUpgrade({ method, version, headers }: RequestHead): b
   );
 }
 
-export function headBytes(firstLine: string, headers: readonly Header[]): Buffer {
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`${firstLine}\r\n${lines.join("")}\r\n`, "latin1");
+export function headBytes(firstLine: string, headers: readonly (Header | HeaderLine)[]): Buffer {
+  let text = `${firstLine}\r\n`;
+  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+  return Buffer.from(`${text}\r\n`, "latin1");
 }
 
 function linesOf(bytes: Uint8Array): readonly string[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
   return text.slice(0, -4).split("\r\n");
 }
 
@@ -104,7 +115,7 @@ function headersOf(lines: readonly string[], headersMax: number): Header[] | Hea
     const name = line.slice(0, colon);
     const value = line.slice(colon + 1);
     if (colon < 1 || !token.test(name) || !fieldValue.test(value)) return bad(`Header ${at} is not one of HTTP/1.1`);
-    headers.push([name, value.trim()]);
+    headers.push([name, value.trim(), name.toLowerCase()]);
   }
   return headers;
 }

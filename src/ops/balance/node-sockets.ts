@@ -26,17 +26,18 @@ export function nodeSockets(): SocketHost {
 class NodeByteSocket implements ByteSocket {
   readonly remoteAddress: string;
   isClosed = false;
-  handler: ByteSocketHandler;
+  handler: ByteSocketHandler = ignoring;
   readonly #stream: Socket;
 
-  constructor(stream: Socket, handler: ByteSocketHandler) {
+  constructor(stream: Socket) {
     this.remoteAddress = plainAddress(stream.remoteAddress);
-    this.handler = handler;
     this.#stream = stream;
     stream.setNoDelay(true);
     let cause: Error | undefined;
     stream.on("data", (bytes: Buffer) => this.handler.data(bytes));
-    stream.on("end", () => this.handler.ended());
+    stream.on("end", () => {
+      if (!stream.destroyed) this.handler.ended();
+    });
     stream.on("drain", () => this.handler.drained());
     stream.on("error", (error) => {
       cause = error;
@@ -70,12 +71,9 @@ class NodeByteSocket implements ByteSocket {
   }
 }
 
-function listen(
-  options: ListenOptions,
-  accept: (socket: ByteSocket) => void,
-): Promise<ByteListener> {
+function listen(options: ListenOptions, accept: (socket: ByteSocket) => void): Promise<ByteListener> {
   const { hostname, port } = options;
-  const server = serverOf(options, (stream) => accept(new NodeByteSocket(stream, ignoring)));
+  const server = serverOf(options, (stream) => accept(new NodeByteSocket(stream)));
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen({ host: hostname, port }, () => {
@@ -108,7 +106,7 @@ function serverOf({ tls, handshakeMs, handshakesMax }: ListenOptions, taken: (st
   return server;
 }
 
-function dial(options: DialOptions, handler: ByteSocketHandler): Promise<Dialled> {
+function dial(options: DialOptions, accept: (socket: ByteSocket) => void): Promise<Dialled> {
   const { hostname, port, tls, timeoutMs } = options;
   const to = { host: hostname, port, allowHalfOpen: true };
   const stream = tls === undefined ? connect(to) : connectTls({ ...to, ...tlsOptions(hostname, tls.ca) });
@@ -125,8 +123,8 @@ function dial(options: DialOptions, handler: ByteSocketHandler): Promise<Dialled
     stream.once(tls === undefined ? "connect" : "secureConnect", () => {
       clearTimeout(timer);
       stream.removeAllListeners("error");
-      stream.pause();
-      resolve({ ok: true, socket: new NodeByteSocket(stream, handler) });
+      accept(new NodeByteSocket(stream));
+      resolve({ ok: true });
     });
   });
 }

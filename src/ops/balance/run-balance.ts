@@ -12,7 +12,7 @@ import { firstSignal } from "../signals.ts";
 import { startAdmin } from "./balance-admin.ts";
 import type { Balancing } from "./balance-options.ts";
 import { BalanceServer } from "./balance-server.ts";
-import { hostSockets } from "./byte-socket.ts";
+import { hostSockets } from "./host-sockets.ts";
 
 export async function runBalance({ server: options, admin, stopTimeoutMs, logLevel }: Balancing): Promise<ExitCode> {
   const logger = pinoLogger({ level: logLevel, destination: pino.destination(2) });
@@ -23,7 +23,10 @@ export async function runBalance({ server: options, admin, stopTimeoutMs, logLev
   const adminListener =
     admin === undefined
       ? undefined
-      : await listening(async () => startAdmin(server, await hostTransport(), admin), `${admin.hostname}:${admin.port}`);
+      : await listening(
+          async () => startAdmin(server, await hostTransport(), admin),
+          `${admin.hostname}:${admin.port}`,
+        );
   console.log(welcome(`${tls === undefined ? "ws" : "wss"}://${shown(hostname)}:${port}`, server, adminListener));
   const signal = await firstSignal();
   console.log(`Stopping on ${signal}, once more to stop at once`);

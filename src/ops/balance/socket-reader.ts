@@ -11,7 +11,8 @@ import type { ByteSocket, ByteSocketHandler } from "./byte-socket.ts";
 export type HeadRead =
   | { readonly kind: "head"; readonly bytes: Uint8Array }
   | { readonly kind: "too large" }
-  | { readonly kind: "late" | "over"; readonly empty: boolean };
+  | { readonly kind: "late"; readonly empty: boolean }
+  | { readonly kind: "over"; readonly empty: boolean };
 
 export type HeadBounds = {
   readonly bytesMax: number;
@@ -84,7 +85,7 @@ export class SocketReader implements ByteSocketHandler {
     if (bytes.byteLength > 0) this.#held = this.#held.byteLength === 0 ? bytes : Buffer.concat([bytes, this.#held]);
   }
 
-  /** The next head, up to and with its empty line. Then the socket is paused, and what follows is held. */
+  /** The next head, up to and with its empty line. What follows it is held. */
   async head({ bytesMax, withinMs, onceBegunMs = withinMs }: HeadBounds): Promise<HeadRead> {
     let searched = 0;
     let until = this.#clock.now() + withinMs;
@@ -92,11 +93,13 @@ export class SocketReader implements ByteSocketHandler {
     if (hasBegun) until = this.#clock.now() + onceBegunMs;
     for (;;) {
       const held = this.#held;
-      const end = Buffer.from(held.buffer, held.byteOffset, held.byteLength).indexOf(endOfHead, Math.max(0, searched - 3));
+      const end = Buffer.from(held.buffer, held.byteOffset, held.byteLength).indexOf(
+        endOfHead,
+        Math.max(0, searched - 3),
+      );
       const length = end < 0 ? held.byteLength : end + endOfHead.byteLength;
       if (length > bytesMax) return { kind: "too large" };
       if (end >= 0) {
-        this.socket.pause();
         this.#held = held.subarray(length);
         return { kind: "head", bytes: held.subarray(0, length) };
       }

@@ -8,8 +8,8 @@
 import type { Clock } from "../../runtime/ports.ts";
 import type { BalanceLimits } from "./balance-limits.ts";
 import type { ByteSocket, ByteSocketHandler } from "./byte-socket.ts";
-import { closeInPeace } from "./peaceful-close.ts";
 import type { IdleSweep, Sweepable } from "./idle-sweep.ts";
+import { closeInPeace } from "./peaceful-close.ts";
 
 /** closed: an end closed it · idle: nothing went through · overrun: the runtime read on though it was told to stop · stopped: the proxy did. */
 export type TunnelEnd = "closed" | "idle" | "overrun" | "stopped";

@@ -37,7 +37,11 @@ export async function openTunnel(context: BalanceContext, request: Exchange): Pr
 
 type Asked = { readonly attempts: Attempts; readonly attempt: Attempt };
 
-async function ask(context: BalanceContext, request: Exchange, { attempts, attempt }: Asked): Promise<Taken | undefined> {
+async function ask(
+  context: BalanceContext,
+  request: Exchange,
+  { attempts, attempt }: Asked,
+): Promise<Taken | undefined> {
   const { link, via } = context;
   const linked = await link.dial(attempt.backend.spec);
   if (!linked.ok) {
@@ -48,9 +52,11 @@ async function ask(context: BalanceContext, request: Exchange, { attempts, attem
   reader.socket.write(forwardedUpgrade(request.head, { peer: request.peer, via, last: true }));
   const answer = await link.answer(reader);
   if (answer.ok && isUpgraded(answer.head)) return { reader, head: answer.head };
-  if (answer.ok && answer.head.status >= 200 && !passedOver.has(answer.head.status)) return { reader, head: answer.head };
+  if (answer.ok && answer.head.status >= 200 && !passedOver.has(answer.head.status))
+    return { reader, head: answer.head };
   reader.socket.destroy();
-  if (answer.ok) attempts.failed(attempt, "backendInvalid", `The backend answered the upgrade with ${answer.head.status}`);
+  if (answer.ok)
+    attempts.failed(attempt, "backendInvalid", `The backend answered the upgrade with ${answer.head.status}`);
   else attempts.failed(attempt, answer.cause, answer.detail);
   return undefined;
 }
