@@ -73,6 +73,9 @@ export class BalanceServer {
   get isStopping(): boolean {
     return this.#listener === undefined;
   }
+  get tunnels(): ReadonlySet<Tunnel> {
+    return this.#context.tunnels;
+  }
   get idleBackendConnections(): number {
     return this.#context.link.idleConnections;
   }

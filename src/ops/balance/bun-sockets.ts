@@ -183,7 +183,9 @@ async function dial(options: DialOptions, accept: (socket: ByteSocket) => void):
   };
   const connecting = Bun.connect<BunByteSocket | undefined>({
     ...{ hostname, port, allowHalfOpen: true, data: undefined },
-    ...(tls === undefined ? {} : { tls: { ...(tls.ca === undefined ? {} : { ca: tls.ca }) } }),
+    ...(tls === undefined
+      ? {}
+      : { tls: { rejectUnauthorized: true, ...(tls.ca === undefined ? {} : { ca: tls.ca }) } }),
     socket: {
       ...events,
       ...(tls === undefined ? { open: ready } : { handshake: checked }),

@@ -41,6 +41,11 @@ export class Tunnel implements Sweepable {
     this.#options = options;
   }
 
+  /** Of both directions, in bytes: read from one end and not yet taken by the other. */
+  get heldBytes(): number {
+    return this.#options.client.bufferedBytes() + this.#options.backend.bufferedBytes();
+  }
+
   /** `fromClient`, `fromBackend`: what was read already. */
   start(fromClient: Uint8Array, fromBackend: Uint8Array): void {
     const { client, backend, sweep, total, limits } = this.#options;
