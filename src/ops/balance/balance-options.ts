@@ -19,9 +19,10 @@ import { networkProblem } from "./trusted-proxies.ts";
 
 const option = (description: string, valueHint: string, fallback?: string) =>
   ({ type: "string", description, valueHint, ...(fallback === undefined ? {} : { default: fallback }) }) as const;
-const seconds = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`);
+const minuteMs = 60_000;
+const shown = (ms: number): string => (ms % minuteMs === 0 ? `${ms / minuteMs}m` : `${ms / 1_000}s`);
 const limit = (name: keyof typeof balanceLimits): string =>
-  name.endsWith("Ms") ? seconds(balanceLimits[name]) : String(balanceLimits[name]);
+  name.endsWith("Ms") ? shown(balanceLimits[name]) : String(balanceLimits[name]);
 
 /** What the algorithms that are left out need is not known here. */
 const proxyAlgorithms = algorithms.filter((name) => name !== "geographic" && name !== "resourceAware");
@@ -37,7 +38,7 @@ export const balanceArgs = {
   "trust-proxy": option("Address or network whose X-Forwarded-* and Forwarded are believed; once for each", "network"),
   health: option("http, connect or off", "check", "http"),
   "health-path": option("Path that answers 200 while the backend takes clients", "path", "/ready"),
-  "health-interval": option("Between two checks", "time", seconds(healthDefaults.intervalMs)),
+  "health-interval": option("Between two checks", "time", shown(healthDefaults.intervalMs)),
   "health-timeout": option("A check that takes longer is a bad one", "time", "1s"),
   rise: option("Good checks in a row until it is used again", "number", String(healthDefaults.rise)),
   fall: option("Bad checks in a row until it is not used", "number", String(healthDefaults.fall)),
@@ -46,7 +47,7 @@ export const balanceArgs = {
     "number",
     String(ejectionDefaults.failures),
   ),
-  "eject-for": option("For so long the first time", "time", seconds(ejectionDefaults.ejectMs)),
+  "eject-for": option("For so long the first time", "time", shown(ejectionDefaults.ejectMs)),
   "slow-start": option("The weight of one that comes back grows for so long", "time", "10s"),
   attempts: option("Backends that one request is tried on", "number", limit("attemptsMax")),
   "connect-timeout": option("To reach a backend", "time", limit("connectMs")),

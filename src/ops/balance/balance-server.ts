@@ -82,13 +82,18 @@ export class BalanceServer {
 
   /** Listens when each backend was checked once. Answers the port. */
   async start(): Promise<number> {
-    await this.#checks.start();
-    this.backends.start();
     const { hostname, port, tls, limits } = this.#options;
     const { headMs: handshakeMs, connectionsMax: handshakesMax } = limits;
     const options = { hostname, port, handshakeMs, handshakesMax, ...(tls === undefined ? {} : { tls }) };
-    this.#listener = await this.#ports.sockets.listen(options, (socket) => this.#accept(socket));
-    return this.#listener.port;
+    await this.#checks.start();
+    this.backends.start();
+    try {
+      this.#listener = await this.#ports.sockets.listen(options, (socket) => this.#accept(socket));
+      return this.#listener.port;
+    } catch (error) {
+      this.#rest();
+      throw error;
+    }
   }
 
   /** No new connections; requests that are under way and tunnels have so long to end, then they are ended. */
@@ -99,6 +104,11 @@ export class BalanceServer {
     await this.#empty(timeoutMs);
     for (const tunnel of this.#context.tunnels) tunnel.cut("stopped");
     for (const client of this.#clients) client.destroy();
+    this.#rest();
+  }
+
+  /** Nothing is asked or awaited any more. */
+  #rest(): void {
     this.#checks.stop();
     this.backends.stop();
     this.#context.sweep.stop();

@@ -9,7 +9,7 @@ import { hostTransport } from "../../runtime/transport/host.ts";
 import type { Listener } from "../../runtime/transport/transport.ts";
 import { CliError, type ExitCode, exitCodes } from "../cli/exit-code.ts";
 import { firstSignal } from "../signals.ts";
-import { startAdmin } from "./balance-admin.ts";
+import { type BalanceAdminOptions, startAdmin } from "./balance-admin.ts";
 import type { Balancing } from "./balance-options.ts";
 import { BalanceServer } from "./balance-server.ts";
 import { hostSockets } from "./host-sockets.ts";
@@ -20,19 +20,24 @@ export async function runBalance({ server: options, admin, stopTimeoutMs, logLev
   const server = new BalanceServer(options, ports);
   const { hostname, tls } = options;
   const port = await listening(() => server.start(), `${hostname}:${options.port}`);
-  const adminListener =
-    admin === undefined
-      ? undefined
-      : await listening(
-          async () => startAdmin(server, await hostTransport(), admin),
-          `${admin.hostname}:${admin.port}`,
-        );
+  const adminListener = admin === undefined ? undefined : await adminOf(server, admin);
   console.log(welcome(`${tls === undefined ? "ws" : "wss"}://${shown(hostname)}:${port}`, server, adminListener));
   const signal = await firstSignal();
   console.log(`Stopping on ${signal}, once more to stop at once`);
   await server.stop(stopTimeoutMs);
   await adminListener?.stop({ terminate: true });
   return exitCodes.done;
+}
+
+/** Without it the proxy does not run: whoever asked for it would miss it when it is needed. */
+async function adminOf(server: BalanceServer, admin: BalanceAdminOptions): Promise<Listener> {
+  try {
+    const start = async () => startAdmin(server, await hostTransport(), admin);
+    return await listening(start, `${admin.hostname}:${admin.port}`);
+  } catch (error) {
+    await server.stop(0);
+    throw error;
+  }
 }
 
 function welcome(url: string, { backends }: BalanceServer, admin: Listener | undefined): string {
