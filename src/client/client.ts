@@ -68,7 +68,7 @@ export class LiveClient implements Client {
   #ref = 0;
   #loaded = false;
   /** False: the gateway ended the session that we hold. */
-  #mayResume = true;
+  #endedBecause: string | undefined; // undefined: the session may be resumed
   #beforeLoad: (() => void)[] = [];
 
   constructor(url: string | readonly string[], options: ConnectOptions, codec: Codec) {
@@ -261,7 +261,7 @@ export class LiveClient implements Client {
 
   #hello(asks: Pick<Hello, "token" | "ticket">): Hello {
     const { resumeWindowMs, agent } = this.#options;
-    const held = this.#mayResume ? this.#session : undefined;
+    const held = this.#endedBecause === undefined ? this.#session : undefined;
     return {
       type: "hello",
       ...held,
@@ -274,12 +274,12 @@ export class LiveClient implements Client {
 
   #welcomed(frame: Welcome): void {
     const { session, resumeKey, outcome, epoch } = frame;
-    const before = this.#session;
+    const [before, cause] = [this.#session, frame.cause ?? this.#endedBecause ?? "sessionUnknown"];
     this.#welcome = frame;
     this.#session = { session, resumeKey };
-    this.#mayResume = true;
+    this.#endedBecause = undefined;
     if (outcome === "resumed") this.#publisher.resumed(frame);
-    else this.#newSession(before, frame);
+    else this.#newSession(before, frame, cause);
     this.#credit.open(frame.credit);
     this.#subscriptions.welcomed(outcome, epoch);
     this.#history.welcomed();
@@ -290,17 +290,17 @@ export class LiveClient implements Client {
     this.#waiters.wake();
   }
 
-  #newSession(before: SavedSession | undefined, frame: Welcome): void {
+  #newSession(before: SavedSession | undefined, frame: Welcome, cause: string): void {
     // The new session and the new numbers reach the store in one batch: a crash between them would mix two sessions.
     this.#persistence?.put("session", this.#session);
     const outcomeUnknown = this.#publisher.opened(frame, this.#settings.onSessionLost);
     if (before === undefined) return;
     this.#transactions.sessionLost(this.#settings.onSessionLost);
-    this.#emitter.emit("lost", { session: before.session, cause: frame.cause ?? "sessionUnknown", outcomeUnknown });
+    this.#emitter.emit("lost", { session: before.session, cause, outcomeUnknown });
   }
 
   #lost(event: ClientEvents["disconnected"], session: "kept" | "ended"): void {
-    if (session === "ended") this.#mayResume = false;
+    if (session === "ended") this.#endedBecause = /^\w+(?=:)/.exec(event.reason)?.[0] ?? "sessionEnded";
     this.#publisher.connectionLost();
     this.#credit.open({ records: 0, bytes: 0 });
     this.#subscriptions.connectionLost();

@@ -102,11 +102,15 @@ test("sessionEnded reconnects without the session and tells that it was lost", a
   const world = new World();
   const client = await world.connected();
   const lost: string[] = [];
-  client.on("lost", ({ session }) => lost.push(session));
-  const peer = await world.reconnect(4200);
+  client.on("lost", ({ session, cause }) => lost.push(`${session} ${cause}`));
+  let peer = await world.reconnect(4200);
   expect(peer.last("hello").session).toBeUndefined();
   peer.welcome({ session: "S2" });
-  expect(lost).toEqual(["S1"]);
+  expect(lost).toEqual(["S1 sessionEnded"]);
+  peer.send({ type: "goaway", code: 4200, cause: "expiredByOperator", message: "Reconnect without a session" });
+  peer = await world.reconnect(4200);
+  peer.welcome({ session: "S3" });
+  expect(lost[1]).toBe("S2 expiredByOperator");
 });
 
 test("a resume restores subscriptions without asking, and what is under way is neither lost nor repeated", async () => {

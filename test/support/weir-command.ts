@@ -10,13 +10,15 @@ export type Ended = { readonly exitCode: number; readonly out: string; readonly 
 
 export type Surroundings = {
   readonly env?: Readonly<Record<string, string>>;
+  /** Keys that a person presses; absent: nobody is there. */
+  readonly stdin?: "pipe";
   /** Runs the command: `["taskset", "-c", "0"]`. */
   readonly under?: readonly string[];
 };
 
-export function startWeir(args: readonly string[], { env = {}, under = [] }: Surroundings = {}) {
+export function startWeir(args: readonly string[], { env = {}, under = [], stdin }: Surroundings = {}) {
   return Bun.spawn([...under, process.execPath, main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [stdin ?? "ignore", "pipe", "pipe"],
     env: { PATH: process.env.PATH, ...env },
   });
 }

@@ -77,7 +77,7 @@ async function behind(log: ReadableLog, id: string): Promise<readonly Finding[]>
   return [
     finding("behind", {
       time: lag.oldestAt ?? 0,
-      what: `${lag.more ? `${lag.records} or more records` : counted(lag.records, "record")} not acknowledged${since}`,
+      what: `${lag.more ? `${lag.records} or more records` : counted(lag.records, "record")}${since}`,
     }),
   ];
 }

@@ -6,7 +6,8 @@ import { afterAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { weir } from "../../support/weir-command.ts";
+import { connect } from "../../../src/client/mod.ts";
+import { serveWeir, startWeir, weir } from "../../support/weir-command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weir-look-back-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -14,6 +15,27 @@ const golden = join(import.meta.dir, "../../golden/segments/0.1.0/story.weir");
 const log = ["--log", `file:${golden}`];
 /** A few processes each, on a machine that may do other work. */
 const testMs = 90_000;
+
+/** Lines as they come; undefined: no more. */
+function linesOf(stream: ReadableStream<Uint8Array>) {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  const next = async (): Promise<string | undefined> => {
+    for (;;) {
+      const end = rest.indexOf("\n");
+      if (end >= 0) {
+        const line = rest.slice(0, end);
+        rest = rest.slice(end + 1);
+        return line;
+      }
+      const { done, value } = await reader.read();
+      if (done) return undefined;
+      rest += decoder.decode(value, { stream: true });
+    }
+  };
+  return { next };
+}
 
 async function aSession(): Promise<string> {
   const { out } = await weir(["actors", "--json", ...log]);
@@ -64,6 +86,65 @@ test(
   async () => {
     const { exitCode, out } = await weir(["replay", await aSession(), "--speed", "max", ...log]);
     expect([exitCode, out]).toEqual([0, expect.stringContaining("Opened")]);
+  },
+  testMs,
+);
+
+test(
+  "weir replay --speed step gives one record for each key, and ends with q",
+  async () => {
+    const records = await weir(["replay", ">", "--speed", "max", ...log]);
+    const all = records.out.trimEnd().split("\n");
+    expect(all.length).toBeGreaterThan(4);
+    const child = startWeir(["replay", ">", "--speed", "step", ...log], { stdin: "pipe" });
+    const lines = linesOf(child.stdout);
+    const keys = child.stdin as Bun.FileSink;
+    for (const wanted of all.slice(0, 3)) {
+      keys.write(" ");
+      await keys.flush();
+      expect(await lines.next()).toBe(wanted);
+    }
+    keys.write("q");
+    await keys.flush();
+    expect(await lines.next()).toBeUndefined();
+    expect(await child.exited).toBe(0);
+  },
+  testMs,
+);
+
+test(
+  "weir inspect --watch goes on with the events of a session as a gateway journals them, and ends with a signal",
+  async () => {
+    const directory = join(folder, "watched");
+    await using gateway = await serveWeir(["--log", `embedded:${directory}`]);
+    const client = connect(gateway.url);
+    await client.subscribe("orders.>", { qos: 1 }, () => undefined).ready;
+    const session = client.session?.session ?? "";
+    const watching = startWeir(["inspect", session, "--watch", "--log", `embedded:${directory}`]);
+    const lines = linesOf(watching.stdout);
+    const until = async (wanted: string): Promise<void> => {
+      for (let line = await lines.next(); !line?.includes(wanted); line = await lines.next())
+        if (line === undefined) throw new Error(`It ended before it told "${wanted}"`);
+    };
+    await until("Subscribed orders.>");
+    await client.subscribe("prices.*", { qos: 0 }, () => undefined).ready;
+    await until("Subscribed prices.*");
+    await client.close();
+    await until("Detached");
+    watching.kill("SIGINT");
+    expect(await watching.exited).toBe(0);
+  },
+  testMs,
+);
+
+test(
+  "weir shadow names the setting that was probably meant by --set",
+  async () => {
+    const { exitCode, err } = await weir(["shadow", golden, "--set", "maxDelver=3"]);
+    expect([exitCode, err]).toEqual([
+      2,
+      "weir: --set maxDelver=3: Unknown setting maxDelver, did you mean websocket.limits.maxDeliver?\n",
+    ]);
   },
   testMs,
 );

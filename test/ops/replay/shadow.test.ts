@@ -72,6 +72,23 @@ describe("shadowRun()", () => {
     expect(patient.differences[0]?.sentence).toContain('recorded Detached "Detached: heartbeatTimeout');
   });
 
+  test("does again that a client's socket took nothing: slowConsumer, and with more patience none", async () => {
+    const stage = new ReplayStage({ limits: { congestedMs: 1_000 }, backpressureBytesMax: 65_536 });
+    const [publisher, slow] = [stage.client("publisher"), stage.client("slow")];
+    slow.client.subscribe("bulk.*", { qos: 1 }, () => undefined);
+    stage.pass(500);
+    const key = { kind: "session", id: stage.sessionOf("slow") };
+    slow.mute();
+    for (let i = 0; i < 8; i++) stage.publish(publisher, "bulk.a", "x".repeat(100_000));
+    stage.pass(10_000);
+    const detached = (await timeline(stage.log, key, { max: 99 })).find(({ type }) => type === "Detached");
+    expect(detached?.event).toMatchObject({ cause: "slowConsumer", details: { closeCode: 4002 } });
+    const segment = await segmentOf(stage, "slow");
+    expect((await shadowRun(segment)).differences).toEqual([]);
+    const patient = await shadowRun(segment, { limits: { congestedMs: 120_000 } });
+    expect(patient.differences[0]?.sentence).toContain('recorded Detached "Detached: slowConsumer');
+  });
+
   test("closes again what an operator closed, attached or not, and lists it as not decided", async () => {
     const stage = new ReplayStage();
     const [attached, away] = [stage.client("attached"), stage.client("away")];
