@@ -74,7 +74,7 @@ export class ShadowPeer {
   lose(how: "reset" | "close" | "silent" | "stall"): void {
     const link = this.#link;
     if (link === undefined) return;
-    if (how === "stall") return link.stall();
+    if (how === "stall") return link.stall(true);
     if (how === "silent") {
       this.#silent = true;
       return link.halfOpen();

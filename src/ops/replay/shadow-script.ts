@@ -240,7 +240,8 @@ class ScriptWriter {
       }
       case "slowConsumer": {
         const congestedMs = details?.congestedMs ?? this.#limits.congestedMs;
-        return this.add({ at: at - congestedMs, do: "lose", session, how: "stall" });
+        // It had stopped reading before the first frame that it did not take.
+        return this.add({ at: at - congestedMs - 1, do: "lose", session, how: "stall" });
       }
       default:
         return this.add({ at, do: "lose", session, how: /^socketClosed 10(00|01)$/.test(cause) ? "close" : "reset" });

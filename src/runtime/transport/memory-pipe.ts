@@ -31,6 +31,7 @@ export class MemoryPipe {
   #bufferBytes = 0;
   #kernelBytes = 0;
   #blocked = false;
+  #full = false;
   #ended = false;
 
   constructor(options: PipeOptions) {
@@ -43,18 +44,24 @@ export class MemoryPipe {
 
   write(item: PipeItem): void {
     const parcel = { item, bytes: itemBytes(item), arrived: false };
-    if (this.#buffer.length === 0 && this.#kernelBytes < this.#options.kernelBytes) return this.#depart(parcel);
+    const fits = !this.#full && this.#kernelBytes < this.#options.kernelBytes;
+    if (this.#buffer.length === 0 && fits) return this.#depart(parcel);
     this.#buffer.push(parcel);
     this.#bufferBytes += parcel.bytes;
   }
 
-  /** The reader takes nothing (more) until `unblock`; what it has read already still reaches it. */
-  block(): void {
+  /**
+   * The reader takes nothing (more) until `unblock`; what it has read already still reaches it. `full`: nor does the
+   * network between.
+   */
+  block(full = false): void {
     this.#blocked = true;
+    this.#full = full;
   }
   unblock(): void {
     if (!this.#blocked) return;
     this.#blocked = false;
+    this.#full = false;
     this.#options.clock.soon(() => this.#deliver());
   }
 

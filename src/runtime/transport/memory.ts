@@ -51,8 +51,8 @@ export type ConnectOptions = {
 export type Link = {
   /** The client's end. */
   readonly socket: MemoryClientSocket;
-  /** The client's end stops reading: what the gateway sends piles up. */
-  stall(): void;
+  /** The client's end stops reading: what the gateway sends piles up, at once in the gateway when the network is `full`. */
+  stall(full?: boolean): void;
   unstall(): void;
   /** Both ends learn at once that the connection is lost (1006); what was under way is gone. */
   reset(): void;
@@ -279,8 +279,8 @@ class MemoryLink implements Link {
     clock.after(this.#latencyMs(), () => this.#knock(options));
   }
 
-  stall(): void {
-    this.down.block();
+  stall(full = false): void {
+    this.down.block(full);
   }
   unstall(): void {
     if (!this.#cut) this.down.unblock();

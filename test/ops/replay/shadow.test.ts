@@ -75,11 +75,10 @@ describe("shadowRun()", () => {
   test("does again that a client's socket took nothing: slowConsumer, and with more patience none", async () => {
     const stage = new ReplayStage({ limits: { congestedMs: 1_000 }, backpressureBytesMax: 65_536 });
     const [publisher, slow] = [stage.client("publisher"), stage.client("slow")];
-    slow.client.subscribe("bulk.*", { qos: 1 }, () => undefined);
-    stage.pass(500);
-    const key = { kind: "session", id: stage.sessionOf("slow") };
-    slow.mute();
     for (let i = 0; i < 8; i++) stage.publish(publisher, "bulk.a", "x".repeat(100_000));
+    slow.client.subscribe("bulk.*", { qos: 1, start: "all" }, () => undefined);
+    slow.stall();
+    const key = { kind: "session", id: stage.sessionOf("slow") };
     stage.pass(10_000);
     const detached = (await timeline(stage.log, key, { max: 99 })).find(({ type }) => type === "Detached");
     expect(detached?.event).toMatchObject({ cause: "slowConsumer", details: { closeCode: 4002 } });

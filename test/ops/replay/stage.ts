@@ -24,6 +24,8 @@ export type StagedClient = {
   cut(): void;
   /** From now on nothing passes, and nobody is told. */
   mute(): void;
+  /** From now on it reads nothing: what is sent to it piles up. */
+  stall(): void;
   /** Connections of it fail until `mend`. */
   sever(): void;
   mend(): void;
@@ -107,6 +109,7 @@ export class ReplayStage {
       client,
       cut: () => link?.reset(),
       mute: () => link?.halfOpen(),
+      stall: () => link?.stall(),
       sever: () => {
         severed = true;
         link?.reset();
