@@ -114,7 +114,7 @@ export class Keys {
   close(): void {
     if (this.#input === undefined) return;
     if (process.stdin.isTTY) process.stdin.setRawMode(false);
-    process.stdin.pause();
+    process.stdin.destroy(); // a pipe that stays open would keep the process
   }
 }
 
