@@ -63,6 +63,8 @@ function gauges({ counters, log, process, sessions }: ExpositionSources): readon
     ["weir_sessions", "Sessions in memory, attached or waiting to be resumed", sessions],
     ["weir_sessions_attached", "Sessions attached to a connection", () => counters.sessionsAttached],
     ["weir_subscriptions_behind", "Subscriptions fed by a reader of their own", () => counters.subscriptionsBehind],
+    ["weir_requests_open", "Requests of clients that wait for their response", () => counters.requestsOpen],
+    ["weir_requests_serving", "Requests that clients have to answer", () => counters.requestsServing],
     ["weir_log_records", "Records that the log holds", () => log().records],
     ["weir_log_bytes", "Bytes that the log holds", () => log().bytes],
     ["weir_log_first_seq", "First seq that the log still holds", () => log().firstSeq],
@@ -111,10 +113,11 @@ function membersGauge({ members }: ExpositionSources): Metric {
 type Named = readonly [name: string, help: string, label: string, read: () => ReadonlyMap<string, number>];
 
 /** Their labels have as many values as there are codes in the protocol. */
-function byName({ closed, errors }: Counters): readonly Named[] {
+function byName({ closed, errors, requests }: Counters): readonly Named[] {
   return [
     ["weir_connections_closed_total", "Connections ended, by why; lost: without a goodbye", "reason", () => closed],
     ["weir_errors_total", "ERROR frames sent", "error", () => errors],
+    ["weir_requests_total", "Requests of clients that ended, by how", "outcome", () => requests],
   ];
 }
 
@@ -129,6 +132,7 @@ function histograms({ counters, process }: ExpositionSources): readonly Histogra
       counters.messageLatency,
     ],
     ["weir_cluster_detection_seconds", "Silence of members when this node found them unhealthy", counters.detection],
+    ["weir_request_seconds", "From the taking of a request to its answer", counters.requestLatency],
     ["weir_append_seconds", "From the call of append to its answer", counters.appendLatency],
     ["weir_event_loop_delay_seconds", "How late the event loop came to a timer, 50 times a second", loopDelay],
     ...(gcPauses === undefined ? [] : [["weir_gc_pause_seconds", "Pauses for garbage collection", gcPauses] as const]),

@@ -60,6 +60,10 @@ export class Counters {
   /** Subscriptions that are fed by a reader of their own. */
   subscriptionsBehind = 0;
 
+  /** Requests of clients here that wait for their response, and requests that clients here have to answer. */
+  requestsOpen = 0;
+  requestsServing = 0;
+
   /** Since the start. */
   connectionsOpened = 0;
   framesIn = 0;
@@ -89,6 +93,10 @@ export class Counters {
   readonly detection = new LatencyHistogram();
   /** Connections that ended, by why; `lost`: nobody said goodbye. As many as there are close codes. */
   readonly closed = new Map<CloseName | "lost", number>();
+  /** Requests of clients here that ended, by how: `response`, `error` (the responder's own), `cancelled`, or an error's name. */
+  readonly requests = new Map<string, number>();
+  /** From the gateway's taking of a request to its answer. */
+  readonly requestLatency = new LatencyHistogram();
   /** ERROR frames, by name. As many as there are error codes. */
   readonly errors = new Map<string, number>();
 

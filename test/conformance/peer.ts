@@ -139,7 +139,10 @@ export class Peer {
   }
 
   /** The answer to a frame with this `ref`: one of the type, or the case fails with the ERROR that came instead. */
-  async answer<Type extends "subscribed" | "unsubscribed" | "page">(type: Type, ref: number): Promise<FrameOf<Type>> {
+  async answer<Type extends "subscribed" | "unsubscribed" | "page" | "served" | "unserved" | "response">(
+    type: Type,
+    ref: number,
+  ): Promise<FrameOf<Type>> {
     const fits = (frame: Frame): boolean => (frame.type === type || frame.type === "error") && frame.ref === ref;
     const frame = await this.#next(fits, `${type} frame for ref ${ref}`, this.#waitMs);
     check(frame.type === type, `Expected ${type}, got ${show(frame)}`);

@@ -35,6 +35,12 @@ export type BusRequestOptions = {
   readonly signal?: AbortSignal;
 };
 
+export type BusSubscription = {
+  stop(): void;
+  /** Resolves when what others send from now on arrives; while the bus is away, when it is back. */
+  ready(): Promise<void>;
+};
+
 export type Bus = {
   /** Largest message, data and headers together. A larger one throws a RangeError: whoever sends looks before. */
   readonly bytesMax: number;
@@ -48,7 +54,7 @@ export type Bus = {
     subject: string,
     onMessage: (message: BusMessage) => void,
     options?: { readonly queue?: string },
-  ): { stop(): void };
+  ): BusSubscription;
   request(subject: string, data: Uint8Array, options: BusRequestOptions): Promise<BusReply>;
   /** Ends subscriptions and requests of this bus; what was published before may still be under way. */
   close(): Promise<void>;

@@ -87,11 +87,11 @@ class LocalBus implements Bus {
   }
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void, { queue }: { readonly queue?: string } = {}) {
-    if (this.#closed) return { stop: () => undefined };
+    if (this.#closed) return { stop: () => undefined, ready: async () => undefined };
     const subscription = { filter: subject, queue, clock: this.#clock, onMessage, stopped: false };
     this.#subscriptions.add(subscription);
     this.#hub.subscribe(subscription);
-    return { stop: () => this.#stop(subscription) };
+    return { stop: () => this.#stop(subscription), ready: async () => undefined };
   }
 
   async request(subject: string, data: Uint8Array, options: BusRequestOptions): Promise<BusReply> {

@@ -11,7 +11,14 @@ import { headersOf } from "../log/jetstream/header-block.ts";
 import { headerLines, readRecordHeaders, recordFields } from "../log/jetstream/headers.ts";
 import { newInbox } from "../log/jetstream/publisher.ts";
 import type { Clock } from "../ports.ts";
-import { assertFits, type Bus, type BusMessage, type BusReply, type BusRequestOptions } from "./bus.ts";
+import {
+  assertFits,
+  type Bus,
+  type BusMessage,
+  type BusReply,
+  type BusRequestOptions,
+  type BusSubscription,
+} from "./bus.ts";
 import { PendingRequests } from "./pending-requests.ts";
 
 /** `name`: the log's; the first token of every subject. */
@@ -57,7 +64,7 @@ class NatsBus implements Bus {
   }
 
   subscribe(subject: string, onMessage: (message: BusMessage) => void, options: { readonly queue?: string } = {}) {
-    if (this.#closed) return { stop: () => undefined };
+    if (this.#closed) return { stop: () => undefined, ready: async () => undefined };
     return this.#subscribe(
       this.#prefix + subject,
       (message) => {
@@ -97,7 +104,7 @@ class NatsBus implements Bus {
     });
   }
 
-  #subscribe(subject: string, receive: (message: Msg) => void, queue?: string): { stop(): void } {
+  #subscribe(subject: string, receive: (message: Msg) => void, queue?: string): BusSubscription {
     const subscription = this.#nc.subscribe(subject, {
       callback: (error, message) => {
         if (error === null) receive(message);
@@ -109,6 +116,8 @@ class NatsBus implements Bus {
       stop: () => {
         if (this.#subscriptions.delete(subscription)) subscription.unsubscribe();
       },
+      // A server takes what one connection says in its order. What is lost with a connection is said again on the next.
+      ready: () => this.#nc.flush().catch(() => undefined),
     };
   }
 

@@ -30,7 +30,7 @@ export class PublishCheck {
     this.#allowed.clear();
   }
 
-  problem(record: PublishRecord): PublishProblem | undefined {
+  problem(record: Pick<PublishRecord, "topic" | "payload" | "headers">): PublishProblem | undefined {
     const { payload, headers, topic } = record;
     if (payload.byteLength > this.#limits.payloadBytesMax) {
       return {
@@ -56,7 +56,8 @@ export class PublishCheck {
   }
 }
 
-function headersProblem(headers: Headers, limits: Limits): string | undefined {
+/** Why headers are too many or too long, as a sentence. */
+export function headersProblem(headers: Headers, limits: Limits): string | undefined {
   const { headersPerRecordMax, headersBytesMax, textBytesMax } = limits;
   let [count, bytes] = [0, 0];
   for (const name in headers) {
