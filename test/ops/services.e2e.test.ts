@@ -8,6 +8,7 @@ import { connect as connectTcp } from "node:net";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats, headers } from "@nats-io/transport-node";
 import { connect } from "../../src/client/mod.ts";
+import { Reply, requests } from "../../src/client/requests.ts";
 import { describeOnNats, natsLines } from "../support/nats-binary.ts";
 import { type NatsServer, startNatsServer } from "../support/nats-server.ts";
 import { type ServingGateway, serveWeir } from "../support/weir-command.ts";
@@ -131,6 +132,78 @@ for (const line of natsLines) {
     );
 
     test(
+      "asks and answers with the NATS client: a client that serves, and one that asks",
+      async () => {
+        const client = connect(gateway.url);
+        const nc = await connectNats({ servers: server.url, inboxPrefix: "_INBOX_js" });
+        const api = requests(client);
+        await api.serve("prices.*", (request) => {
+          if (request.topic === "prices.gold") throw new Error("not sold");
+          return new Reply(
+            { of: request.json(), deadlineMs: request.deadlineMs },
+            { unit: request.headers["unit"] ?? "" },
+          );
+        }).ready;
+        const own = headers();
+        own.set("unit", "EUR");
+        own.set("Weir-Deadline-Ms", "2500");
+        const options = { timeout: slowMs, headers: own };
+        const answer = await nc.request("weir.r.prices.tea", '"tea"', options);
+        expect([answer.json(), answer.headers?.get("unit"), answer.headers?.has("Weir-Error")]).toEqual([
+          { of: "tea", deadlineMs: 2_500 },
+          "EUR",
+          false,
+        ]);
+        expect((await nc.request("weir.r.prices.gold", "", options)).headers?.get("Weir-Error")).toBe("not sold");
+        await expect(nc.request("weir.r.nobody", "", options)).rejects.toThrow("no responders");
+
+        const seen: string[] = [];
+        nc.subscribe("weir.r.stock.>", {
+          queue: "weir",
+          callback: (_, message) => {
+            seen.push(...["unit", "Weir-Deadline-Ms"].map((name) => message.headers?.get(name) ?? ""));
+            const failed = headers();
+            failed.set("Weir-Error", "no such thing");
+            if (message.subject === "weir.r.stock.tea") message.respond(`3 of ${message.string()}`);
+            else message.respond("", { headers: failed });
+          },
+        });
+        await nc.flush();
+        const stock = await api.request("stock.tea", "tea", { headers: { unit: "kg" }, timeoutMs: 30_000 });
+        expect([stock.text(), seen[0], Number(seen[1]) > 29_000]).toEqual(['3 of "tea"', "kg", true]);
+        await expect(api.request("stock.gold", 1)).rejects.toMatchObject({
+          ...{ code: "responderError", message: "no such thing" },
+        });
+        await client.close();
+        await nc.close();
+      },
+      slowMs,
+    );
+
+    test(
+      "asks and answers by hand over TCP",
+      async () => {
+        const client = connect(gateway.url);
+        const nats = await natsByHand(server.port);
+        const api = requests(client);
+        await api.serve("hand.price", (request) => `${request.text()} costs 7`).ready;
+        const asked = "PUB weir.r.hand.price _INBOX_hand.answer 3\r\ntea\r\n";
+        expect(await nats.ask(asked, "_INBOX_hand.answer")).toMatchObject({ payload: '"tea costs 7"' });
+        const nobody = await nats.ask("PUB weir.r.hand.none _INBOX_hand.answer 0\r\n\r\n", "_INBOX_hand.answer");
+        expect(nobody.headers).toStartWith("NATS/1.0 503");
+        const request = await nats.serveOne("weir.r.hand.stock", async () => {
+          const answer = api.request("hand.stock", "tea", { headers: { k: "v" } });
+          return (await answer).text();
+        });
+        expect(request.asked.headers).toMatch(/^NATS\/1\.0\r\n(.+\r\n)*Weir-Deadline-Ms: \d+\r\n/);
+        expect([request.asked.payload, request.answered]).toEqual(['"tea"', "3 left"]);
+        nats.end();
+        await client.close();
+      },
+      slowMs,
+    );
+
+    test(
       "does the same by hand over TCP",
       async () => {
         const { client, take } = await receiver(gateway, "tcp.>");
@@ -172,7 +245,12 @@ for (const line of natsLines) {
   });
 }
 
-type Message = { readonly subject: string; readonly headers: string; readonly payload: string };
+type Message = {
+  readonly subject: string;
+  readonly headers: string;
+  readonly payload: string;
+  readonly reply: string;
+};
 
 /** The NATS protocol without a library: text lines over TCP, one inbox. */
 async function natsByHand(port: number) {
@@ -206,7 +284,8 @@ async function natsByHand(port: number) {
       const total = Number(rest.at(-1));
       const head = verb === "HMSG" ? Number(rest.at(-2)) : 0;
       const body = await take(total + 2);
-      return { subject, headers: body.slice(0, head), payload: body.slice(head, total) };
+      const replyAt = rest.length - (verb === "HMSG" ? 3 : 2);
+      return { subject, headers: body.slice(0, head), payload: body.slice(head, total), reply: rest[replyAt] ?? "" };
     }
   };
   expect(await line()).toStartWith("INFO {");
@@ -224,6 +303,15 @@ async function natsByHand(port: number) {
     request: (subject: string, body: object): Promise<Message> => {
       const text = JSON.stringify(body);
       return ask(`PUB ${subject} _INBOX_hand.answer ${text.length}\r\n${text}\r\n`, "_INBOX_hand.answer");
+    },
+    /** Answers one request, which `provoke` makes when the server knows who serves. */
+    serveOne: async (subject: string, provoke: () => Promise<string>) => {
+      socket.write(`SUB ${subject} weir 2\r\nPING\r\n`);
+      while ((await line()) !== "PONG");
+      const answered = provoke();
+      const asked = await next();
+      socket.write(`PUB ${asked.reply} 6\r\n3 left\r\n`);
+      return { asked, answered: await answered };
     },
     end: () => socket.destroy(),
   };

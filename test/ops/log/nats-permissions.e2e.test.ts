@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats, type NatsConnection } from "@nats-io/transport-node";
 import { connect } from "../../../src/client/mod.ts";
+import { requests } from "../../../src/client/requests.ts";
 import { describeOnNats } from "../../support/nats-binary.ts";
 import { type NatsServer, startNatsServer } from "../../support/nats-server.ts";
 import { type ServingGateway, serveWeir, weir } from "../../support/weir-command.ts";
@@ -58,7 +59,7 @@ function refusals(nc: NatsConnection): (count: number) => Promise<readonly strin
 
 await describeOnNats("newest", "permissions of docs/operations.md", () => {
   test(
-    "are enough for a gateway: publishing, delivering, resuming, transactions, history, retention",
+    "are enough for a gateway: publishing, delivering, resuming, transactions, history, retention, requests",
     async () => {
       await using server = await initialised();
       await using first = await gatewayOn(server, "--log.retention.records=1000");
@@ -73,6 +74,9 @@ await describeOnNats("newest", "permissions of docs/operations.md", () => {
         tx.publish("orders.eu", 2);
         tx.publish("orders.us", 3);
       });
+      const api = requests(client);
+      await api.serve("prices.*", () => 7).ready;
+      expect((await api.request("prices.tea", 1)).json<number>()).toBe(7);
       const port = new URL(first.http).port;
       expect(await ended(first)).toEqual([]);
       const published = client.publish("orders.eu", 4);
@@ -117,7 +121,7 @@ await describeOnNats("newest", "permissions of docs/operations.md", () => {
   );
 
   test(
-    "are enough for a service to publish and to read its topics, and none other",
+    "are enough for a service to publish, read, ask and answer on its topics, and none other",
     async () => {
       await using server = await initialised();
       const admin = await connectNats({ servers: server.url, user: "admin", pass: "admin" });
@@ -136,7 +140,18 @@ await describeOnNats("newest", "permissions of docs/operations.md", () => {
         text: "1",
       });
       expect(await message?.ackAck()).toBe(true);
+      await using gateway = await gatewayOn(server);
+      const client = connect(gateway.url);
+      const api = requests(client);
+      await api.serve("prices.>", () => 7).ready;
+      expect((await nc.request("weir.r.prices.tea", "", { timeout: slowMs })).json<number>()).toBe(7);
+      nc.subscribe("weir.r.stock.>", { queue: "weir", callback: (_, request) => void request.respond("3") });
+      await nc.flush();
+      expect((await api.request("stock.tea", 1)).json<number>()).toBe(3);
+      await client.close();
       const others = [
+        "weir.r.stock.tea",
+        "weir.b.beat",
         "weir.t.secret",
         "weir.j.session.x",
         "$JS.API.DIRECT.GET.WEIR",
