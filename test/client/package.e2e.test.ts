@@ -14,15 +14,20 @@ const timeoutMs = 60_000;
 
 const app = `
 import WebSocket from "ws";
-import { connect } from "weir/client";
+import { connect, WeirError } from "weir/client";
 import { fileStore } from "weir/client/file-store";
+import { requests } from "weir/client/requests";
 import { limits } from "weir/protocol";
 
 const client = connect(process.env.WEIR_URL, { webSocket: WebSocket, store: fileStore("place.json") });
 const { seq } = await client.publish("orders.eu.42", { total: 7 });
 const page = await client.history("orders.>");
+const api = requests(client);
+await api.serve("prices.*", () => 7).ready;
+const price = (await api.request("prices.tea", 1)).json();
+const refused = await api.request("nobody", 1).catch((error) => error instanceof WeirError && error.code);
 await client.close();
-console.log(JSON.stringify({ seq, read: page.records.map((record) => record.json()), limits: typeof limits }));
+console.log(JSON.stringify({ seq, read: page.records.map((record) => record.json()), limits: typeof limits, price, refused }));
 `;
 
 let stage: Stage;
@@ -78,6 +83,8 @@ test(
       seq: 1,
       read: [{ total: 7 }],
       limits: "object",
+      price: 7,
+      refused: "noResponders",
     });
   },
   timeoutMs,

@@ -9,6 +9,7 @@ import { historyCases } from "./cases/history.ts";
 import { livenessCases } from "./cases/liveness.ts";
 import { orderCases } from "./cases/order.ts";
 import { publishingCases } from "./cases/publishing.ts";
+import { requestCases } from "./cases/requests.ts";
 import { sessionCases } from "./cases/sessions.ts";
 import { startCases } from "./cases/starting.ts";
 import { subscribingCases } from "./cases/subscribing.ts";
@@ -26,4 +27,5 @@ export const cases: readonly ConformanceCase[] = [
   ...transactionCases,
   ...historyCases,
   ...livenessCases,
+  ...requestCases,
 ];
