@@ -16,6 +16,7 @@ import type { NodeMembership } from "./cluster/node-membership.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection-host.ts";
 import { Features } from "./features/features.ts";
+import { offerFeatures } from "./features/offered.ts";
 import {
   defaults,
   type Gateway,
@@ -39,7 +40,6 @@ import { PlainAsk } from "./plain/upgrade.ts";
 import type { Ports } from "./ports.ts";
 import { publish, sweepPublications } from "./publication.ts";
 import { Repeats } from "./repeats.ts";
-import { Requests } from "./requests/requests.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Standstill } from "./session/standstill.ts";
@@ -127,7 +127,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     const features = new Features();
     this.#services = { ports, limits, node, cluster: this.#cluster, hub, inflow, counters, features, look, delivered };
-    this.#services.features.offer(new Requests(this.#services));
+    offerFeatures(this.#services);
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
     this.#standstill = new Standstill({
       clock: ports.clock,
