@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import type { ArgsDef } from "citty";
+import type { Headers } from "../../protocol/frame.ts";
 import { filterProblem } from "../../protocol/topic.ts";
 import { expected } from "../config/nearest.ts";
 import { usageError } from "./exit-code.ts";
@@ -88,4 +89,15 @@ export function oneOf<const T extends string>(name: string, text: string, allowe
   const found = allowed.find((one) => one === text);
   if (found !== undefined) return found;
   throw usageError(`--${name} must be one of ${allowed.join(", ")}, got "${text}"`);
+}
+
+/** `name=value,name=value`. */
+export function headersIn(text: string | undefined): { readonly headers?: Headers } {
+  if (text === undefined) return {};
+  const pairs = text.split(",").map((pair) => {
+    const at = pair.indexOf("=");
+    if (at < 1) throw usageError(`--header must be name=value,name=value, got "${pair}"`);
+    return [pair.slice(0, at), pair.slice(at + 1)] as const;
+  });
+  return { headers: Object.fromEntries(pairs) };
 }

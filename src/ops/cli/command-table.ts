@@ -26,6 +26,7 @@ export const commands: Commands = {
   serve: { load: async () => (await import("./commands/serve.ts")).serveCommand, settings: everySetting },
   balance: { load: async () => (await import("./commands/balance.ts")).balanceCommand },
   publish: { load: async () => (await import("./commands/publish.ts")).publishCommand },
+  request: { load: async () => (await import("./commands/request.ts")).requestCommand },
   tail: { load: async () => (await import("./commands/tail.ts")).tailCommand },
   history: { load: async () => (await import("./commands/history.ts")).historyCommand },
   actors: { load: async () => (await import("./commands/actors.ts")).actorsCommand, settings: logSettings },

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const main = join(import.meta.dir, "../../../src/ops/cli/main.ts");
-const commands = ["serve", "publish", "tail", "history", "bench", "demo"];
+const commands = ["serve", "publish", "request", "tail", "history", "bench", "demo"];
 const slowMs = 60_000;
 
 type Ended = { readonly exitCode: number; readonly out: string; readonly err: string };
@@ -73,7 +73,7 @@ describe("weir", () => {
       const cases: readonly (readonly [readonly string[], string])[] = [
         [
           ["sevre"],
-          'weir: Unknown command "sevre", expected one of: serve, publish, tail, history, actors, inspect, why, who, lag, replay, record, play, shadow, nats, log, config, bench, demo\n',
+          'weir: Unknown command "sevre", expected one of: serve, publish, request, tail, history, actors, inspect, why, who, lag, replay, record, play, shadow, nats, log, config, bench, demo\n',
         ],
         [["tail", ">", "--form", "all"], "weir: Unknown option --form, did you mean --from? Expected one of: "],
         [["tail"], "weir: Missing required positional argument: FILTER\n"],

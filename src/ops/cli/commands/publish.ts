@@ -7,8 +7,8 @@ import { defineCommand } from "citty";
 import type { PublishOptions } from "../../../client/mod.ts";
 import { laneNames } from "../../../protocol/lane.ts";
 import { counted } from "../../replay/text.ts";
-import { oneOf } from "../arguments.ts";
-import { type ExitCode, exitCodes, usageError } from "../exit-code.ts";
+import { headersIn, oneOf } from "../arguments.ts";
+import { type ExitCode, exitCodes } from "../exit-code.ts";
 import { answered, gatewayArgs, gatewayOf, openClient, waitArgs, waitMs } from "../gateway-client.ts";
 
 /** Lines under way at once. */
@@ -33,7 +33,7 @@ export const publishCommand = defineCommand({
     const withinMs = waitMs(args);
     const options: PublishOptions = {
       priority: oneOf("priority", args.priority, laneNames),
-      ...headersOf(args.header),
+      ...headersIn(args.header),
     };
     const client = openClient(gateway);
     try {
@@ -70,14 +70,4 @@ async function publishLines(publish: (line: string) => Promise<unknown>): Promis
   await Promise.all(unacked);
   if (failure !== undefined) throw failure.error;
   return count;
-}
-
-function headersOf(text: string | undefined): Pick<PublishOptions, "headers"> {
-  if (text === undefined) return {};
-  const pairs = text.split(",").map((pair) => {
-    const at = pair.indexOf("=");
-    if (at < 1) throw usageError(`--header must be name=value,name=value, got "${pair}"`);
-    return [pair.slice(0, at), pair.slice(at + 1)] as const;
-  });
-  return { headers: Object.fromEntries(pairs) };
 }
