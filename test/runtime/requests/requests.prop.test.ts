@@ -4,12 +4,11 @@
  */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { FeatureClientFrame } from "../../../src/protocol/feature-frame.ts";
 import type { Frame } from "../../../src/protocol/frame.ts";
 import type { SessionId } from "../../../src/protocol/ids.ts";
 import { limits } from "../../../src/protocol/limits.ts";
 import { LocalHub, localBus } from "../../../src/runtime/bus/local.ts";
-import type { Attachment } from "../../../src/runtime/features/feature.ts";
+import type { Attachment, FrameOf } from "../../../src/runtime/features/feature.ts";
 import { Counters } from "../../../src/runtime/metrics.ts";
 import type { Ports } from "../../../src/runtime/ports.ts";
 import { Requests } from "../../../src/runtime/requests/requests.ts";
@@ -55,7 +54,7 @@ class Asker {
     }
   }
 
-  say(frame: FeatureClientFrame): void {
+  say(frame: FrameOf<"requests">): void {
     if (!this.gone) void this.node.requests.receive(this.attachment, frame);
   }
 
