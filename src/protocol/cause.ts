@@ -169,12 +169,19 @@ const ofErrors = {
   presenceTooMany: { sentence: "The session is present on, or watches, as many topics as it may" },
   poolUnknown: { sentence: "No pool has that name" },
   notMember: { sentence: "The connection is no member of the pool" },
+  alreadyMember: { sentence: "The connection is a member of the pool already" },
+  poolUnavailable: { sentence: "No node gives out the pool's work at this moment" },
   itemNotYours: { sentence: "The item of work is not the member's, or is no longer" },
   tooManyMembers: { sentence: "The pool has as many members as it may" },
 } as const satisfies Partial<Record<ErrorName, CauseRow>>;
 
 /** What only journals name. */
 const ofJournals = {
+  poolDeleted: { sentence: "An operator deleted the pool" },
+  removed: { sentence: "An operator took the member out of its pool" },
+  drained: { sentence: "The member got nothing new, and is done with what it had" },
+  notHeard: { sentence: "The member's node did not name it any more" },
+  left: { sentence: "The member left its pool" },
   socketClosed: {
     sentence: "The socket was closed or lost from the client's side",
     advice: "1000, 1001 and 1005: the client left; 1006: the network between was lost, or the client's process ended",

@@ -95,6 +95,8 @@ export const errorCodes = {
   notMember: { code: 721, retryable: false, advice: "Join the pool first, on this connection" },
   itemNotYours: { code: 722, retryable: false, advice: "Settle only items that WORK brought to this member" },
   tooManyMembers: { code: 723, retryable: true, advice: "Join later, or raise the pool's bound" },
+  alreadyMember: { code: 724, retryable: false, advice: "Leave the pool first, or join it on another connection" },
+  poolUnavailable: { code: 725, retryable: true, advice: "Join again in a few seconds" },
 } as const satisfies Record<string, { code: number; retryable: boolean; advice: string }>;
 
 export type ErrorName = keyof typeof errorCodes;

@@ -22,6 +22,23 @@ export const limits = {
   requestDeadlineMsMax: 300_000,
   /** Filters that one connection may serve. More: ERROR `tooManyServed`. */
   filtersServedMax: 64,
+
+  /** Pools of all nodes. More: they are not made. */
+  poolsMax: 256,
+  /** Members of one pool. More: ERROR `tooManyMembers`. */
+  poolMembersMax: 10_000,
+  /** Pools that one connection may be a member of. More: ERROR `tooManyMembers`. */
+  poolsPerSessionMax: 16,
+  /** Records that a member may have at once. A JOIN with more: ERROR `badFrameShape`. */
+  poolCapacityMax: 4_096,
+  poolTagsMax: 16,
+  /** Bytes that a member has at once; a record that is larger comes alone. */
+  poolMemberBytesMax: 524_288,
+  /** Records of one pool that are read and wait for a member. At it, nothing more is read. */
+  poolWaitingRecordsMax: 1_024,
+  poolWaitingBytesMax: 4_194_304,
+  /** Records of one pool that failed and wait for their next try. At it, nothing more is read. */
+  poolRetriesMax: 1_024,
 } as const;
 
 export type Limits = { readonly [K in keyof typeof limits]: number };

@@ -14,6 +14,7 @@ import type { Retention } from "./log/event-log.ts";
 import type { OriginPolicy } from "./origin.ts";
 import type { PlainRoute } from "./plain/route.ts";
 import type { RecentBounds } from "./recent-records.ts";
+import type { PoolControl } from "./pool/pools.ts";
 import type { Tail, TailRequest } from "./tail.ts";
 
 export type GatewayConfig = {
@@ -74,6 +75,7 @@ export type Gateway = {
   configure(changes: LiveGatewayConfig): void;
   inspect(): Inspector;
   control(): Control;
+  pools(): PoolControl;
   /** Follows the log at its reader's pace. */
   tail(request: TailRequest): Tail;
 };

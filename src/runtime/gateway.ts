@@ -37,6 +37,7 @@ import { type InForce, NodeJournal } from "./node-journal.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
 import { PlainAsk } from "./plain/upgrade.ts";
+import { type PoolControl, Pools } from "./pool/pools.ts";
 import type { Ports } from "./ports.ts";
 import { publish, sweepPublications } from "./publication.ts";
 import { Repeats } from "./repeats.ts";
@@ -66,6 +67,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #supervisor: Supervisor;
   readonly #cluster: NodeMembership;
   readonly #sessions: Sessions;
+  readonly #pools: Pools;
   readonly #connections = new Map<string, Connection | PlainConnection>();
   readonly #inspector: Inspector;
   readonly #journal: NodeJournal;
@@ -137,6 +139,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       taken: (session) => this.#sessions.lost(session),
     });
     this.#admission = new Admission(this.#config.admission, this.#startedAt);
+    this.#pools = new Pools(this.#services, this.#supervisor);
+    this.#services.features.offer(this.#pools);
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node, facts });
     this.#inspector = new NodeInspector({
       services: this.#services,
@@ -208,6 +212,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#repeats.every(endedSweepMs, () => this.#sweepEnded());
     if (this.#config.retention !== undefined) this.#repeats.every(trimMs, () => this.#trim());
     this.#sessions.restore();
+    this.#pools.start();
     this.#journal.started(this.#inForce());
     this.#cluster.joined(addressOf(this.#config.discovery, this.#listener));
     const { hostname: at, port: on, secure } = this.#listener;
@@ -365,6 +370,10 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
 
   control(): Control {
     return this;
+  }
+
+  pools(): PoolControl {
+    return this.#pools;
   }
 
   tail(request: TailRequest): Tail {

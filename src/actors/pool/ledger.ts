@@ -284,6 +284,11 @@ export class Ledger<R> {
     return this.#routing.oldest;
   }
 
+  /** Done since `progress` was asked for. */
+  get untold(): number {
+    return this.totals.done - this.#toldDone;
+  }
+
   // --- what is journalled ---
 
   /** How far it is. `ahead`: so much further may be given out before this is told again. */
@@ -294,7 +299,7 @@ export class Ledger<R> {
     for (const { seq, attempts } of this.#routing.items()) open.push({ item: seq, attempts });
     for (const { item } of this.#delayed) open.push({ item: item.seq, attempts: item.attempts });
     open.sort((a, b) => a.item - b.item);
-    const done = this.totals.done - this.#toldDone;
+    const done = this.untold;
     this.#toldDone = this.totals.done;
     return { upTo: this.#scannedTo, reserved: this.#scannedTo + ahead, open, done };
   }

@@ -69,6 +69,15 @@ export const limitNotes: { readonly [K in keyof Limits]: LimitNote } = {
   requestDeadlineMs: { text: "Time for a response when the request names none" },
   requestDeadlineMsMax: { text: "A longer time that a client asks for is cut to this" },
   filtersServedMax: { text: "Filters that one connection may serve" },
+  poolsMax: { text: "Pools" },
+  poolMembersMax: { text: "Members of one pool" },
+  poolsPerSessionMax: { text: "Pools that one connection may be a member of" },
+  poolCapacityMax: { text: "Records that a member of a pool may have at once" },
+  poolTagsMax: { text: "Tags of a member of a pool" },
+  poolMemberBytesMax: { text: "Bytes that a member of a pool has at once; a larger record comes alone" },
+  poolWaitingRecordsMax: { text: "Records of a pool that are read and wait for a member" },
+  poolWaitingBytesMax: { text: "The same, in bytes" },
+  poolRetriesMax: { text: "Failed records of a pool that wait for their next try" },
 };
 
 const maxima: Readonly<Record<string, number>> = { ms: 31_622_400_000, bytes: 1_073_741_824 };

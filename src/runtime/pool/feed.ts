@@ -34,7 +34,11 @@ export class PoolFeed {
   #retry: Timer | undefined;
   readonly #unwatch: readonly (() => void)[];
 
-  constructor(services: Services, from: { readonly filters: readonly string[]; readonly after: Seq }, events: FeedEvents) {
+  constructor(
+    services: Services,
+    from: { readonly filters: readonly string[]; readonly after: Seq },
+    events: FeedEvents,
+  ) {
     this.#services = services;
     this.#filters = from.filters;
     this.#at = from.after;

@@ -37,7 +37,7 @@ export type ToNode = { readonly term: number } & (
   | { readonly type: "ended"; readonly member: string; readonly cause: string }
   | { readonly type: "confirmed"; readonly upTo: number }
   /** A coordinator begins: tell it whom you have, and what they have. */
-  | { readonly type: "call" }
+  | { readonly type: "call"; readonly node: string }
 );
 
 export type Held = { readonly item: Seq; readonly attempt: number };
@@ -65,9 +65,7 @@ export type Question =
   | { readonly type: "drain"; readonly by: string }
   | { readonly type: "resume"; readonly by: string }
   | { readonly type: "delete"; readonly by: string };
-export type Answer =
-  | { readonly ok: true; readonly view?: unknown }
-  | { readonly ok: false; readonly because: string };
+export type Answer = { readonly ok: true; readonly view?: unknown } | { readonly ok: false; readonly because: string };
 
 export type PoolMessage = ToNode | FromNode | Question | Answer;
 
@@ -91,3 +89,6 @@ export const allSubject = (pool: string): string => `b.pool.a.${pool}`;
 function tokenOf(node: string): string {
   return /^[A-Za-z0-9_-]+$/.test(node) ? node : `x${Buffer.from(node).toString("base64url")}`;
 }
+
+/** A node tells so often whom it has. */
+export const presentMs = 2_000;
