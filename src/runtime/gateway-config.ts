@@ -13,8 +13,8 @@ import type { LifecycleEvent } from "./lifecycle/fact.ts";
 import type { Retention } from "./log/event-log.ts";
 import type { OriginPolicy } from "./origin.ts";
 import type { PlainRoute } from "./plain/route.ts";
-import type { RecentBounds } from "./recent-records.ts";
 import type { PoolControl } from "./pool/pools.ts";
+import type { RecentBounds } from "./recent-records.ts";
 import type { Tail, TailRequest } from "./tail.ts";
 
 export type GatewayConfig = {

@@ -6,10 +6,14 @@ import type { ActorKey, ActorKind } from "./actor.ts";
 import { connectionActor, nodeOf } from "./connection-actor.ts";
 import { journalActor } from "./journal-actor.ts";
 import { nodeFold } from "./node-actor.ts";
+import { poolFold } from "./pool-actor.ts";
 import { sessionFold } from "./session-actor.ts";
 
 const kinds: ReadonlyMap<string, ActorKind> = new Map(
-  [journalActor(sessionFold), connectionActor, journalActor(nodeFold)].map((kind) => [kind.kind, kind]),
+  [journalActor(sessionFold), connectionActor, journalActor(nodeFold), journalActor(poolFold)].map((kind) => [
+    kind.kind,
+    kind,
+  ]),
 );
 export const actorKindNames: readonly string[] = [...kinds.keys()];
 
@@ -23,7 +27,7 @@ export function actorKindOf(kind: string): ActorKind {
   throw new UnknownKindError(`Unknown kind of actor "${kind}", expected one of: ${actorKindNames.join(", ")}`);
 }
 
-/** `session/<id>`, `connection/<id>`, `node/<name>`; without a kind, ids of sessions and connections tell themselves. */
+/** `session/<id>`, `connection/<id>`, `node/<name>`, `pool/<name>`; without a kind, ids of sessions and connections tell themselves. */
 export function parseActor(text: string): ActorKey {
   const [kind = "", ...rest] = text.split("/");
   const id = rest.join("/");

@@ -26,6 +26,7 @@ import { changeRoutes } from "./routes/changes.ts";
 import { meRoutes } from "./routes/me.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
+import { poolRoutes } from "./routes/pools.ts";
 import { publishRoutes } from "./routes/publish.ts";
 import { replayRoutes } from "./routes/replay.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
@@ -85,6 +86,7 @@ export function createRest(options: RestOptions): Rest {
   topicRoutes(parts);
   publishRoutes(parts);
   nodeRoutes(parts);
+  poolRoutes(parts);
   networkRoutes(parts);
   changeRoutes(parts);
   replayRoutes(parts);

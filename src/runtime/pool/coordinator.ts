@@ -121,14 +121,14 @@ export class Coordinator implements PoolContext {
     this.#timer?.cancel();
   }
 
-  /** Another node may go on at once. */
-  async release(cause: string): Promise<void> {
+  /** Another node may go on at once. False: somebody else has it, or the journal cannot be written now. */
+  async release(cause: string): Promise<boolean> {
     this.stop();
     try {
       await this.#progress();
-      await this.record({ type: "Release", term: this.term, cause });
+      return (await this.record({ type: "Release", term: this.term, cause })).ok;
     } catch {
-      // Somebody else has it, or nobody can write it now: then it is found by its silence.
+      return false;
     }
   }
 
@@ -362,7 +362,11 @@ export class Coordinator implements PoolContext {
   }
 }
 
-function collect(works: Map<string, WorkFor[]>, { member, item, attempt }: Assignment<LogRecord>, record: LogRecord): void {
+function collect(
+  works: Map<string, WorkFor[]>,
+  { member, item, attempt }: Assignment<LogRecord>,
+  record: LogRecord,
+): void {
   const work = { member: member.id, item, attempt, record };
   const some = works.get(member.node);
   if (some === undefined) works.set(member.node, [work]);

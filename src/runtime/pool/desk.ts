@@ -88,7 +88,8 @@ export class Desk {
       if (answer === undefined) continue;
       if (!answer.ok) this.#members.delete(member.id);
       // It left while it was asked for.
-      if (answer.ok && this.#members.get(member.id) !== local) this.#tell({ type: "leave", member: member.id, cause: "left" });
+      if (answer.ok && this.#members.get(member.id) !== local)
+        this.#tell({ type: "leave", member: member.id, cause: "left" });
       this.#tickLater();
       return answer;
     }

@@ -47,6 +47,7 @@ export class PoolFeed {
   }
 
   stop(): void {
+    if (this.#stopped) return;
     this.#stopped = true;
     this.#retry?.cancel();
     for (const unwatch of this.#unwatch) unwatch();

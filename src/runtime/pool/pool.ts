@@ -121,13 +121,13 @@ export class Pool {
   async stop(): Promise<void> {
     this.#over = true;
     this.#again?.cancel();
-    const coordinator = this.#coordinator;
-    this.#letGo();
     for (const one of this.#stops) one.stop();
     this.desk.stop();
-    if (coordinator === undefined) return;
-    await coordinator.release("nodeStopping");
-    this.#parts.directory.tell(this.name, { node: "", term: coordinator.term });
+    const coordinator = this.#coordinator;
+    const isReleased = await coordinator?.release("nodeStopping");
+    this.#letGo();
+    if (coordinator !== undefined && isReleased === true)
+      this.#parts.directory.tell(this.name, { node: "", term: coordinator.term });
   }
 
   // --- what the statechart asks for ---
@@ -149,7 +149,11 @@ export class Pool {
     const store = await PoolStore.open(this.#services, this.name);
     const before = store.state;
     const { directory } = this.#parts;
-    const known = { node: before.node ?? "", term: before.term, deleted: before.status !== "active" && before.status !== "draining" };
+    const known = {
+      node: before.node ?? "",
+      term: before.term,
+      deleted: before.status !== "active" && before.status !== "draining",
+    };
     if (this.#over || known.deleted || directory.claimDelayMs(this.name, known) === undefined) {
       this.#actor.send({ type: "claim.refused" });
       return directory.learned(this.name, known);
@@ -198,7 +202,8 @@ export class Pool {
 
   #notClaimed(error: unknown): void {
     const { logger } = this.#services.ports;
-    if (!(error instanceof JournalLost)) logger.log("warn", "pool not claimed", { pool: this.name, error: String(error) });
+    if (!(error instanceof JournalLost))
+      logger.log("warn", "pool not claimed", { pool: this.name, error: String(error) });
     this.#actor.send({ type: "claim.refused" });
     this.#lookAgain();
   }

@@ -60,7 +60,9 @@ export class Pools implements Feature<"pools">, PoolControl {
 
   /** Those that this node coordinates. */
   coordinated(): readonly PoolView[] {
-    return [...this.#pools.values()].flatMap(({ coordinator }) => (coordinator === undefined ? [] : [poolView(coordinator)]));
+    return [...this.#pools.values()].flatMap(({ coordinator }) =>
+      coordinator === undefined ? [] : [poolView(coordinator)],
+    );
   }
 
   #changed(name: string, known: Known): void {
@@ -121,11 +123,15 @@ export class Pools implements Feature<"pools">, PoolControl {
     if (weight < 1 || weight > weightMax) return refuse("badFrameShape", `Weight ${weight} is not 1 to ${weightMax}`);
     if (capacity < 1 || capacity > poolCapacityMax)
       return refuse("badFrameShape", `Capacity ${capacity} is not 1 to ${poolCapacityMax}`);
-    if (tags.length > poolTagsMax) return refuse("badFrameShape", `${tags.length} tags, a member has at most ${poolTagsMax}`);
+    if (tags.length > poolTagsMax)
+      return refuse("badFrameShape", `${tags.length} tags, a member has at most ${poolTagsMax}`);
     const mine = this.#memberships.get(attachment) ?? new Map<string, Membership>();
     if (mine.has(name)) return refuse("alreadyMember", `This connection is a member of pool "${name}"`);
     if (mine.size >= poolsPerSessionMax)
-      return refuse("tooManyMembers", `This connection is in ${mine.size} pools, at most ${poolsPerSessionMax} are allowed`);
+      return refuse(
+        "tooManyMembers",
+        `This connection is in ${mine.size} pools, at most ${poolsPerSessionMax} are allowed`,
+      );
     const id = `${session}/${this.#services.ports.random.token(6)}`;
     const membership: Membership = { pool, member: id, leaveRef: 0 };
     mine.set(name, membership);
@@ -148,7 +154,8 @@ export class Pools implements Feature<"pools">, PoolControl {
     }
     mine.delete(name);
     if (answer.because === "poolUnknown") refuse("poolUnknown", `There is no pool "${name}" any more`);
-    else if (answer.because === "tooManyMembers") refuse("tooManyMembers", `Pool "${name}" has all the members that it may`);
+    else if (answer.because === "tooManyMembers")
+      refuse("tooManyMembers", `Pool "${name}" has all the members that it may`);
     else refuse("poolUnavailable", `Nobody gives out the work of pool "${name}" now`);
   }
 
@@ -191,7 +198,9 @@ export class Pools implements Feature<"pools">, PoolControl {
   }
 
   #notYours({ peer }: Attachment, pool: string, seq: number): void {
-    peer.send(errorFrame("itemNotYours", `Item ${seq} of pool "${pool}" is not with this member, or not any more`, { seq }));
+    peer.send(
+      errorFrame("itemNotYours", `Item ${seq} of pool "${pool}" is not with this member, or not any more`, { seq }),
+    );
   }
 
   // --- what operators ask ---
@@ -216,7 +225,8 @@ export class Pools implements Feature<"pools">, PoolControl {
     const problem = poolNameProblem(name) ?? poolSettingsProblem(settings);
     if (problem !== undefined) return { ok: false, because: "poolSettingsWrong", message: problem };
     const { poolsMax } = this.#services.limits;
-    if (this.#pools.size >= poolsMax) return { ok: false, because: "tooManyPools", message: `There are ${poolsMax} pools` };
+    if (this.#pools.size >= poolsMax)
+      return { ok: false, because: "tooManyPools", message: `There are ${poolsMax} pools` };
     const { log, clock } = this.#services.ports;
     const { epoch, firstSeq } = log.info();
     const after = settings.start === "all" ? firstSeq - 1 : await log.end();

@@ -107,14 +107,15 @@ export class Roster {
   }
 
   nodeGone(node: string): void {
-    for (const { id, member } of [...this.#context.ledger.slots()]) if (member.node === node) this.remove(id, "nodeLost");
+    for (const { id, member } of [...this.#context.ledger.slots()])
+      if (member.node === node) this.remove(id, "nodeLost");
   }
 
-  /** Nothing new for it; with the last that it has, it is gone. */
+  /** Nothing new for it, from now on; with the last that it has, it is gone. */
   async drain(member: string, by: string): Promise<Answer> {
-    const decision = await this.#context.record({ type: "DrainMember", member, by });
-    if (!decision.ok) return { ok: false, because: decision.rejection };
+    if (this.#context.ledger.slot(member) === undefined) return { ok: false, because: "notMember" };
     this.#context.ledger.change(member, { draining: true }, this.#context.now());
+    await this.#context.record({ type: "DrainMember", member, by });
     this.endDrained();
     return { ok: true };
   }

@@ -1,5 +1,5 @@
 /**
- * Nodes of the cluster as this one sees them, and pools.
+ * Nodes of the cluster as this one sees them.
  * @module
  */
 import { z } from "@hono/zod-openapi";
@@ -52,19 +52,6 @@ export function nodeRoutes(parts: RestParts): void {
     },
   );
   drainRoutes(parts);
-  endpoint(
-    parts,
-    {
-      method: "get",
-      path: "/api/v1/pools",
-      tag: "nodes",
-      summary: "Connection pools: none in this release",
-      description: "The resource is here so that its address stays; pools arrive in a later release.",
-      role: "viewer",
-      answer: pageOf(z.strictObject({ id: z.string() }), "PoolPage"),
-    },
-    () => ({ items: [] }),
-  );
 }
 
 function drainRoutes(parts: RestParts): void {
