@@ -22,6 +22,7 @@ import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLogAndBus } from "./log/open-log.ts";
 import { ServedRest } from "./rest/served-rest.ts";
 import { firstSignal } from "./signals.ts";
+import { ProcessScaler } from "./scaling/process-scaler.ts";
 import { GatewayHistory } from "./telemetry/gateway-history.ts";
 import type { Tracing, TracingPorts } from "./telemetry/tracing.ts";
 
@@ -59,12 +60,16 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   };
   const history = config.monitoring.history ? new GatewayHistory({ probe, clock }) : undefined;
   const rest = new ServedRest({ settings, log, clock, random, logger, authenticator, history });
-  const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http });
+  let url = "";
+  const workers = new ProcessScaler({ clock, logger }, () => ({ WEIR_URL: url }));
+  const scalers = { process: workers };
+  const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http, scalers });
   const prepare = prepareLive({ gateway, logger, authenticator, clock, tracing });
   try {
     prepare(config)();
     const listening = await gateway.start();
     rest.listensAt(listening);
+    url = `${listening.secure ? "wss" : "ws"}://127.0.0.1:${listening.port}/`;
     console.log(welcomeText({ ...listening, pid: process.pid, adminKey: rest.adminKey }, config));
   } catch (error) {
     rest.stop();
@@ -84,7 +89,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway
     .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
-    .then(() => bus.close())
+    .then(() => Promise.all([workers.stop(), bus.close()]))
     .then(() => Promise.all([log.close(), tracing?.close()]));
   await inTime(stopping);
   probe.stop();

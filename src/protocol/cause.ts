@@ -177,11 +177,20 @@ const ofErrors = {
 
 /** What only journals name. */
 const ofJournals = {
-  poolDeleted: { sentence: "An operator deleted the pool" },
-  removed: { sentence: "An operator took the member out of its pool" },
-  drained: { sentence: "The member got nothing new, and is done with what it had" },
-  notHeard: { sentence: "The member's node did not name it any more" },
-  left: { sentence: "The member left its pool" },
+  poolDeleted: {
+    sentence: "An operator deleted the pool",
+    advice: "Nothing, or make the pool again",
+  },
+  removed: {
+    sentence: "An operator took the member out of its pool",
+    advice: "Nothing, or start the worker again",
+  },
+  drained: { sentence: "The member got nothing new, and is done with what it had", advice: "Nothing" },
+  notHeard: {
+    sentence: "The member's node did not name it any more",
+    advice: "See whether that node runs; the member joins again by itself",
+  },
+  left: { sentence: "The member left its pool", advice: "Nothing" },
   socketClosed: {
     sentence: "The socket was closed or lost from the client's side",
     advice: "1000, 1001 and 1005: the client left; 1006: the network between was lost, or the client's process ended",

@@ -10,6 +10,8 @@ import { nodeStatuses } from "../actors/node/events.ts";
 import type { Member } from "./cluster/membership.ts";
 import type { LogInfo } from "./log/event-log.ts";
 import type { Counters, LatencyHistogram } from "./metrics.ts";
+import { registerPools } from "./pool/pool-metrics.ts";
+import type { PoolView } from "./pool/pool-view.ts";
 import type { ProcessProbe } from "./ports.ts";
 
 export type ExpositionSources = {
@@ -21,6 +23,8 @@ export type ExpositionSources = {
   sessions(): number;
   /** Of the cluster, this node too. */
   members(): readonly Member[];
+  /** Those that this node coordinates. */
+  pools(): readonly PoolView[];
 };
 export type Exposition = { readonly contentType: string; text(): Promise<string> };
 
@@ -46,6 +50,7 @@ export function exposition(sources: ExpositionSources): Exposition {
   });
   info.set({ version: sources.version }, 1);
   registry.registerMetric(membersGauge(sources));
+  registerPools(registry, sources.pools);
   for (const [name, help, label, read] of byName(sources.counters)) {
     const collect = (): void => {
       counter.reset();

@@ -14,6 +14,7 @@ import type { Retention } from "./log/event-log.ts";
 import type { OriginPolicy } from "./origin.ts";
 import type { PlainRoute } from "./plain/route.ts";
 import type { PoolControl } from "./pool/pools.ts";
+import type { Scalers } from "./pool/scaler.ts";
 import type { RecentBounds } from "./recent-records.ts";
 import type { Tail, TailRequest } from "./tail.ts";
 
@@ -50,6 +51,8 @@ export type GatewayConfig = {
   readonly lifecycleEvents?: readonly LifecycleEvent[];
   /** Paths that speak plain JSON (plain/route.ts). @default none */
   readonly plainRoutes?: readonly PlainRoute[];
+  /** What brings members to pools. @default nothing: how many are wanted is told */
+  readonly scalers?: Scalers;
   /** Answers HTTP where the gateway itself does not; made with it. @default 404 */
   readonly http?: (gateway: Gateway) => HttpHandler;
 };

@@ -139,7 +139,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       taken: (session) => this.#sessions.lost(session),
     });
     this.#admission = new Admission(this.#config.admission, this.#startedAt);
-    this.#pools = new Pools(this.#services, this.#supervisor);
+    this.#pools = new Pools(this.#services, this.#supervisor, config.scalers);
     this.#services.features.offer(this.#pools);
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node, facts });
     this.#inspector = new NodeInspector({
@@ -253,6 +253,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     return nodeHealth({
       ...{ ports: this.#ports, counters, inflow, cluster, startedAt: this.#startedAt },
       sessions: () => this.#sessions.size,
+      pools: () => this.#pools.coordinated(),
       state: () => this.#state,
       full: () => this.#handshaking.size >= this.#limits.handshakesMax,
     });

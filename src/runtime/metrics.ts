@@ -84,8 +84,6 @@ export class Counters {
   fanOutBytes = 0;
   fanOutFramesSent = 0;
   fanOutBytesSent = 0;
-  /** Records of pools that were given up. */
-  poolDeadLetters = 0;
 
   /** From the call of append to its answer. */
   readonly appendLatency = new LatencyHistogram();

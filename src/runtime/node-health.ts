@@ -8,6 +8,7 @@ import type { HttpOptions } from "./http.ts";
 import type { Inflow } from "./inflow.ts";
 import type { NodeView } from "./inspection.ts";
 import type { Counters } from "./metrics.ts";
+import type { PoolView } from "./pool/pool-view.ts";
 import type { Ports } from "./ports.ts";
 import { version } from "./version.ts";
 
@@ -18,6 +19,7 @@ export type HealthSources = {
   readonly cluster: Membership;
   readonly startedAt: number;
   sessions(): number;
+  pools(): readonly PoolView[];
   state(): NodeView["state"];
   /** As many handshakes are under way as may be. */
   full(): boolean;
@@ -27,7 +29,7 @@ export type HealthSources = {
 const notReadyMs = 5_000;
 
 export function nodeHealth(sources: HealthSources): Pick<HttpOptions, "health" | "ready" | "metrics"> {
-  const { ports, counters, cluster, startedAt, sessions, state } = sources;
+  const { ports, counters, cluster, startedAt, sessions, state, pools } = sources;
   const { clock, log, probe } = ports;
   return {
     health: () => ({
@@ -39,7 +41,7 @@ export function nodeHealth(sources: HealthSources): Pick<HttpOptions, "health" |
     }),
     ready: () => readiness(sources),
     metrics: exposition({
-      ...{ counters, process: probe, version, sessions },
+      ...{ counters, process: probe, version, sessions, pools },
       log: () => log.info(),
       members: () => cluster.members(),
     }),

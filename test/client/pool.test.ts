@@ -42,7 +42,13 @@ test("joinPool() tells a thrown error as the reason, and its delayMs as when to 
   expect(world.peer.last("failed")).toEqual({ type: "failed", pool: "p", item: 7, reason: "no such file" });
   world.peer.send(work(7, 2));
   await world.clock.settle();
-  expect(world.peer.last("failed")).toEqual({ type: "failed", pool: "p", item: 7, reason: "no such file", delayMs: 250 });
+  expect(world.peer.last("failed")).toEqual({
+    type: "failed",
+    pool: "p",
+    item: 7,
+    reason: "no such file",
+    delayMs: 250,
+  });
 });
 
 test("joinPool() joins again after a reconnect, aborts what was under way, and never tells of that", async () => {
@@ -110,7 +116,14 @@ test("ready rejects for a pool that is not there, and tries again for one that n
   expect(error instanceof WeirError && error.code).toBe("poolUnknown");
   const later = joinPool(client, "p", {}, () => undefined);
   const first = world.peer.last("join").ref;
-  world.peer.send({ type: "error", code: 725, cause: "poolUnavailable", message: "Not now", retryable: true, ref: first });
+  world.peer.send({
+    type: "error",
+    code: 725,
+    cause: "poolUnavailable",
+    message: "Not now",
+    retryable: true,
+    ref: first,
+  });
   await world.clock.advance(2_500);
   const second = world.peer.last("join");
   expect(second.ref).toBeGreaterThan(first);

@@ -26,6 +26,7 @@ export async function freshMetrics(): Promise<readonly (readonly [name: string, 
     log: () => info,
     sessions: () => 0,
     members: () => [],
+    pools: () => [],
   }).text();
   return [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(([, name = "", kind = ""]) => [name, kind] as const);
 }

@@ -8,18 +8,20 @@
  */
 import type { PoolCommand, PoolDecision } from "../../actors/pool/decide.ts";
 import { type Assignment, Ledger } from "../../actors/pool/ledger.ts";
-import type { PoolSettings } from "../../actors/pool/settings.ts";
+import type { PoolScaling, PoolSettings } from "../../actors/pool/settings.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import { type LogRecord, UnavailableError } from "../log/event-log.ts";
 import { pause } from "../pause.ts";
 import type { Timer } from "../ports.ts";
 import type { Services } from "../services.ts";
+import { Autoscaling } from "./autoscaling.ts";
 import type { CoordinatorLink, PoolContext, Untimed } from "./context.ts";
 import { Failures } from "./failures.ts";
 import { PoolFeed, readAt, workOf } from "./feed.ts";
 import type { Answer, FromNode, Question, Report, WorkFor } from "./messages.ts";
 import type { PoolStore } from "./pool-store.ts";
 import { Roster } from "./roster.ts";
+import type { Scaler } from "./scaler.ts";
 
 export type CoordinatorEvents = {
   /** Another node has claimed the pool, or the log does not take its journal. */
@@ -33,6 +35,8 @@ export type CoordinatorParts = {
   readonly store: PoolStore;
   readonly link: CoordinatorLink;
   readonly events: CoordinatorEvents;
+  /** Undefined: nothing here brings members in this way. */
+  readonly scalerOf: (settings: PoolScaling) => Scaler | undefined;
 };
 
 /** Looks for what is late, and journals what moved, so often. */
@@ -53,6 +57,7 @@ export class Coordinator implements PoolContext {
   begun = false;
   readonly #events: CoordinatorEvents;
   readonly #failures: Failures;
+  readonly #autoscaling: Autoscaling;
   /** By node: the newest report that was heard and is not confirmed. */
   readonly #heard = new Map<string, number>();
   #feed: PoolFeed | undefined;
@@ -62,7 +67,7 @@ export class Coordinator implements PoolContext {
   /** Something is to be journalled. */
   #news = false;
 
-  constructor({ name, services, store, link, events }: CoordinatorParts) {
+  constructor({ name, services, store, link, events, scalerOf }: CoordinatorParts) {
     this.name = name;
     this.services = services;
     this.store = store;
@@ -79,6 +84,7 @@ export class Coordinator implements PoolContext {
     });
     this.#failures = new Failures(this);
     this.roster = new Roster(this, this.#failures);
+    this.#autoscaling = new Autoscaling(this, scalerOf);
   }
 
   get term(): number {
@@ -119,6 +125,7 @@ export class Coordinator implements PoolContext {
     this.#stopped = true;
     this.#feed?.stop();
     this.#timer?.cancel();
+    this.#autoscaling.stop();
   }
 
   /** Another node may go on at once. False: somebody else has it, or the journal cannot be written now. */
@@ -234,6 +241,7 @@ export class Coordinator implements PoolContext {
       read: (records, scannedTo) => {
         const { stickyHeader } = this.#settings;
         const works = records.map((record) => workOf(record, stickyHeader));
+        this.#autoscaling.read(works.length, scannedTo - this.ledger.scannedTo);
         this.ledger.read(works, scannedTo, this.now());
         this.moved();
       },
@@ -264,6 +272,7 @@ export class Coordinator implements PoolContext {
     }
     this.ledger.tick(now);
     this.#settled();
+    this.#autoscaling.look();
     if (this.#news || this.ledger.waiting > 0) this.moved();
     if (this.#news) await this.#progress();
   }

@@ -39,7 +39,7 @@ export class Failures {
 
   /** For good: with a letter, unless the log does not hold the record any more or it is the gateway's own. */
   async giveUp(work: FailedWork, cause: string): Promise<void> {
-    const { ledger, store, services } = this.#context;
+    const { ledger, store } = this.#context;
     const { item, attempt: attempts } = work;
     const record = (await this.#context.read([item])).get(item);
     const at = this.#context.now();
@@ -56,7 +56,6 @@ export class Failures {
       ledger.settle(item);
     }
     ledger.reserve(store.state.reserved);
-    services.counters.poolDeadLetters++;
     this.#context.moved();
   }
 

@@ -30,6 +30,7 @@ import {
 } from "./messages.ts";
 import { PoolStore } from "./pool-store.ts";
 import { poolView } from "./pool-view.ts";
+import type { Scalers } from "./scaler.ts";
 import { inParts } from "./work-parts.ts";
 
 export type PoolParts = {
@@ -37,6 +38,7 @@ export type PoolParts = {
   readonly services: Services;
   readonly supervisor: Supervisor;
   readonly directory: Directory;
+  readonly scalers: Scalers;
 };
 
 /** Members tell within this what they have; a coordinator before, cut off, has noticed it by then. */
@@ -178,6 +180,7 @@ export class Pool {
       services: this.#services,
       store,
       link: this.#coordinatorLink(),
+      scalerOf: (settings) => (settings.by === "process" ? this.#parts.scalers.process : undefined),
       events: {
         lost: (error) => this.#lost(error),
         finished: () => this.#actor.send({ type: "work.finished" }),

@@ -17,6 +17,7 @@ import type { Question, WorkFor } from "./messages.ts";
 import { Pool } from "./pool.ts";
 import { loadPool, PoolStore } from "./pool-store.ts";
 import { fromState, type PoolView, poolView } from "./pool-view.ts";
+import type { Scalers } from "./scaler.ts";
 
 /** What operators may ask. Who may, and that it is audited, is decided elsewhere. */
 export type PoolControl = {
@@ -36,14 +37,16 @@ export class Pools implements Feature<"pools">, PoolControl {
   readonly name = "pools";
   readonly #services: Services;
   readonly #supervisor: Supervisor;
+  readonly #scalers: Scalers;
   readonly #directory: Directory;
   readonly #pools = new Map<string, Pool>();
   /** By pool. */
   readonly #memberships = new Map<Attachment, Map<string, Membership>>();
   #stopped = false;
 
-  constructor(services: Services, supervisor: Supervisor) {
+  constructor(services: Services, supervisor: Supervisor, scalers: Scalers = {}) {
     this.#services = services;
+    this.#scalers = scalers;
     this.#supervisor = supervisor;
     this.#directory = new Directory(services, { changed: (name, known) => this.#changed(name, known) });
   }
@@ -72,7 +75,13 @@ export class Pools implements Feature<"pools">, PoolControl {
       if (known.deleted === true) return;
       if (this.#pools.size >= this.#services.limits.poolsMax) return;
       const { node } = this.#services;
-      pool = new Pool({ name, services: this.#services, supervisor: this.#supervisor, directory: this.#directory });
+      pool = new Pool({
+        name,
+        services: this.#services,
+        supervisor: this.#supervisor,
+        directory: this.#directory,
+        scalers: this.#scalers,
+      });
       this.#pools.set(name, pool);
       this.#services.ports.logger.log("debug", "pool found", { pool: name, node });
     }

@@ -141,7 +141,10 @@ describe("a pool of several nodes", () => {
     | { readonly type: "work"; readonly share: number }
     | { readonly type: "pass"; readonly ms: number };
   const anyStep: fc.Arbitrary<Step> = fc.oneof(
-    { weight: 3, arbitrary: fc.record({ type: fc.constant("publish" as const), count: fc.integer({ min: 1, max: 15 }) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ type: fc.constant("publish" as const), count: fc.integer({ min: 1, max: 15 }) }),
+    },
     {
       weight: 3,
       arbitrary: fc.record({
@@ -150,9 +153,18 @@ describe("a pool of several nodes", () => {
         capacity: fc.integer({ min: 1, max: 5 }),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ type: fc.constantFrom("drop" as const, "kill" as const, "pause" as const), which: fc.nat(9) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        type: fc.constantFrom("drop" as const, "kill" as const, "pause" as const),
+        which: fc.nat(9),
+      }),
+    },
     { weight: 4, arbitrary: fc.record({ type: fc.constant("work" as const), share: fc.integer({ min: 1, max: 3 }) }) },
-    { weight: 4, arbitrary: fc.record({ type: fc.constant("pass" as const), ms: fc.integer({ min: 50, max: 6_000 }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ type: fc.constant("pass" as const), ms: fc.integer({ min: 50, max: 6_000 }) }),
+    },
   );
 
   test("whatever dies, stands still or leaves: one owner at a time, and all is done", async () => {

@@ -27,7 +27,15 @@ import { replaced } from "../../gateway/stage.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 const stepMs = 50;
-const idle = { connections: 0, sessions: 0, cpu: 0, loopDelayMs: 0, residentBytes: 0, bytesInPerSecond: 0, bytesOutPerSecond: 0 };
+const idle = {
+  connections: 0,
+  sessions: 0,
+  cpu: 0,
+  loopDelayMs: 0,
+  residentBytes: 0,
+  bytesInPerSecond: 0,
+  bytesOutPerSecond: 0,
+};
 
 /** A member, as its client sees it. */
 export class StagedMember {
@@ -95,7 +103,9 @@ export class PoolStage {
 
   async start(): Promise<StagedNode> {
     const name = `n${++this.#numbers}`;
-    const node = { name, lines: [] as string[], dead: false, pausedUntil: 0 } as unknown as StagedNode & { pools: Pools };
+    const node = { name, lines: [] as string[], dead: false, pausedUntil: 0 } as unknown as StagedNode & {
+      pools: Pools;
+    };
     const clock = this.#clockOf(node);
     const bus = this.#busOf(node, clock);
     const log = replaced(this.log, { info: () => ({ ...this.log.info(), shared: true }) });
@@ -111,7 +121,7 @@ export class PoolStage {
     });
     let draws = this.#numbers * 7919;
     const random = {
-      next: () => ((draws = (draws * 16_807 + 11) % 2_147_483_647) / 2_147_483_647),
+      next: () => (draws = (draws * 16_807 + 11) % 2_147_483_647) / 2_147_483_647,
       token: () => `t${(draws = (draws * 16_807 + 11) % 2_147_483_647)}`,
     };
     const output = { codecs: {}, publish: () => undefined, sent: () => undefined } as never;
@@ -165,7 +175,14 @@ export class PoolStage {
 
   async make(pool: string, settings: Partial<PoolSettings> = {}): Promise<void> {
     const [first] = this.alive;
-    const whole = { ...poolDefaults, filters: ["jobs.>"], maxDeliver: 0, retryMs: 100, ackWaitMs: 600_000, ...settings };
+    const whole = {
+      ...poolDefaults,
+      filters: ["jobs.>"],
+      maxDeliver: 0,
+      retryMs: 100,
+      ackWaitMs: 600_000,
+      ...settings,
+    };
     const made = first?.pools.create(pool, whole, "test");
     if (made === undefined || !(await this.done(made)).ok) throw new Error("The pool was not made");
     await this.until(() => this.coordinators(pool).length === 1, "it has a coordinator");
