@@ -39,7 +39,7 @@ import { PlainConnection, type PlainHost } from "./plain/connection.ts";
 import { PlainAsk } from "./plain/upgrade.ts";
 import { type PoolControl, Pools } from "./pool/pools.ts";
 import type { Ports } from "./ports.ts";
-import { publish, sweepPublications } from "./publication.ts";
+import { publish } from "./publication.ts";
 import { Repeats } from "./repeats.ts";
 import type { Services } from "./services.ts";
 import { Sessions } from "./session/sessions.ts";
@@ -48,6 +48,7 @@ import { Supervisor } from "./supervisor.ts";
 import { type Tail, type TailRequest, tail } from "./tail.ts";
 import type { Listener, Socket, SocketHandler, UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
 import { decideUpgrade } from "./upgrade.ts";
+import { sweepEnded, trim } from "./upkeep.ts";
 
 export type { Gateway, GatewayConfig, LiveGatewayConfig, StopOptions } from "./gateway-config.ts";
 
@@ -345,22 +346,12 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   }
 
   #sweepEnded(): void {
-    this.#sessions.sweepEnded();
-    const isMember = (node: string) => this.#cluster.member(node) !== undefined;
-    this.#journal.sweep(this.#ports.clock.now(), this.#config.journalKeepMs, isMember).catch((error: unknown) => {
-      this.#ports.logger.log("warn", "old connections not forgotten", { error: String(error) });
-    });
-    sweepPublications(this.#services).catch((error: unknown) => {
-      this.#ports.logger.log("warn", "old idempotency keys not forgotten", { error: String(error) });
-    });
+    const { journalKeepMs } = this.#config;
+    sweepEnded(this.#services, { sessions: this.#sessions, journal: this.#journal, journalKeepMs });
   }
 
   #trim(): void {
-    const { retention } = this.#config;
-    if (retention === undefined) return;
-    void this.#ports.log.trim(retention).catch((error: unknown) => {
-      this.#ports.logger.log("warn", "retention failed", { error: String(error) });
-    });
+    trim(this.#ports, this.#config.retention);
   }
 
   // --- what operators see and ask ---

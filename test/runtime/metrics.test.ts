@@ -25,6 +25,7 @@ async function scrape(counters: Counters): Promise<Map<string, number>> {
     log: () => info,
     sessions: () => 4,
     members: () => [],
+    pools: () => [],
   }).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -51,6 +52,7 @@ describe("exposition()", () => {
       log: () => info,
       sessions: () => 4,
       members: () => [],
+      pools: () => [],
     });
     counters.connections = 3;
     counters.recordsDelivered += 1_000;

@@ -14,6 +14,7 @@ import type { Fold } from "./journal-actor.ts";
 export const poolFold: Fold<PoolState, PoolEvent> = {
   kind: poolKind,
   statechart: "pool",
+  id: /^[A-Za-z0-9_-]{1,64}$/,
   initial: initialPoolState,
   decode: decodePoolEvent,
   evolve: evolvePool,

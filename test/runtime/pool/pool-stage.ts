@@ -125,9 +125,16 @@ export class PoolStage {
       token: () => `t${(draws = (draws * 16_807 + 11) % 2_147_483_647)}`,
     };
     const output = { codecs: {}, publish: () => undefined, sent: () => undefined } as never;
-    const hub = new Hub(log, { clock, output, frame: limits, recent: { recordsMax: 1_000, bytesMax: 1_000_000 } });
+    const look = (): void => undefined;
+    const hub = new Hub(log, {
+      clock,
+      output,
+      look,
+      frame: limits,
+      recent: { recordsMax: 1_000, bytesMax: 1_000_000 },
+    });
     const ports = { clock, random, log, bus, logger } as never;
-    const rest = { counters: new Counters(), inflow: undefined as never, delivered: () => undefined };
+    const rest = { counters: new Counters(), inflow: undefined as never, delivered: () => undefined, look };
     const services: Services = { ports, limits, node: name, cluster, hub, features: new Features(), ...rest };
     node.pools = new Pools(services, supervisor);
     await this.done(cluster.claim());
