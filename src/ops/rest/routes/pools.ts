@@ -173,6 +173,24 @@ function readRoutes(parts: RestParts): void {
     },
     async ({ params }) => await poolOf(parts, params.name),
   );
+  endpoint(
+    parts,
+    {
+      method: "get",
+      path: "/api/v1/pools/{name}/scale",
+      tag: "pools",
+      summary: "How many members a pool wants, for what scales workers: KEDA's metrics-api, an HPA's external metric",
+      role: "viewer",
+      params: named,
+      answer: z.strictObject({ wanted: count, members: count, waiting: count, inFlight: count }).openapi("PoolScale"),
+      problems: [404, 422],
+    },
+    async ({ params }) => {
+      const { wanted, members, waiting, inFlight } = await poolOf(parts, params.name);
+      if (wanted === undefined) throw new ProblemError(422, "notScaled", `Pool ${params.name} has no scaling`);
+      return { wanted, members: members.length, waiting, inFlight };
+    },
+  );
 }
 
 function changeRoutes(parts: RestParts): void {
