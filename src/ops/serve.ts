@@ -6,6 +6,7 @@
 import { pino } from "pino";
 import { createGateway } from "../runtime/gateway.ts";
 import { pinoLogger } from "../runtime/logger.ts";
+import { platformDial } from "../runtime/pool/dial.ts";
 import { systemProcess } from "../runtime/process-probe.ts";
 import { sha256, systemClock, systemRandom } from "../runtime/system.ts";
 import { hostTransport } from "../runtime/transport/host.ts";
@@ -62,7 +63,8 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const rest = new ServedRest({ settings, log, clock, random, logger, authenticator, history });
   let url = "";
   const workers = new ProcessScaler({ clock, logger }, () => ({ WEIR_URL: url }));
-  const scalers = { process: workers };
+  const dial = platformDial();
+  const scalers = { process: workers, ...(dial === undefined ? {} : { dial }) };
   const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http, scalers });
   const prepare = prepareLive({ gateway, logger, authenticator, clock, tracing });
   try {

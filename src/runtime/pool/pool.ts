@@ -28,6 +28,7 @@ import {
   questionSubject,
   type ToNode,
 } from "./messages.ts";
+import { Outbound } from "./outbound.ts";
 import { PoolStore } from "./pool-store.ts";
 import { poolView } from "./pool-view.ts";
 import type { Scalers } from "./scaler.ts";
@@ -51,6 +52,7 @@ export class Pool {
   readonly desk: Desk;
   readonly #parts: PoolParts;
   readonly #services: Services;
+  readonly #outbound: Outbound | undefined;
   readonly #actor: Child<PoolSignal>;
   readonly #stops: { stop(): void }[] = [];
   #coordinating: { stop(): void }[] = [];
@@ -64,6 +66,8 @@ export class Pool {
     this.#services = parts.services;
     const { node, ports } = parts.services;
     this.desk = new Desk(node, ports.clock, this.#deskLink());
+    const { dial } = parts.scalers;
+    this.#outbound = dial === undefined ? undefined : new Outbound(parts.services, this.desk, dial);
     const hear = ({ data }: { readonly data: Uint8Array }): void => {
       const message = decodeMessage<ToNode>(data);
       if (message !== undefined && !(message.type === "call" && message.node === node)) this.desk.hear(message);
@@ -180,7 +184,7 @@ export class Pool {
       services: this.#services,
       store,
       link: this.#coordinatorLink(),
-      scalerOf: (settings) => (settings.by === "process" ? this.#parts.scalers.process : undefined),
+      scalerOf: ({ by }) => (by === "process" ? this.#parts.scalers.process : by === "outbound" ? this.#outbound : undefined),
       events: {
         lost: (error) => this.#lost(error),
         finished: () => this.#actor.send({ type: "work.finished" }),

@@ -6,6 +6,7 @@
  * @module
  */
 import type { PoolScaling } from "../../actors/pool/settings.ts";
+import type { Dial } from "./dial.ts";
 
 export type Scaler = {
   /** From now on; the same again is no news. 0: none, now or because another node has the pool. */
@@ -15,4 +16,6 @@ export type Scaler = {
 export type Scalers = {
   /** Starts and stops commands on this machine. Absent: pools that ask for it are only told of. */
   readonly process?: Scaler;
+  /** Opens connections to workers. The same. */
+  readonly dial?: Dial;
 };
