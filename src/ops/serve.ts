@@ -22,8 +22,8 @@ import { watchFiles } from "./config/watch-files.ts";
 import { gatewayConfigOf, prepareLive } from "./live-gateway.ts";
 import { openLogAndBus } from "./log/open-log.ts";
 import { ServedRest } from "./rest/served-rest.ts";
-import { firstSignal } from "./signals.ts";
 import { ProcessScaler } from "./scaling/process-scaler.ts";
+import { firstSignal } from "./signals.ts";
 import { GatewayHistory } from "./telemetry/gateway-history.ts";
 import type { Tracing, TracingPorts } from "./telemetry/tracing.ts";
 

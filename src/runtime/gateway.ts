@@ -37,7 +37,7 @@ import { type InForce, NodeJournal } from "./node-journal.ts";
 import { pause } from "./pause.ts";
 import { PlainConnection, type PlainHost } from "./plain/connection.ts";
 import { PlainAsk } from "./plain/upgrade.ts";
-import { type PoolControl, Pools } from "./pool/pools.ts";
+import type { PoolControl, Pools } from "./pool/pools.ts";
 import type { Ports } from "./ports.ts";
 import { publish } from "./publication.ts";
 import { Repeats } from "./repeats.ts";
@@ -130,7 +130,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     });
     const features = new Features();
     this.#services = { ports, limits, node, cluster: this.#cluster, hub, inflow, counters, features, look, delivered };
-    offerFeatures(this.#services);
+    const { scalers } = config;
+    this.#pools = offerFeatures(this.#services, { supervisor: this.#supervisor, scalers }).pools;
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
     this.#standstill = new Standstill({
       clock: ports.clock,
@@ -140,8 +141,6 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       taken: (session) => this.#sessions.lost(session),
     });
     this.#admission = new Admission(this.#config.admission, this.#startedAt);
-    this.#pools = new Pools(this.#services, this.#supervisor, config.scalers);
-    this.#services.features.offer(this.#pools);
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node, facts });
     this.#inspector = new NodeInspector({
       services: this.#services,

@@ -8,7 +8,13 @@ import { numbered } from "../conformance/world.ts";
 import { makePool, viewOf } from "./pool-peer.ts";
 import { Stage, until } from "./stage.ts";
 
-type Said = { readonly type: string; readonly item?: number; readonly attempt?: number; readonly payload?: unknown; readonly cause?: string };
+type Said = {
+  readonly type: string;
+  readonly item?: number;
+  readonly attempt?: number;
+  readonly payload?: unknown;
+  readonly cause?: string;
+};
 
 /** A server of workers that says what it was told. */
 function workers(answer: (said: Said, reply: (message: unknown) => void, close: () => void) => void) {
@@ -26,14 +32,25 @@ function workers(answer: (said: Said, reply: (message: unknown) => void, close: 
       message: (socket, text) => {
         const said = JSON.parse(String(text)) as Said;
         seen.push(said);
-        answer(said, (message) => socket.send(JSON.stringify(message)), () => socket.terminate());
+        answer(
+          said,
+          (message) => socket.send(JSON.stringify(message)),
+          () => socket.terminate(),
+        );
       },
       close: () => {
         open--;
       },
     },
   });
-  const counts = { get opened() { return opened; }, get open() { return open; } };
+  const counts = {
+    get opened() {
+      return opened;
+    },
+    get open() {
+      return open;
+    },
+  };
   return { seen, counts, url: `ws://127.0.0.1:${server.port}/`, [Symbol.dispose]: () => void server.stop(true) };
 }
 
@@ -60,7 +77,9 @@ test("a pool dials its workers, gives each work within its capacity, and uses a 
   expect(server.counts.opened).toBe(2);
   const work = server.seen.filter(({ type }) => type === "work");
   expect(work.length).toBe(200);
-  expect(work.map(({ payload }) => Number(payload)).sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
+  expect(work.map(({ payload }) => Number(payload)).sort((a, b) => a - b)).toEqual(
+    Array.from({ length: 200 }, (_, i) => i + 1),
+  );
 });
 
 test("a pool dials more workers when work piles up, and lets them go when they are done", async () => {

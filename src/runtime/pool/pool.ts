@@ -184,7 +184,8 @@ export class Pool {
       services: this.#services,
       store,
       link: this.#coordinatorLink(),
-      scalerOf: ({ by }) => (by === "process" ? this.#parts.scalers.process : by === "outbound" ? this.#outbound : undefined),
+      scalerOf: ({ by }) =>
+        by === "process" ? this.#parts.scalers.process : by === "outbound" ? this.#outbound : undefined,
       events: {
         lost: (error) => this.#lost(error),
         finished: () => this.#actor.send({ type: "work.finished" }),

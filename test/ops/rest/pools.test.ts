@@ -14,12 +14,18 @@ test("a pool is made by an operator, seen by a viewer with its members, changed,
   expect((await stage.call("POST", path, { as: "viewer", body: made })).status).toBe(403);
   expect((await stage.call("POST", path, { as: "operator", body: made })).body).toEqual({ done: true } as never);
   expect((await stage.call("POST", path, { as: "operator", body: made })).status).toBe(409);
-  const get = async (): Promise<Record<string, unknown>> => (await stage.call("GET", `${path}/workers`, { as: "viewer" })).body;
+  const get = async (): Promise<Record<string, unknown>> =>
+    (await stage.call("GET", `${path}/workers`, { as: "viewer" })).body;
   await until(async () => (await get())["coordinator"] !== undefined, "it is coordinated");
   const member = joinPool(await stage.client(), "workers", { capacity: 3, tags: ["gpu"] }, () => undefined);
   await member.ready;
   const view = await get();
-  expect(view).toMatchObject({ name: "workers", status: "active", capacity: 3, settings: { strategy: "leastConnections" } });
+  expect(view).toMatchObject({
+    name: "workers",
+    status: "active",
+    capacity: 3,
+    settings: { strategy: "leastConnections" },
+  });
   const [{ id }] = view["members"] as [{ id: string }];
   const one = `${path}/workers/members/${encodeURIComponent(id)}`;
   expect((await stage.call("PATCH", one, { as: "operator", body: { weight: 5 } })).status).toBe(200);
@@ -34,7 +40,9 @@ test("a pool is made by an operator, seen by a viewer with its members, changed,
   expect(await member.ended).toBe("removed");
   expect((await stage.call("DELETE", `${path}/workers`, { as: "operator" })).status).toBe(200);
   expect((await stage.call("GET", `${path}/workers`, { as: "viewer" })).status).toBe(404);
-  const { items } = (await stage.call("GET", "/api/v1/audit")).body as { readonly items: readonly { readonly action: string }[] };
+  const { items } = (await stage.call("GET", "/api/v1/audit")).body as {
+    readonly items: readonly { readonly action: string }[];
+  };
   const audit = items.map(({ action }) => action);
   for (const action of ["pool.create", "pool.weight", "pool.configure", "pool.drain", "pool.remove", "pool.delete"])
     expect(audit).toContain(action);
@@ -49,8 +57,16 @@ test("what is wrong is refused: unknown pools and members, filters that are none
   expect([wrong.status, wrong.body]).toMatchObject([422, { cause: "poolSettingsWrong" }]);
   const scaling = { by: "process", command: ["true"] };
   expect((await stage.call("POST", path, { as, body: { ...made, scaling } })).status).toBe(403);
-  expect((await stage.call("POST", path, { as: "admin", body: { ...made, scaling: { ...scaling, by: "metric" } } })).status).toBe(200);
-  await until(async () => (await stage.call("GET", `${path}/workers/scale`, { as })).status === 200, "it is coordinated");
-  expect((await stage.call("GET", `${path}/workers/scale`, { as: "viewer" })).body).toMatchObject({ wanted: 0, members: 0 });
+  expect(
+    (await stage.call("POST", path, { as: "admin", body: { ...made, scaling: { ...scaling, by: "metric" } } })).status,
+  ).toBe(200);
+  await until(
+    async () => (await stage.call("GET", `${path}/workers/scale`, { as })).status === 200,
+    "it is coordinated",
+  );
+  expect((await stage.call("GET", `${path}/workers/scale`, { as: "viewer" })).body).toMatchObject({
+    wanted: 0,
+    members: 0,
+  });
   expect((await stage.call("DELETE", `${path}/workers/members/nobody`, { as })).status).toBe(404);
 });
