@@ -145,7 +145,10 @@ export class Pools implements Feature<"pools">, PoolControl {
     const membership: Membership = { pool, member: id, leaveRef: 0 };
     mine.set(name, membership);
     this.#memberships.set(attachment, mine);
-    if (!(await this.#mayRead(attachment, name))) {
+    const isThere = (): boolean => this.#memberships.get(attachment)?.get(name) === membership;
+    const mayRead = await this.#mayRead(attachment, name);
+    if (!isThere()) return; // The connection was lost meanwhile.
+    if (!mayRead) {
       mine.delete(name);
       return refuse("subscribeForbidden", `The topics of pool "${name}" are not covered by the subscribe claim`);
     }
@@ -156,7 +159,7 @@ export class Pools implements Feature<"pools">, PoolControl {
       work: (work) => void peer.send(workFrame(name, work)),
       ended: (cause) => this.#ended(attachment, name, membership, cause),
     });
-    if (mine.get(name) !== membership) return;
+    if (!isThere()) return;
     if (answer.ok) {
       peer.send({ type: "joined", ref, pool: name, member: id });
       return pool.desk.begin(id);

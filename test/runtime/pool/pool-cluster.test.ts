@@ -221,3 +221,14 @@ describe("a pool of several nodes", () => {
     );
   }, 60_000);
 });
+
+test("a member whose connection is lost while it joins is no member, and gets nothing", async () => {
+  const stage = await staged(1);
+  const lost = stage.member(coordinatorOf(stage), pool, 1);
+  lost.drop();
+  const stays = stage.member(coordinatorOf(stage), pool, 1);
+  await stage.until(() => stays.joined, "the other has joined");
+  await stage.publish(1);
+  await stage.until(() => stays.doing.size === 1, "the other has it");
+  expect(lost.works).toEqual([]);
+});
