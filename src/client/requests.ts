@@ -104,6 +104,7 @@ type Serving = {
 };
 
 const defaultTimeoutMs = 5_000;
+const retryMs = 1_000;
 const known: readonly string[] = ["headers", "timeoutMs", "signal"];
 const errorCharsMax = 300; // in UTF-8 within textBytesMax
 const nothing = new Uint8Array();
@@ -214,6 +215,12 @@ class RequestExtension implements Extension, Requests {
     this.#host.send({ type: "serve", ref: serving.ref, filter: serving.filter });
   }
 
+  #serveLater(serving: Serving, inMs = retryMs): void {
+    this.#host.clock.after(inMs, () => {
+      if (this.#host.connected && this.#served.get(serving.filter) === serving) this.#serve(serving);
+    });
+  }
+
   #stop(serving: Serving): void {
     if (this.#served.get(serving.filter) !== serving) return;
     this.#served.delete(serving.filter);
@@ -290,7 +297,8 @@ class RequestExtension implements Extension, Requests {
     const asked = this.#asked.get(frame.ref ?? 0);
     asked?.settle(this.#host.wireError(frame));
     const serving = [...this.#served.values()].find(({ ref }) => ref === frame.ref && ref > 0);
-    if (serving !== undefined) this.#refuse(serving, this.#host.wireError(frame));
+    if (serving !== undefined && frame.retryable) this.#serveLater(serving, frame.retryAfterMs);
+    else if (serving !== undefined) this.#refuse(serving, this.#host.wireError(frame));
     return asked !== undefined || serving !== undefined;
   }
 

@@ -212,6 +212,23 @@ describe("serve()", () => {
     expect(peer.all("serve")).toEqual([]);
   });
 
+  test("a filter that the gateway cannot take now is served later, unless it was stopped meanwhile", async () => {
+    const { world, api } = await started();
+    const error = { type: "error", code: 602, cause: "overloaded", message: "Later", retryable: true } as const;
+    const served = api.serve("t", () => 1);
+    world.peer.send({ ...error, ref: world.peer.last("serve").ref, retryAfterMs: 500 });
+    await world.clock.advance(499);
+    expect(world.peer.all("serve").length).toBe(1);
+    await world.clock.advance(1);
+    world.peer.send({ type: "served", ref: world.peer.last("serve").ref, filter: "t" });
+    await served.ready;
+    const stopped = api.serve("u", () => 1);
+    world.peer.send({ ...error, ref: world.peer.last("serve").ref });
+    stopped.stop();
+    await world.clock.advance(1_000);
+    expect(world.peer.all("serve").map(({ filter }) => filter)).toEqual(["t", "t", "u"]);
+  });
+
   test("takes one handler for a filter, and functions only", async () => {
     const { api } = await started();
     api.serve("t", () => 1);

@@ -32,6 +32,8 @@ type Server = {
   readonly filters: Set<string>;
   readonly given: Map<number, Given>;
   refs: number;
+  /** SERVE frames that the bus has not taken yet. */
+  waiting: number;
 };
 /** A filter that somebody here serves. */
 type Served = {
@@ -40,6 +42,7 @@ type Served = {
   turn: number;
 };
 
+const retryAfterMs = 1_000;
 const requestPrefix = "r.";
 const nothing = new Uint8Array();
 const decoder = new TextDecoder();
@@ -67,7 +70,9 @@ export class Serving {
     const served = this.#servedOf(filter);
     if (!server.filters.has(filter)) served.servers.push(server);
     server.filters.add(filter);
+    server.waiting += 1;
     await served.subscription.ready();
+    server.waiting -= 1;
     peer.send({ type: "served", ref, filter });
   }
 
@@ -86,9 +91,12 @@ export class Serving {
     if (isReserved(filter)) return errorFrame("reservedTopic", `Filter "${filter}" is reserved`, { ref });
     if (!allowed(peer, filter))
       return errorFrame("subscribeForbidden", `Filter "${filter}" is not covered by the subscribe claim`, { ref });
-    const { filters } = this.#servers.get(attachment) ?? {};
-    if (filters !== undefined && filters.size >= peer.limits.filtersServedMax && !filters.has(filter))
+    const { filters, waiting = 0 } = this.#servers.get(attachment) ?? {};
+    const { filtersServedMax } = peer.limits;
+    if (filters !== undefined && filters.size >= filtersServedMax && !filters.has(filter))
       return errorFrame("tooManyServed", `${filters.size} filters are served by this connection`, { ref });
+    if (waiting >= filtersServedMax)
+      return errorFrame("overloaded", `${waiting} SERVE frames wait for the bus`, { ref, retryAfterMs });
     return undefined;
   }
 
@@ -109,7 +117,7 @@ export class Serving {
   #serverOf(attachment: Attachment): Server {
     let server = this.#servers.get(attachment);
     if (server === undefined) {
-      server = { attachment, filters: new Set(), given: new Map(), refs: 0 };
+      server = { attachment, filters: new Set(), given: new Map(), refs: 0, waiting: 0 };
       this.#servers.set(attachment, server);
     }
     return server;
