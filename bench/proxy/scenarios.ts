@@ -19,7 +19,8 @@ export type ProxyScenario = {
   run(options: ScenarioOptions): Promise<Measured>;
 };
 
-const warmMs = 1_000;
+/** Also for runtimes that compile what is used much. */
+const warmMs = 5_000;
 const echoConnections = 100;
 const feedConnections = 500;
 const churnConnections = 20;

@@ -8,6 +8,7 @@ import {
   type ByteListener,
   type ByteSocket,
   type ByteSocketHandler,
+  type DialCause,
   type Dialled,
   type DialOptions,
   dialCause,
@@ -17,14 +18,14 @@ import {
   type SocketHost,
 } from "./byte-socket.ts";
 
-type Native = Bun.Socket<BunByteSocket | undefined>;
+/** Of a native socket: what it is here, or the dial that waits for it. */
+type Native = Bun.Socket<BunByteSocket | Dial | undefined>;
 
 export function bunSockets(): SocketHost {
   return { listen: async (options, accept) => listen(options, accept), dial };
 }
 
 class BunByteSocket implements ByteSocket {
-  readonly remoteAddress: string;
   isClosed = false;
   handler: ByteSocketHandler = ignoring;
   readonly #native: Native;
@@ -35,8 +36,12 @@ class BunByteSocket implements ByteSocket {
   #isPaused = false;
 
   constructor(native: Native) {
-    this.remoteAddress = plainAddress(native.remoteAddress);
     this.#native = native;
+  }
+
+  /** Of backends nobody asks. */
+  get remoteAddress(): string {
+    return plainAddress(this.#native.remoteAddress);
   }
 
   write(bytes: Uint8Array): boolean {
@@ -102,12 +107,14 @@ class BunByteSocket implements ByteSocket {
   }
 }
 
+const socketOf = ({ data }: Native): BunByteSocket | undefined => (data instanceof BunByteSocket ? data : undefined);
+
 /** The same for all sockets: what belongs to one is in its `data`. */
 const events = {
-  data: (native: Native, bytes: Buffer) => native.data?.handler.data(bytes),
-  drain: (native: Native) => native.data?.writable(),
-  end: (native: Native) => native.data?.handler.ended(),
-  close: (native: Native, cause?: Error) => native.data?.gone(cause),
+  data: (native: Native, bytes: Buffer) => socketOf(native)?.handler.data(bytes),
+  drain: (native: Native) => socketOf(native)?.writable(),
+  end: (native: Native) => socketOf(native)?.handler.ended(),
+  close: (native: Native, cause?: Error) => socketOf(native)?.gone(cause),
   // `close` follows.
   error: () => undefined,
 };
@@ -115,7 +122,7 @@ const events = {
 function listen(options: ListenOptions, accept: (socket: ByteSocket) => void): ByteListener {
   const { hostname, port, tls } = options;
   const open = (native: Native): void => taken(native, accept);
-  const server = Bun.listen<BunByteSocket | undefined>({
+  const server = Bun.listen<BunByteSocket | Dial | undefined>({
     ...{ hostname, port, allowHalfOpen: true, data: undefined },
     ...(tls === undefined
       ? { socket: { ...events, open } }
@@ -158,44 +165,73 @@ function handshaking({ handshakeMs, handshakesMax }: ListenOptions, done: (nativ
   };
 }
 
+/** A connection that is being made. */
+class Dial {
+  readonly outcome: Promise<Dialled>;
+  readonly #accept: (socket: ByteSocket) => void;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #settle: (outcome: Dialled) => void = () => undefined;
+  #isPending = true;
+
+  constructor(timeoutMs: number, accept: (socket: ByteSocket) => void) {
+    this.#accept = accept;
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#timer = setTimeout(() => this.fail("timeout", `It did not answer within ${timeoutMs} ms`), timeoutMs);
+  }
+
+  stands(native: Native): void {
+    // It came after its time.
+    if (!this.#isPending) return void native.terminate();
+    this.#settled({ ok: true });
+    taken(native, this.#accept);
+  }
+  fail(cause: DialCause, message: string): void {
+    if (this.#isPending) this.#settled({ ok: false, cause, message });
+  }
+
+  #settled(outcome: Dialled): void {
+    this.#isPending = false;
+    clearTimeout(this.#timer);
+    this.#settle(outcome);
+  }
+}
+
+/** The same for all dials: made anew for each they would cost more than the connection. */
+const dialEvents = {
+  ...events,
+  open: (native: Native) => dialOf(native)?.stands(native),
+  close: (native: Native, cause?: Error) => {
+    dialOf(native)?.fail("unreachable", cause?.message ?? "It ended the connection before it stood");
+    events.close(native, cause);
+  },
+  connectError: (native: Native, error: Error & { readonly code?: string }) =>
+    dialOf(native)?.fail(dialCause(error.code), error.message),
+};
+const dialOf = ({ data }: Native): Dial | undefined => (data instanceof Dial ? data : undefined);
+
+const tlsDialEvents = {
+  ...dialEvents,
+  open: () => undefined,
+  handshake: (native: Native, good: boolean, problem: Error | null) => {
+    if (good) return dialOf(native)?.stands(native);
+    dialOf(native)?.fail("untrusted", problem?.message ?? "Its certificate is not good");
+    native.terminate();
+  },
+};
+
 async function dial(options: DialOptions, accept: (socket: ByteSocket) => void): Promise<Dialled> {
   const { hostname, port, tls, timeoutMs } = options;
-  const { promise, resolve } = Promise.withResolvers<Dialled>();
-  let pending = true;
-  const settle = (result: Dialled): void => {
-    pending = false;
-    clearTimeout(timer);
-    resolve(result);
-  };
-  const fail = (code: string | undefined, message: string): void => {
-    if (pending) settle({ ok: false, cause: dialCause(code), message });
-  };
-  const timer = setTimeout(() => fail("ETIMEDOUT", `It did not answer within ${timeoutMs} ms`), timeoutMs);
-  const ready = (native: Native): void => {
-    if (!pending) return void native.terminate();
-    settle({ ok: true });
-    taken(native, accept);
-  };
-  const checked = (native: Native, good: boolean, problem: Error | null): void => {
-    if (good) return ready(native);
-    if (pending) settle({ ok: false, cause: "untrusted", message: problem?.message ?? "Its certificate is not good" });
-    native.terminate();
-  };
-  const connecting = Bun.connect<BunByteSocket | undefined>({
-    ...{ hostname, port, allowHalfOpen: true, data: undefined },
+  const data = new Dial(timeoutMs, accept);
+  const connecting = Bun.connect<BunByteSocket | Dial | undefined>({
+    ...{ hostname, port, allowHalfOpen: true, data },
+    // With nothing in it Bun would take it for none, and speak in the clear.
     ...(tls === undefined
       ? {}
       : { tls: { rejectUnauthorized: true, ...(tls.ca === undefined ? {} : { ca: tls.ca }) } }),
-    socket: {
-      ...events,
-      ...(tls === undefined ? { open: ready } : { handshake: checked }),
-      close: (native: Native, cause?: Error) => {
-        fail("ECONNRESET", cause?.message ?? "It ended the connection before it stood");
-        events.close(native, cause);
-      },
-      connectError: (_native: Native, error: Error) => fail((error as { code?: string }).code, error.message),
-    },
+    socket: tls === undefined ? dialEvents : tlsDialEvents,
   });
-  connecting.catch((error: unknown) => fail((error as { code?: string }).code, (error as Error).message));
-  return await promise;
+  connecting.catch((error: Error & { readonly code?: string }) => data.fail(dialCause(error.code), error.message));
+  return await data.outcome;
 }

@@ -68,7 +68,7 @@ async function talk(context: BalanceContext, request: Exchange, talking: Talking
     if (client.socket.isClosed) reader.socket.destroy();
   };
   client.onOver = onGone;
-  reader.socket.write(forwardedRequest(head, { peer: request.peer, via: context.via, last: false }));
+  reader.socket.write(forwardedRequest(head, { peer: request.peer, via: context.via }));
   const body = passBody(context, { from: client, to: reader, framing, count: "toBackend" });
   // From here on what comes from the client is its next request; and if it goes, so does this one.
   void body.end.then(() => client.socket.resume());

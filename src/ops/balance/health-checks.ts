@@ -7,7 +7,6 @@ import type { Clock, Timer } from "../../runtime/ports.ts";
 import type { Backend } from "./backend.ts";
 import type { BackendLink } from "./backend-link.ts";
 import type { Backends } from "./backends.ts";
-import { headBytes } from "./http-head.ts";
 
 /** connect: whoever takes a connection is healthy · off: everybody is, until failures eject him. */
 export type HealthCheck =
@@ -72,13 +71,8 @@ export class HealthChecks {
     const { reader } = dialled;
     try {
       if (check.kind !== "http") return { ok: true, detail: "connected" };
-      const host = backend.id;
-      reader.socket.write(
-        headBytes(`GET ${check.path} HTTP/1.1`, [
-          ["Host", host],
-          ["Connection", "close"],
-        ]),
-      );
+      const head = `GET ${check.path} HTTP/1.1\r\nHost: ${backend.id}\r\nConnection: close\r\n\r\n`;
+      reader.socket.write(Buffer.from(head, "latin1"));
       const answer = await link.answer(reader, timeoutMs);
       if (!answer.ok) return { ok: false, detail: answer.detail };
       return { ok: answer.head.status === 200, detail: `${check.path} answered ${answer.head.status}` };

@@ -6,10 +6,10 @@
  * Pure.
  * @module
  */
+import { asBuffer } from "./byte-buffer.ts";
 
 /** `key`: the name in lower case. */
 export type Header = readonly [name: string, value: string, key: string];
-export type HeaderLine = readonly [name: string, value: string];
 export type Version = "1.0" | "1.1";
 export type RequestHead = {
   readonly method: string;
@@ -94,14 +94,8 @@ export function isWebSocketUpgrade({ method, version, headers }: RequestHead): b
   );
 }
 
-export function headBytes(firstLine: string, headers: readonly (Header | HeaderLine)[]): Buffer {
-  let text = `${firstLine}\r\n`;
-  for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
-  return Buffer.from(`${text}\r\n`, "latin1");
-}
-
 function linesOf(bytes: Uint8Array): readonly string[] {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  const text = asBuffer(bytes).toString("latin1");
   return text.slice(0, -4).split("\r\n");
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../../runtime/ports.ts";
 import type { BalanceLimits } from "./balance-limits.ts";
+import { asBuffer } from "./byte-buffer.ts";
 import type { ByteSocket, ByteSocketHandler } from "./byte-socket.ts";
 
 /** late: not in time · over: the socket ended first · too large: the head is. `empty`: not one byte of it came. */
@@ -93,10 +94,7 @@ export class SocketReader implements ByteSocketHandler {
     if (hasBegun) until = this.#clock.now() + onceBegunMs;
     for (;;) {
       const held = this.#held;
-      const end = Buffer.from(held.buffer, held.byteOffset, held.byteLength).indexOf(
-        endOfHead,
-        Math.max(0, searched - 3),
-      );
+      const end = asBuffer(held).indexOf(endOfHead, Math.max(0, searched - 3));
       const length = end < 0 ? held.byteLength : end + endOfHead.byteLength;
       if (length > bytesMax) return { kind: "too large" };
       if (end >= 0) {

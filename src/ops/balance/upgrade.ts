@@ -49,7 +49,7 @@ async function ask(
     return undefined;
   }
   const { reader } = linked;
-  reader.socket.write(forwardedUpgrade(request.head, { peer: request.peer, via, last: true }));
+  reader.socket.write(forwardedUpgrade(request.head, { peer: request.peer, via }));
   const answer = await link.answer(reader);
   if (answer.ok && isUpgraded(answer.head)) return { reader, head: answer.head };
   if (answer.ok && answer.head.status >= 200 && !passedOver.has(answer.head.status))
