@@ -2,7 +2,7 @@
  * The conformance suite through the proxy: a client cannot tell that one is there.
  */
 import { afterAll, beforeAll, describe, test } from "bun:test";
-import { msgpackCodec } from "../../../src/protocol/codec-msgpack.ts";
+import { codecs } from "../../../src/protocol/codecs.ts";
 import { limits } from "../../../src/protocol/limits.ts";
 import { CaseSkipped } from "../../conformance/peer.ts";
 import { type RealGateway, startRealGateway } from "../../conformance/real-gateway.ts";
@@ -34,7 +34,7 @@ describe("the conformance suite through the proxy", () => {
         const isHasty = one.needs === "shortHandshake";
         const url = stages[isHasty ? 1 : 0]?.url ?? "";
         const handshakeMs = isHasty ? hastyMs : limits.handshakeMs;
-        await runCase(one, { url, codec: msgpackCodec, handshakeMs, waitMs }).catch((thrown: unknown) => {
+        await runCase(one, { url, codec: codecs.msgpack, handshakeMs, waitMs }).catch((thrown: unknown) => {
           if (!(thrown instanceof CaseSkipped)) throw thrown;
         });
       },
