@@ -2,6 +2,7 @@
  * What of the configuration a gateway is told: all of it at its start, and what can change while it runs.
  * @module
  */
+import { hostname } from "node:os";
 import type { Gateway, GatewayConfig, LiveGatewayConfig } from "../runtime/gateway.ts";
 import type { PinoLogger } from "../runtime/logger.ts";
 import { plainRoutes } from "../runtime/plain/route.ts";
@@ -12,9 +13,11 @@ import type { Prepare } from "./config/running-config.ts";
 import { readText } from "./read-text.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 
-export function gatewayConfigOf(config: Config): GatewayConfig {
+/** `acceleratorFreeBytes`: as whoever watches it knows it. */
+export function gatewayConfigOf(config: Config, acceleratorFreeBytes?: () => number | undefined): GatewayConfig {
   const { websocket, discovery, cache } = config;
   const { host, port, tls, backpressureBytesMax } = websocket;
+  const { node, accelerator, ...found } = discovery;
   return {
     ...liveGatewayConfigOf(config),
     hostname: host,
@@ -23,7 +26,12 @@ export function gatewayConfigOf(config: Config): GatewayConfig {
     plainRoutes: plainRoutes(websocket.plainRoutes),
     lifecycleEvents: config.lifecycle.events,
     recent: { recordsMax: cache.recentRecords, bytesMax: cache.recentBytes },
-    ...(discovery.node === undefined ? {} : { node: discovery.node }),
+    ...(node === undefined ? {} : { node }),
+    discovery: {
+      ...found,
+      host: hostname(),
+      ...(accelerator === undefined || acceleratorFreeBytes === undefined ? {} : { acceleratorFreeBytes }),
+    },
     ...(tls === undefined ? {} : { tls: { cert: readText(tls.cert), key: readText(tls.key) } }),
   };
 }

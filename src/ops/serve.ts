@@ -12,6 +12,7 @@ import { sha256, systemClock, systemRandom } from "../runtime/system.ts";
 import { hostTransport } from "../runtime/transport/host.ts";
 import type { Transport } from "../runtime/transport/transport.ts";
 import { version } from "../runtime/version.ts";
+import { AcceleratorMemory } from "./accelerator-memory.ts";
 import { authenticatorOf, CurrentAuthenticator } from "./authenticators.ts";
 import { CliError, type ExitCode, exitCodes } from "./cli/exit-code.ts";
 import { welcomeText } from "./cli/welcome.ts";
@@ -48,7 +49,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
     {
       client: node === undefined ? "weir" : `weir ${node}`,
       provision: loaded.config.profile !== "production",
-      onLost: endAtOnce,
+      onLost: endWithoutLog,
     },
   );
   const settings = await RunningConfig.open({ sources, loaded, log, clock, logger });
@@ -65,7 +66,13 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   const workers = new ProcessScaler({ clock, logger }, () => ({ WEIR_URL: url }));
   const dial = platformDial();
   const scalers = { process: workers, ...(dial === undefined ? {} : { dial }) };
-  const gateway = createGateway(ports, { ...gatewayConfigOf(config), http: rest.http, scalers });
+  const accelerator = acceleratorOf(config, { clock, logger });
+  const gateway = createGateway(ports, {
+    ...gatewayConfigOf(config, () => accelerator?.freeBytes),
+    http: rest.http,
+    scalers,
+    onReplaced: (why) => endAtOnce(`${why}. This gateway ends`),
+  });
   const prepare = prepareLive({ gateway, logger, authenticator, clock, tracing });
   try {
     prepare(config)();
@@ -75,6 +82,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
     console.log(welcomeText({ ...listening, pid: process.pid, adminKey: rest.adminKey }, config));
   } catch (error) {
     rest.stop();
+    accelerator?.stop();
     probe.stop();
     await bus.close();
     await log.close();
@@ -88,6 +96,7 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   rest.stop();
   history?.stop();
   settings.stop();
+  accelerator?.stop();
   console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway
     .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
@@ -111,9 +120,20 @@ function followSources(settings: RunningConfig, sources: ConfigSources): () => v
 }
 
 /** Whoever starts it again gets a gateway that knows where the log ends now. Clients come back and are told. */
+function endWithoutLog(why: string): void {
+  endAtOnce(`${why}. The gateway ends, start it again: clients are told what is missing`);
+}
+
 function endAtOnce(why: string): void {
-  console.error(`weir: ${why}. The gateway ends, start it again: clients are told what is missing`);
+  console.error(`weir: ${why}`);
   process.exit(exitCodes.failed);
+}
+
+function acceleratorOf({ discovery }: Config, ports: ConstructorParameters<typeof AcceleratorMemory>[1]) {
+  if (discovery.accelerator === undefined) return undefined;
+  const memory = new AcceleratorMemory(discovery.accelerator, ports);
+  void memory.start();
+  return memory;
 }
 
 /** A log that is away takes nothing any more. What was acknowledged is in it; sessions are found at the next start. */

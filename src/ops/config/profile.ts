@@ -39,7 +39,15 @@ export type Config = {
     readonly store: LogStore;
     readonly retention: Settings["log"]["retention"];
   };
-  readonly discovery: { readonly node?: string };
+  readonly discovery: {
+    readonly node?: string;
+    readonly url?: string;
+    readonly zone?: string;
+    readonly location?: { readonly latitude: number; readonly longitude: number };
+    readonly weight: number;
+    /** One of both. */
+    readonly accelerator?: { readonly file?: string; readonly command?: string };
+  };
   readonly balancing: Settings["balancing"];
   readonly security: {
     readonly anonymous: Settings["security"]["anonymous"];
@@ -104,6 +112,10 @@ export function decideConfig(profile: Profile, settings: Settings): Decided {
   }
   const jwt = security.jwt === undefined ? undefined : decideJwt(security.jwt, contradictions);
   checkLimits(settings, contradictions);
+  if (discovery.accelerator?.file !== undefined && discovery.accelerator.command !== undefined) {
+    const settings = ["discovery.accelerator.file", "discovery.accelerator.command"];
+    contradictions.push({ settings, message: "Name a file or a command, not both" });
+  }
   const store = decideLogStore(log, contradictions);
   const tracing = decideTracing(monitoring.tracing, contradictions);
   if (contradictions.length > 0) return { ok: false, contradictions };
@@ -113,7 +125,7 @@ export function decideConfig(profile: Profile, settings: Settings): Decided {
       profile,
       websocket: present(websocket),
       log: { url: log.url, store, retention: log.retention },
-      discovery: present(discovery),
+      discovery: decideDiscovery(discovery),
       balancing,
       security: {
         anonymous: security.anonymous,
@@ -194,6 +206,11 @@ function checkLimits({ websocket }: Settings, contradictions: Contradiction[]): 
 }
 
 /** Without the names that hold nothing. */
+function decideDiscovery({ accelerator, ...others }: Settings["discovery"]): Config["discovery"] {
+  const isThere = accelerator?.file !== undefined || accelerator?.command !== undefined;
+  return { ...present(others), ...(isThere ? { accelerator: present(accelerator) } : {}) };
+}
+
 function present<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(value).filter(([, one]) => one !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };

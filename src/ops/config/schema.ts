@@ -14,6 +14,7 @@ import { fixedLimits } from "../../runtime/live-limits.ts";
 import { originRuleProblem } from "../../runtime/origin.ts";
 import { plainRouteProblem, plainRoutesDefault } from "../../runtime/plain/route.ts";
 import { apiKeyProblem } from "../rest/access.ts";
+import { discovery } from "./discovery-settings.ts";
 import { limitNotes, limitRange, unitOf } from "./limit-settings.ts";
 import { logUrlProblem } from "./log-store.ts";
 import { checked, noted, whole } from "./setting.ts";
@@ -209,19 +210,7 @@ export const configSchema = z.strictObject({
   }),
   websocket,
   log,
-  discovery: z.strictObject({
-    node: noted(
-      z
-        .string()
-        .regex(/^[A-Za-z0-9._-]{1,64}$/, "must be 1 to 64 letters, digits, dots, dashes")
-        .optional(),
-      {
-        description:
-          "Name of this gateway, in WELCOME, in log lines and for the other gateways on its log. None: made at every start",
-        range: "1 to 64 letters, digits, dots, dashes",
-      },
-    ),
-  }),
+  discovery,
   balancing: z.strictObject({
     admissionPerSecondMax: noted(whole(1, 1_000_000).default(5_000), {
       description: "Handshakes that this gateway takes up in a second; who comes beyond is told when to come",

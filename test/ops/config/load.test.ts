@@ -54,7 +54,7 @@ describe("loadConfig() without any source", () => {
         retention: { ageMs: 0, bytes: 0, records: 0 },
       },
       security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"], apiKeys: [] },
-      discovery: {},
+      discovery: { weight: 1 },
       balancing: { admissionPerSecondMax: 5_000, admissionBurstMax: 10_000 },
       logging: { level: "info" },
       monitoring: { history: true },
