@@ -37,6 +37,13 @@ async function seen(node: string): Promise<Member> {
   return row.member;
 }
 
+/** Events of its journal, by type. */
+async function history(node: string): Promise<readonly string[]> {
+  const path = `${observer.http}/api/v1/journals/node/${node}/timeline`;
+  const response = await fetch(path, { headers: { Authorization: `Bearer ${key}` } });
+  return response.ok ? ((await response.json()) as { items: { type: string }[] }).items.map(({ type }) => type) : [];
+}
+
 /** As the observer sees it; answers how long it took. */
 async function until(node: string, status: Member["status"]): Promise<number> {
   const from = performance.now();
@@ -84,16 +91,24 @@ await describeOnNats("newest", "a node of a cluster", () => {
       const first = await start("killed");
       await until("killed", "healthy");
       const before = await seen("killed");
+      while (!(await history("killed")).includes("StatusChanged")) await Bun.sleep(pollMs);
       first.child.kill("SIGKILL");
       expect(await until("killed", "unhealthy")).toBeLessThan(detectedMs);
       const metrics = await (await fetch(`${observer.http}/metrics`)).text();
       expect(metrics).toMatch(/^weir_cluster_members\{status="unhealthy"\} [1-9]/m);
       await using _again = await start("killed");
       await until("killed", "healthy");
+      const shown = await weir(["nodes", "--url", observer.http, "--token", key]);
+      expect(shown.exitCode).toBe(0);
+      expect(shown.out).toMatch(/^killed +healthy +.+ws:\/\//m);
+      expect(shown.out).toMatch(/^observer \* +healthy/m);
       const after = await seen("killed");
       expect(after.incarnation).not.toBe(before.incarnation);
+      while ((await history("killed")).lastIndexOf("StatusChanged") < 6) await Bun.sleep(pollMs);
       const inspected = await weir(["inspect", "node/killed", "--log", server.url]);
-      expect(inspected).toMatchObject({ exitCode: 0, out: expect.stringContaining("healthy") });
+      expect(inspected.exitCode).toBe(0);
+      for (const fact of ["Suspect, seen by observer: silent", "Unhealthy, seen by observer: silent for long"])
+        expect(inspected.out).toContain(fact);
     },
     slowMs,
   );

@@ -38,6 +38,7 @@ export const commands: Commands = {
   record: { load: async () => (await import("./commands/record.ts")).recordCommand, settings: logSettings },
   play: { load: async () => (await import("./commands/play.ts")).playCommand },
   shadow: { load: async () => (await import("./commands/shadow.ts")).shadowCommand },
+  nodes: { load: async () => (await import("./commands/nodes.ts")).nodesCommand },
   pools: { load: async () => (await import("./commands/pools.ts")).poolsCommand },
   pool: { load: async () => (await import("./commands/pools.ts")).poolCommand },
   nats: {

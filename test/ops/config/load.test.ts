@@ -184,6 +184,15 @@ describe("loadConfig() with a bad setting", () => {
     ]);
   });
 
+  test("refuses two sources of one accelerator's memory, half a location, and an address that is no WebSocket's", () => {
+    const both = { "discovery.accelerator.file": "f", "discovery.accelerator.command": "c" };
+    expect(problemsOf({ flags: both })).toEqual([
+      "flag --discovery.accelerator.file, flag --discovery.accelerator.command: Name a file or a command, not both",
+    ]);
+    expect(problemsOf({ flags: { "discovery.location.latitude": "50" } })[0]).toContain("discovery.location.longitude");
+    expect(problemsOf({ flags: { "discovery.url": "http://gw-1" } })[0]).toContain("must be a ws or wss URL");
+  });
+
   test("names the limits that contradict each other", () => {
     expect(problemsOf({ flags: { "websocket.limits.frameBytesMax": "10" } })).toEqual(
       [
