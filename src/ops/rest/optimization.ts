@@ -51,7 +51,7 @@ export const features: readonly Feature[] = [
 ];
 
 /** Part of the mission that this release does not have. */
-export const notYet: readonly string[] = ["compression", "adaptive batching", "connection pools", "load balancing"];
+export const notYet: readonly string[] = ["compression", "adaptive batching", "load balancing"];
 
 export function savings(inspector: Inspector) {
   const totals = inspector.totals();

@@ -4,6 +4,7 @@
  * @module
  */
 import { hashOf, hashOfPair } from "../../actors/balancer/hash.ts";
+import type { Member, NodeStatus } from "../cluster/membership.ts";
 import type { Follow, KeyValueChange } from "../log/event-log.ts";
 import type { Services } from "../services.ts";
 import { loadPool, poolKind } from "./pool-store.ts";
@@ -14,6 +15,8 @@ export type Known = { readonly node: string; readonly term: number; readonly del
 export type DirectoryEvents = {
   /** A pool is there, has another coordinator, or is gone; or the nodes are others. */
   changed(name: string, known: Known): void;
+  /** It died, left, or is another process now: whoever was connected to it is not any more. */
+  nodeGone(node: string): void;
 };
 
 const notes = "pool/";
@@ -30,6 +33,7 @@ export class Directory {
   readonly #services: Services;
   readonly #events: DirectoryEvents;
   readonly #known = new Map<string, Known>();
+  readonly #incarnations = new Map<string, string>();
   readonly #startedAt: number;
   #stops: { stop(): void }[] = [];
   #stopped = false;
@@ -47,7 +51,7 @@ export class Directory {
     this.#readAll();
     const { cluster } = this.#services;
     if (!log.info().shared) return;
-    this.#stops.push(cluster.onChange(() => this.#lookAtAll()));
+    this.#stops.push(cluster.onChange((member) => this.#nodeChanged(member)));
     clock.after(strangerMs, () => this.#lookAtAll());
   }
 
@@ -69,7 +73,7 @@ export class Directory {
     const isNew = ports.clock.now() - this.#startedAt < strangerMs;
     if (holder !== "") {
       const status = cluster.member(holder)?.status;
-      if (status === undefined ? isNew : status !== "unhealthy" && status !== "left") return undefined;
+      if (status === undefined ? isNew : !isGone(status)) return undefined;
     }
     const ranks = [...new Set([self, ...others.map(({ node }) => node)])]
       .map((node) => ({ node, score: hashOfPair(hashOf(name), hashOf(node)) }))
@@ -111,6 +115,14 @@ export class Directory {
     this.learned(change.key.slice(notes.length), JSON.parse(decoder.decode(change.value)) as Known);
   }
 
+  #nodeChanged({ node, incarnation, status }: Member): void {
+    const before = this.#incarnations.get(node);
+    this.#incarnations.set(node, incarnation);
+    if (isGone(status) || (before !== undefined && before !== incarnation)) this.#events.nodeGone(node);
+    if (isGone(status)) this.#incarnations.delete(node);
+    this.#lookAtAll();
+  }
+
   #lookAtAll(): void {
     if (this.#stopped) return;
     for (const [name, known] of this.#known) this.#events.changed(name, known);
@@ -135,4 +147,8 @@ export class Directory {
       cursor = last;
     }
   }
+}
+
+function isGone(status: NodeStatus): boolean {
+  return status === "unhealthy" || status === "left";
 }

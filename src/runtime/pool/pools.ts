@@ -48,7 +48,12 @@ export class Pools implements Feature<"pools">, PoolControl {
     this.#services = services;
     this.#scalers = scalers;
     this.#supervisor = supervisor;
-    this.#directory = new Directory(services, { changed: (name, known) => this.#changed(name, known) });
+    this.#directory = new Directory(services, {
+      changed: (name, known) => this.#changed(name, known),
+      nodeGone: (node) => {
+        for (const { coordinator } of this.#pools.values()) coordinator?.roster.nodeGone(node);
+      },
+    });
   }
 
   start(): void {

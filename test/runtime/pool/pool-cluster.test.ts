@@ -125,6 +125,21 @@ describe("a pool of several nodes", () => {
     expect(stage.twice).toEqual([]);
   });
 
+  test("what members of a node had that died goes to others, as soon as that is found out", async () => {
+    const stage = await staged();
+    const dying = stage.alive.find((node) => node !== coordinatorOf(stage)) as StagedNode;
+    const [there, here] = [stage.member(dying, pool, 3), stage.member(coordinatorOf(stage), pool, 3)];
+    await stage.until(() => there.joined && here.joined, "both have joined");
+    await stage.publish(6);
+    await stage.until(() => there.doing.size === 3 && here.doing.size === 3, "both have work");
+    const lost = [...there.doing.keys()];
+    stage.kill(dying);
+    const done = new Set<number>();
+    finish([here], done);
+    await stage.until(() => here.doing.size === 3, "it has the rest", 4_000);
+    expect([...here.doing.keys()]).toEqual(lost);
+  });
+
   test("a coordinator that stops hands over at once", async () => {
     const stage = await staged(2);
     const leaving = coordinatorOf(stage);
@@ -154,7 +169,7 @@ describe("a pool of several nodes", () => {
       }),
     },
     {
-      weight: 1,
+      weight: 2,
       arbitrary: fc.record({
         type: fc.constantFrom("drop" as const, "kill" as const, "pause" as const),
         which: fc.nat(9),

@@ -6,16 +6,17 @@
 import { useState } from "preact/hooks";
 import type { Member } from "../../../../runtime/cluster/membership.ts";
 import type { ConnectionView, NodeView } from "../../../../runtime/inspection.ts";
+import type { PoolView } from "../../../../runtime/pool/pool-view.ts";
 import { send } from "../api.ts";
 import { ago, bytes, count, span } from "../format.ts";
-import { useGet, useMay, useStream } from "../hooks.ts";
+import { useMay, useStream } from "../hooks.ts";
 import { Action, type Column, Facts, type Page, PagedTable, Panel, Shown, Table, useCursors } from "../parts.tsx";
 
 type NodeRow = { readonly id: string; readonly self: boolean; readonly member: Member; readonly node?: NodeView };
 
 export function Nodes() {
   const nodes = useStream<Page<NodeRow>>("/api/v1/nodes");
-  const pools = useGet<Page<{ readonly id: string }>>("/api/v1/pools");
+  const pools = useStream<Page<PoolView>>("/api/v1/pools");
   return (
     <>
       <h1>Nodes and pools</h1>
@@ -33,12 +34,29 @@ export function Nodes() {
       <Panel title="Pools">
         <Shown of={pools}>
           {({ items }) =>
-            items.length === 0 ? <p class="dim">There are no pools</p> : <p>{items.map(({ id }) => id).join(", ")}</p>
+            items.length === 0 ? <p class="dim">There are no pools</p> : <Pools rows={items} />
           }
         </Shown>
       </Panel>
     </>
   );
+}
+
+function Pools({ rows }: { readonly rows: readonly PoolView[] }) {
+  const columns: readonly Column<PoolView>[] = [
+    { name: "Pool", show: ({ name }) => <b>{name}</b> },
+    { name: "Status", show: ({ status }) => status },
+    { name: "Coordinator", show: ({ coordinator }) => coordinator ?? "none" },
+    { name: "Topics", show: ({ settings }) => <code>{settings.filters.join(" ")}</code>, cut: true },
+    { name: "Strategy", show: ({ settings }) => settings.strategy },
+    { name: "Members", show: ({ members }) => count(members.length), number: true },
+    { name: "Wanted", show: ({ wanted }) => (wanted === undefined ? "–" : count(wanted)), number: true },
+    { name: "Given out", show: ({ inFlight, capacity }) => `${count(inFlight)} of ${count(capacity)}`, number: true },
+    { name: "Waiting", show: ({ waiting }) => count(waiting), number: true },
+    { name: "Done", show: ({ done }) => count(done), number: true },
+    { name: "Given up", show: ({ deadLettered }) => count(deadLettered), number: true },
+  ];
+  return <Table caption="Pools of all nodes" columns={columns} rows={rows} keyOf={({ name }) => name} />;
 }
 
 const trouble = new Set<Member["status"]>(["suspect", "unhealthy"]);
