@@ -8,6 +8,7 @@ import { handshakeCases } from "./cases/handshake.ts";
 import { historyCases } from "./cases/history.ts";
 import { livenessCases } from "./cases/liveness.ts";
 import { orderCases } from "./cases/order.ts";
+import { poolCases } from "./cases/pools.ts";
 import { publishingCases } from "./cases/publishing.ts";
 import { requestCases } from "./cases/requests.ts";
 import { sessionCases } from "./cases/sessions.ts";
@@ -28,4 +29,5 @@ export const cases: readonly ConformanceCase[] = [
   ...historyCases,
   ...livenessCases,
   ...requestCases,
+  ...poolCases,
 ];

@@ -88,7 +88,11 @@ await describeOnNats("newest", "a pool over two gateway processes", () => {
     const doneThen = done.size;
     await until(() => done.size > doneThen + 50, "work goes on there", 20_000);
     await first.start();
-    await until(async () => (await rest(other, "/api/v1/pools/jobs")).members.length === 4, "its members are back", 20_000);
+    await until(
+      async () => (await rest(other, "/api/v1/pools/jobs")).members.length === 4,
+      "its members are back",
+      20_000,
+    );
     await first.kill(); // now a node of members alone
     await until(async () => (await rest(other, "/api/v1/pools/jobs")).members.length === 2, "they are gone", 20_000);
     await first.start();

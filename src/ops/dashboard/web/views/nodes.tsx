@@ -33,9 +33,7 @@ export function Nodes() {
       <Connections />
       <Panel title="Pools">
         <Shown of={pools}>
-          {({ items }) =>
-            items.length === 0 ? <p class="dim">There are no pools</p> : <Pools rows={items} />
-          }
+          {({ items }) => (items.length === 0 ? <p class="dim">There are no pools</p> : <Pools rows={items} />)}
         </Shown>
       </Panel>
     </>
