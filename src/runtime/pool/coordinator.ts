@@ -6,9 +6,10 @@
  * claimed the pool was known there less than `confirmMs` ago.
  * @module
  */
-import type { PoolCommand, PoolDecision } from "../../actors/pool/decide.ts";
+import type { PoolCommand, PoolDecision, PoolProgress } from "../../actors/pool/decide.ts";
 import { type Assignment, Ledger } from "../../actors/pool/ledger.ts";
 import type { PoolScaling, PoolSettings } from "../../actors/pool/settings.ts";
+import type { PoolState } from "../../actors/pool/state.ts";
 import type { EpochMs, Seq } from "../../protocol/ids.ts";
 import { type LogRecord, UnavailableError } from "../log/event-log.ts";
 import { pause } from "../pause.ts";
@@ -282,7 +283,8 @@ export class Coordinator implements PoolContext {
     this.#news = false;
     const heard = [...this.#heard];
     this.#heard.clear();
-    await this.record({ type: "Progress", ...this.ledger.progress(reserveAhead) });
+    const progress = this.ledger.progress(reserveAhead);
+    if (isNews(progress, this.store.state)) await this.record({ type: "Progress", ...progress });
     this.ledger.reserve(this.store.state.reserved);
     for (const [node, upTo] of heard) this.link.toNode(node, { type: "confirmed", term: this.term, upTo });
   }
@@ -369,6 +371,15 @@ export class Coordinator implements PoolContext {
     this.#settled();
     return decision.ok ? { ok: true } : { ok: false, because: decision.rejection };
   }
+}
+
+/** The journal does not tell it yet. */
+function isNews({ upTo, reserved, open, done }: PoolProgress, state: PoolState): boolean {
+  if (done > 0 || upTo !== state.upTo || reserved > state.reserved || open.length !== state.open.size) return true;
+  return open.some(({ item, attempts, member }) => {
+    const known = state.open.get(item);
+    return known?.attempts !== attempts || known.member !== member;
+  });
 }
 
 function collect(
