@@ -35,6 +35,16 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   );
 }
 
+/** A process of its own that takes a request and never answers it. */
+const client = `${import.meta.dir}/../../src/client`;
+const stuckResponder = `
+  import { connect } from ${JSON.stringify(`${client}/mod.ts`)};
+  import { requests } from ${JSON.stringify(`${client}/requests.ts`)};
+  const never = new Promise(() => undefined);
+  await requests(connect(process.env.WEIR_URL)).serve("t", () => (console.log("asked"), never)).ready;
+  console.log("serves");
+`;
+
 for (const line of natsLines) {
   await describeOnNats(line, "requests over two gateways", () => {
     test("a client of one gateway is answered by one of the other, and by turns by those of both", async () => {
@@ -101,6 +111,23 @@ for (const line of natsLines) {
       await ending;
       await serving(asker, "near", "t");
       expect((await api.request("t", "q")).json<string>()).toBe("near: q");
+    });
+
+    test("a responder that is killed in the middle fails its request at once, on another node too", async () => {
+      await using stage = await twoGateways(line);
+      const api = requests(await stage.open(0));
+      const child = Bun.spawn([process.execPath, "-e", stuckResponder], {
+        env: { ...process.env, WEIR_URL: `ws://127.0.0.1:${stage.gateways[1].port}/` },
+        stdout: "pipe",
+      });
+      const said = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      expect((await said.read()).value).toBe("serves\n");
+      const dying = codeOf(api.request("t", 1, { timeoutMs: 60_000 }));
+      expect((await said.read()).value).toBe("asked\n");
+      child.kill("SIGKILL");
+      expect(await dying).toBe("responderFailed");
+      await child.exited;
+      expect(await codeOf(api.request("t", 1))).toBe("noResponders");
     });
 
     test("a client that changes to the other gateway serves on there", async () => {
