@@ -115,11 +115,12 @@ export class Ledger<R> {
 
   // --- reading ---
 
-  /** How many more records may be read now. */
+  /** How many more records may be read now; none as long as half of what may wait does: for each that goes, the log would be asked. */
   get room(): number {
     const { waitingMax, waitingBytesMax, retriesMax } = this.#options;
     if (this.#waitingBytes >= waitingBytesMax || this.#delayed.length >= retriesMax) return 0;
-    return Math.max(0, Math.min(waitingMax, Math.max(waitingMin, this.capacity * 2)) - this.waiting);
+    const most = Math.min(waitingMax, Math.max(waitingMin, this.capacity * 2));
+    return this.waiting * 2 > most ? 0 : most - this.waiting;
   }
 
   get scannedTo(): Seq {
