@@ -8,6 +8,9 @@
 
 /** What nodes did in a stretch of time. */
 export type Behaviour = {
+  /** Clients that were sent to them, and those who did not come in their slot. */
+  readonly sent?: number;
+  readonly notCome?: number;
   readonly handshakes: number;
   readonly handshakesFailed: number;
   readonly framesIn: number;
@@ -32,6 +35,7 @@ const leastOfAll = 10;
 /** Why to roll back. Undefined: nothing speaks for it. */
 export function judge(before: Behaviour, now: Behaviour, limits: RolloutLimits): string | undefined {
   return (
+    tooMany("moves", [0, 0], [now.notCome ?? 0, now.sent ?? 0], limits) ??
     tooMany(
       "handshakes",
       [before.handshakesFailed, before.handshakes],

@@ -14,6 +14,11 @@ test("judge() says which share of handshakes failed when it is more than before 
   expect(nowWith({ handshakesFailed: 21 })).toBe("21 of 1000 handshakes failed, 2 % may");
 });
 
+test("judge() says how many clients did not come when they were sent", () => {
+  expect(nowWith({ sent: 100, notCome: 2 })).toBeUndefined();
+  expect(nowWith({ sent: 100, notCome: 3 })).toBe("3 of 100 moves failed, 2 % may");
+});
+
 test("judge() allows the share of errors that there was before, and the threshold beyond it", () => {
   expect(nowWith({ errors: 210 })).toBeUndefined();
   expect(nowWith({ errors: 211 })).toBe("211 of 10000 frames failed, 2.1 % may");
