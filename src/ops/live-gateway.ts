@@ -37,9 +37,10 @@ export function gatewayConfigOf(config: Config, acceleratorFreeBytes?: () => num
 }
 
 function liveGatewayConfigOf({ websocket, log, balancing, security, persistence }: Config): LiveGatewayConfig {
-  const { admissionPerSecondMax, admissionBurstMax } = balancing;
+  const { admissionPerSecondMax, admissionBurstMax, connectionsPerSecondMax } = balancing;
   return {
     admission: { perSecond: admissionPerSecondMax, burst: admissionBurstMax },
+    connectionsPerSecondMax,
     limits: websocket.limits,
     sessionsMax: websocket.sessionsMax,
     inflowBytesMax: websocket.inflowBytesMax,

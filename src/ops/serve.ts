@@ -92,14 +92,16 @@ export async function serve({ sources, loaded }: Start): Promise<ExitCode> {
   history?.start(gateway.inspect());
   const stopFollowing = followSources(settings, sources);
   const signal = await firstSignal();
+  console.log(`Stopping on ${signal}, once more to stop at once`);
+  const reason = `the gateway is stopping on ${signal}`;
+  await gateway.leave({ reason, timeoutMs: config.scaling.drainTimeoutMs });
   stopFollowing();
   rest.stop();
   history?.stop();
   settings.stop();
   accelerator?.stop();
-  console.log(`Stopping on ${signal}, once more to stop at once`);
   const stopping = gateway
-    .stop({ reason: `the gateway is stopping on ${signal}`, timeoutMs: stopTimeoutMs })
+    .stop({ reason, timeoutMs: stopTimeoutMs })
     .then(() => Promise.all([workers.stop(), bus.close()]))
     .then(() => Promise.all([log.close(), tracing?.close()]));
   await inTime(stopping);

@@ -16,8 +16,10 @@ import { isFrameFault } from "../protocol/error-code.ts";
 import type { Auth, Frame, Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
+import type { Destination, Leaving } from "./cluster/drain.ts";
 import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
 import type { ConnectionParts } from "./connection-host.ts";
+import { Farewell } from "./farewell.ts";
 import type { Attachment } from "./features/feature.ts";
 import { isOfFeature, type LaterFrame } from "./features/features.ts";
 import { authenticate, greet, type Refusal } from "./handshake.ts";
@@ -57,8 +59,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   #errors = 0;
   readonly #liveness: Liveness;
   readonly facts: ConnectionFacts;
-  /** For GOAWAY. */
-  #retryAfterMs: number | undefined;
+  readonly #farewell = new Farewell();
   /** What came in since it is held. */
   #kept: (Uint8Array | string)[] | undefined;
   readonly #expiry: TokenExpiry;
@@ -163,6 +164,17 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     this.#kept = undefined;
     if (!this.#paused) this.resume();
     for (const data of kept) this.message(data);
+  }
+  /** To another node, in its slot; until then everything goes on. */
+  sendTo(destination: Destination): void {
+    this.#farewell.sendTo(destination);
+    this.send(this.#farewell.frame("goingAway", "draining", this.#now()));
+  }
+  get leaves(): Leaving {
+    return this.#session === undefined ? "later" : "withTicket";
+  }
+  get session(): string {
+    return this.#session?.id ?? "";
   }
   end(reason: CloseName, cause: string): void {
     this.actor?.send({ type: "close.asked", reason, cause });
@@ -282,7 +294,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
 
   #turnAway({ reason, cause, retryAfterMs, error }: Refusal): void {
     if (error !== undefined) this.send(error);
-    this.#retryAfterMs = retryAfterMs;
+    this.#farewell.retryAfterMs = retryAfterMs;
     this.end(reason, cause);
   }
 
@@ -355,8 +367,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     if (this.#closed) return;
     const { code, advice } = closeCodes[reason];
     this.#ends(journalledCause(reason, cause), code);
-    const retry = this.#retryAfterMs === undefined ? {} : { retryAfterMs: this.#retryAfterMs };
-    const result = this.#socket.send(this.#codec.encode({ type: "goaway", code, cause, message: advice, ...retry }));
+    const result = this.#socket.send(this.#codec.encode(this.#farewell.frame(reason, cause, this.#now())));
     this.#services.counters.noteClosed(reason);
     this.#closed = true;
     this.#early = undefined;

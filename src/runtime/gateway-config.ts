@@ -41,6 +41,8 @@ export type GatewayConfig = {
   readonly sessionsMax?: number;
   /** Handshakes taken up; who comes beyond is told when to come. @default 5_000 a second, 10_000 at once */
   readonly admission?: AdmissionRate;
+  /** Clients that a drain sends to each other node in a second. @default 500 */
+  readonly connectionsPerSecondMax?: number;
   /** Bytes of publishes that wait for the log, over all connections; past it sockets are not read. @default 64 MiB */
   readonly inflowBytesMax?: number;
   /** Bytes buffered for one socket beyond which it is congested. @default 4 MiB */
@@ -60,7 +62,14 @@ export type GatewayConfig = {
 /** What can change while clients are connected; it holds for what begins then, and nobody is disconnected. */
 export type LiveGatewayConfig = Pick<
   GatewayConfig,
-  "origins" | "limits" | "admission" | "retention" | "journalKeepMs" | "sessionsMax" | "inflowBytesMax"
+  | "origins"
+  | "limits"
+  | "admission"
+  | "connectionsPerSecondMax"
+  | "retention"
+  | "journalKeepMs"
+  | "sessionsMax"
+  | "inflowBytesMax"
 >;
 
 export type StopOptions = {
@@ -72,6 +81,8 @@ export type StopOptions = {
 
 export type Gateway = {
   start(): Promise<{ readonly hostname: string; readonly port: number; readonly secure: boolean }>;
+  /** Takes clients to other nodes, each in a slot of its own; as far as there are others, and until `timeoutMs`. */
+  leave(options?: StopOptions): Promise<void>;
   /** GOAWAY to every connection, a bounded wait, journals written. The log is the caller's to close. */
   stop(options?: StopOptions): Promise<void>;
   /** What is not named stays as it is. Throws when it cannot be, and nothing has changed then. */
@@ -89,6 +100,7 @@ export const defaults = {
   discovery: {},
   sessionsMax: 100_000,
   admission: { perSecond: 5_000, burst: 10_000 },
+  connectionsPerSecondMax: 500,
   journalKeepMs: 7 * 86_400_000,
   inflowBytesMax: 64 * 1_048_576,
   recent: { recordsMax: 16_384, bytesMax: 16 * 1_048_576 },

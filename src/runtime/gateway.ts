@@ -10,11 +10,14 @@ import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Admission } from "./admission.ts";
 import { addressOf } from "./cluster/address.ts";
+import type { DrainRequest } from "./cluster/drain.ts";
+import { Drains } from "./cluster/drains.ts";
 import { membershipOf } from "./cluster/membership-of.ts";
 import { NodeFacts } from "./cluster/node-facts.ts";
 import type { NodeMembership } from "./cluster/node-membership.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionHost } from "./connection-host.ts";
+import { fanOut } from "./fan-out.ts";
 import { Features } from "./features/features.ts";
 import { offerFeatures } from "./features/offered.ts";
 import {
@@ -25,13 +28,11 @@ import {
   type StopOptions,
 } from "./gateway-config.ts";
 import { httpHandler } from "./http.ts";
-import { Hub } from "./hub.ts";
 import { Inflow } from "./inflow.ts";
 import type { Control, Inspector, NodeView, Publication, PublicationResult } from "./inspection.ts";
 import { NodeInspector } from "./inspector.ts";
 import { changedLimits } from "./live-limits.ts";
-import type { LogRecord } from "./log/event-log.ts";
-import { Counters, observeAges } from "./metrics.ts";
+import { Counters } from "./metrics.ts";
 import { nodeHealth } from "./node-health.ts";
 import { type InForce, NodeJournal } from "./node-journal.ts";
 import { pause } from "./pause.ts";
@@ -89,7 +90,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #handshaking = new Set<Connection | PlainConnection>();
   #numbers = 0;
   #stopping = false;
-  #draining = false;
+  readonly #drains: Drains;
 
   constructor(ports: Ports, config: GatewayConfig) {
     this.#ports = ports;
@@ -99,25 +100,10 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#startedAt = ports.clock.now();
     this.#repeats = new Repeats(ports.clock);
     const counters = new Counters();
-    const delivered = (records: readonly LogRecord[], receivers: number): void => {
-      observeAges(counters.messageLatency, records, { now: ports.clock.now(), receivers });
-      ports.tracer?.delivered(records, receivers);
-    };
     const look = (): void => this.#standstill.look();
-    const hub = new Hub(ports.log, {
-      clock: ports.clock,
-      output: {
-        codecs,
-        publish: (channel, data) => this.#listener?.publish(channel, data),
-        sent: (records, bytes, receivers) => {
-          counters.fanOut(records.length, bytes, receivers);
-          delivered(records, receivers);
-        },
-      },
-      frame: limits,
-      recent: this.#config.recent,
-      look,
-    });
+    const publish = (channel: string, data: Uint8Array | string): void => this.#listener?.publish(channel, data);
+    const { recent } = this.#config;
+    const { hub, delivered } = fanOut(ports, { counters, frame: limits, recent, look, publish });
     const inflow = new Inflow(this.#config.inflowBytesMax);
     const node = config.node ?? `node-${ports.random.token(6)}`;
     this.#supervisor = new Supervisor(ports.clock, ports.logger);
@@ -140,12 +126,19 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       attached: () => this.#sessions.attached(),
       taken: (session) => this.#sessions.lost(session),
     });
+    this.#drains = new Drains({
+      ports,
+      cluster: this.#cluster,
+      clients: () => this.#connections.values(),
+      connectionsPerSecondMax: () => this.#config.connectionsPerSecondMax,
+    });
     this.#admission = new Admission(this.#config.admission, this.#startedAt);
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node, facts });
     this.#inspector = new NodeInspector({
       services: this.#services,
       sessions: this.#sessions,
       supervisor: this.#supervisor,
+      drains: this.#drains,
       connections: this.#connections,
       sessionsMax: () => this.#config.sessionsMax,
       startedAt: this.#startedAt,
@@ -226,6 +219,12 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     return { hostname: at, port: on, secure };
   }
 
+  async leave({ reason = "stopped", timeoutMs = 25_000 }: StopOptions = {}): Promise<void> {
+    if (this.#stopping || this.#connections.size === 0 || this.#drains.targets().length === 0) return;
+    this.drain({ reason });
+    await this.#drains.ended(timeoutMs);
+  }
+
   async stop({ reason = "stopped", timeoutMs = 10_000 }: StopOptions = {}): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -260,7 +259,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   }
 
   get #state(): NodeView["state"] {
-    return this.#stopping ? "stopping" : this.#draining ? "draining" : "running";
+    return this.#stopping ? "stopping" : this.#drains.whole ? "draining" : "running";
   }
 
   // --- sockets ---
@@ -381,15 +380,13 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     return (await this.#sessions.expire(session as SessionId)) ? "ended" : "unknown";
   }
 
-  drain(reason: string): void {
-    this.#draining = true;
-    this.#cluster.drains(reason);
-    this.#ports.logger.log("info", "gateway drains", { reason, connections: this.#connections.size });
-    for (const connection of [...this.#connections.values()]) connection.end("goingAway", "draining");
+  drain(request: DrainRequest): void {
+    this.#drains.begin(request);
+    if (this.#drains.whole) this.#cluster.drains(request.reason);
   }
 
   undrain(): void {
-    this.#draining = false;
+    this.#drains.callOff();
     this.#cluster.undrained();
     this.#ports.logger.log("info", "gateway takes clients again", {});
   }

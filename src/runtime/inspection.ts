@@ -12,6 +12,8 @@ import type { CodecName } from "../protocol/codec.ts";
 import type { Qos, Window } from "../protocol/frame.ts";
 import type { EpochMs, Seq } from "../protocol/ids.ts";
 import type { LaneName } from "../protocol/lane.ts";
+import type { DrainRequest, DrainView } from "./cluster/drain.ts";
+import type { DrainTarget } from "./cluster/drain-plan.ts";
 import type { Member } from "./cluster/membership.ts";
 import type { LogInfo, NewRecord } from "./log/event-log.ts";
 
@@ -130,6 +132,10 @@ export type NodeView = {
 export type Totals = {
   readonly connectionsOpened: number;
   readonly handshakesFailed: number;
+  /** ERROR frames. */
+  readonly errors: number;
+  /** Connections that this node ended because something did not work, on either side. */
+  readonly connectionsFailed: number;
   readonly framesIn: number;
   readonly framesOut: number;
   readonly bytesIn: number;
@@ -164,6 +170,10 @@ export type Inspector = {
   node(): NodeView;
   /** Nodes that share the log as this one sees them, this one too. */
   members(): readonly Member[];
+  /** The one that is under way, or the last one since the node took clients. */
+  drain(): DrainView | undefined;
+  /** Where a drain can send clients now. */
+  drainTargets(to?: readonly string[]): readonly DrainTarget[];
   totals(): Totals;
   /** `cursor`: "" for the first page. */
   connections(cursor: string, max: number): ViewPage<ConnectionView>;
@@ -202,8 +212,11 @@ export type Control = {
   disconnect(connection: string, cause: string): boolean;
   /** Ends the session for good, attached or not. `unknown`: no such session, or it has ended. */
   expire(session: string): Promise<"ended" | "unknown">;
-  /** Clients are asked to go elsewhere, new ones are refused, /ready answers 503. The process goes on. */
-  drain(reason: string): void;
+  /**
+   * Clients are sent to other nodes, each in a slot of its own, and served until then. Without a share all of them: new
+   * ones are refused, /ready answers 503, and where there is no other node they are closed at once. The process goes on.
+   */
+  drain(request: DrainRequest): void;
   /** Takes clients again. */
   undrain(): void;
   publish(publication: Publication): Promise<PublicationResult>;

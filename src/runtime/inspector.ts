@@ -2,6 +2,10 @@
  * Answers what a node is and does, from the parts that know it. Nothing is kept between two questions.
  * @module
  */
+import type { CloseName } from "../protocol/close-code.ts";
+import type { DrainView } from "./cluster/drain.ts";
+import type { DrainTarget } from "./cluster/drain-plan.ts";
+import type { Drains } from "./cluster/drains.ts";
 import type { Member } from "./cluster/membership.ts";
 import type { ConnectionView, Inspector, NodeView, SessionView, Totals, ViewPage } from "./inspection.ts";
 import type { Services } from "./services.ts";
@@ -16,6 +20,7 @@ export type InspectorSources = {
   readonly services: Services;
   readonly sessions: Sessions;
   readonly supervisor: Supervisor;
+  readonly drains: Drains;
   /** By id, in the order in which they came. */
   readonly connections: ReadonlyMap<string, Viewed>;
   sessionsMax(): number;
@@ -58,12 +63,22 @@ export class NodeInspector implements Inspector {
     return this.#sources.services.cluster.members();
   }
 
+  drain(): DrainView | undefined {
+    return this.#sources.drains.view();
+  }
+
+  drainTargets(to?: readonly string[]): readonly DrainTarget[] {
+    return this.#sources.drains.targets(to);
+  }
+
   totals(): Totals {
     const { counters, hub } = this.#sources.services;
     const { appendLatency, messageLatency } = counters;
     return {
       connectionsOpened: counters.connectionsOpened,
       handshakesFailed: counters.handshakesFailed,
+      errors: sum(counters.errors.values()),
+      connectionsFailed: sum([...counters.closed].map(([why, times]) => (faults.has(why) ? times : 0))),
       framesIn: counters.framesIn,
       framesOut: counters.framesOut,
       bytesIn: counters.bytesIn,
@@ -105,6 +120,24 @@ export class NodeInspector implements Inspector {
   session(id: string): SessionView | undefined {
     return this.#sources.sessions.held(id)?.view();
   }
+}
+
+/** Closes that show that something did not work. */
+const faults: ReadonlySet<CloseName | "lost"> = new Set([
+  "slowConsumer",
+  "internal",
+  "logUnavailable",
+  "protocolViolation",
+  "frameTooLarge",
+  "creditOverrun",
+  "tooManyRefused",
+  "tooManyErrors",
+]);
+
+function sum(counts: Iterable<number>): number {
+  let total = 0;
+  for (const count of counts) total += count;
+  return total;
 }
 
 /** Cursors are the numbers of those that were listed last. What is no number comes before all. */

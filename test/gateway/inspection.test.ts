@@ -144,7 +144,7 @@ describe("Control", () => {
     await using stage = await Stage.open();
     const world = stage.world();
     const client = await world.open();
-    stage.gateway.control().drain("deploy");
+    stage.gateway.control().drain({ reason: "deploy" });
     expect(await client.peer.closed()).toMatchObject({ code: closeCodes.goingAway.code });
     const ready = await fetch(`${stage.url.replace("ws", "http")}ready`);
     expect([ready.status, await ready.json()]).toMatchObject([503, { reasons: ["draining"] }]);

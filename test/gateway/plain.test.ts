@@ -246,7 +246,7 @@ describe("who may read a plain JSON socket", () => {
     await ended.until(({ closed }) => closed?.code === closeCodes.disconnected.code, "4304");
     const drained = new Plain(stage, "/ws/system");
     await drained.until((one) => one.of("subscribed").length === 1, "begin");
-    stage.gateway.control().drain("deploy");
+    stage.gateway.control().drain({ reason: "deploy" });
     await drained.until(({ closed }) => closed?.code === closeCodes.goingAway.code, "4000");
     expect(stage.gateway.inspect().node().connections).toBe(0);
   });

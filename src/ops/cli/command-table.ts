@@ -41,6 +41,8 @@ export const commands: Commands = {
   nodes: { load: async () => (await import("./commands/nodes.ts")).nodesCommand },
   pools: { load: async () => (await import("./commands/pools.ts")).poolsCommand },
   pool: { load: async () => (await import("./commands/pools.ts")).poolCommand },
+  drain: { load: async () => (await import("./commands/drain.ts")).drainCommand },
+  rollout: { load: async () => (await import("./commands/rollout.ts")).rolloutCommand },
   nats: {
     about: "What a log on NATS needs there",
     inside: {

@@ -49,6 +49,7 @@ export type Config = {
     readonly accelerator?: { readonly file?: string; readonly command?: string };
   };
   readonly balancing: Settings["balancing"];
+  readonly scaling: Settings["scaling"];
   readonly security: {
     readonly anonymous: Settings["security"]["anonymous"];
     readonly jwt?: JwtConfig;
@@ -101,7 +102,7 @@ export function profileOfHost(host: unknown): Profile {
 export function decideConfig(profile: Profile, settings: Settings): Decided {
   const contradictions: Contradiction[] = [];
   const { websocket, security, log, logging, discovery, monitoring, cache, lifecycle, persistence } = settings;
-  const { balancing } = settings;
+  const { balancing, scaling } = settings;
   if (!security.anonymous.allow && security.jwt === undefined) {
     contradictions.push({
       settings: ["security.jwt", "security.anonymous.allow"],
@@ -127,6 +128,7 @@ export function decideConfig(profile: Profile, settings: Settings): Decided {
       log: { url: log.url, store, retention: log.retention },
       discovery: decideDiscovery(discovery),
       balancing,
+      scaling,
       security: {
         anonymous: security.anonymous,
         ...(jwt === undefined ? {} : { jwt }),

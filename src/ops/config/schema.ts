@@ -222,8 +222,19 @@ export const configSchema = z.strictObject({
       unit: "handshakes",
       live: true,
     }),
+    connectionsPerSecondMax: noted(whole(1, 1_000_000).default(500), {
+      description: "Clients that a drain sends to each other gateway in a second; the same at every gateway",
+      unit: "connections/s",
+      live: true,
+    }),
   }),
-  scaling: z.strictObject({}),
+  scaling: z.strictObject({
+    drainTimeoutMs: noted(whole(0, 3_600_000).default(25_000), {
+      description:
+        "After SIGTERM, how long clients are taken to other gateways before the rest is closed; a process needs up to 20 s more to end",
+      unit: "ms",
+    }),
+  }),
   security,
   logging: z.strictObject({
     level: noted(z.enum(["debug", "info", "warn", "error", "silent"]).default("info"), {

@@ -153,6 +153,8 @@ export const totalsSchema = z
   .strictObject({
     connectionsOpened: count,
     handshakesFailed: count,
+    errors: count,
+    connectionsFailed: count,
     framesIn: count,
     framesOut: count,
     bytesIn: count,

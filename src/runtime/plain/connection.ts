@@ -107,6 +107,17 @@ export class PlainConnection implements SocketHandler {
     this.#parts.host.gone(this);
   }
 
+  // --- when the node drains ---
+
+  get gone(): boolean {
+    return this.#state === "closed";
+  }
+  readonly leaves = "byClosing";
+  readonly session = "";
+  sendTo(): void {
+    // It knows no tickets: it is closed in its slot.
+  }
+
   end(reason: CloseName, cause: string, message: string = closeCodes[reason].advice): void {
     if (this.#closed) return;
     const { code } = closeCodes[reason];

@@ -37,7 +37,8 @@ type Held = {
 };
 
 const loadTriesMax = 3;
-const resumeTriesMax = 3;
+/** A node that lets go of it writes its journal meanwhile, once or twice. */
+const resumeTriesMax = 6;
 const nothingReached = { positions: [], publishedUpTo: 0 };
 const actorOf = (id: string) => `session:${id}`;
 

@@ -55,7 +55,8 @@ describe("loadConfig() without any source", () => {
       },
       security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"], apiKeys: [] },
       discovery: { weight: 1 },
-      balancing: { admissionPerSecondMax: 5_000, admissionBurstMax: 10_000 },
+      balancing: { admissionPerSecondMax: 5_000, admissionBurstMax: 10_000, connectionsPerSecondMax: 500 },
+      scaling: { drainTimeoutMs: 25_000 },
       logging: { level: "info" },
       monitoring: { history: true },
       cache: { recentRecords: 16_384, recentBytes: 16_777_216 },
@@ -132,7 +133,7 @@ describe("loadConfig() with a bad setting", () => {
   test("names the flag, and tells all problems of all sources at once", () => {
     const problems = problemsOf({ file: "a: 1", env: { WEIR_LOG_LEVEL: "loud" }, flags: { log: "nats:x" } });
     expect(problems).toEqual([
-      "weir.yaml: a: Unknown setting, expected one of: profile, websocket, log, discovery, balancing, security, logging, monitoring, cache, lifecycle, persistence, scaling",
+      "weir.yaml: a: Unknown setting, expected one of: profile, websocket, log, discovery, balancing, scaling, security, logging, monitoring, cache, lifecycle, persistence",
       'flag --log: log.url: must be embedded:<directory>, memory or nats://<host>:<port>[,nats://…], got "nats:x"',
       'environment WEIR_LOG_LEVEL: logging.level: must be one of debug, info, warn, error, silent, got "loud"',
     ]);
