@@ -29,23 +29,17 @@ export class Admission {
     this.#at = now;
   }
 
-  /** 0: it may come in. Otherwise it is to come again after so many milliseconds. */
-  ask(now: EpochMs): number {
+  /** 0: it may come in. Else it is to come again after so many milliseconds. `inSlot`: it was planned, and counts. */
+  ask(now: EpochMs, inSlot = false): number {
     this.#refill(now);
-    if (this.#tokens >= 1) {
-      this.#tokens--;
+    if (this.#tokens >= 1 || inSlot) {
+      this.#tokens = Math.max(0, this.#tokens - 1);
       return 0;
     }
     const gapMs = 1_000 / this.rate.perSecond;
     this.#promisedAt = Math.max(this.#promisedAt, now) + gapMs;
     if (this.#promisedAt - now > awayMsMax) this.#promisedAt = now + gapMs; // The line begins again.
     return Math.ceil(this.#promisedAt - now);
-  }
-
-  /** It comes in a slot that was planned: it is let in, and counts. */
-  take(now: EpochMs): void {
-    this.#refill(now);
-    this.#tokens = Math.max(0, this.#tokens - 1);
   }
 
   #refill(now: EpochMs): void {

@@ -6,6 +6,7 @@
  */
 import type { Codec } from "../protocol/codec.ts";
 import type { Connection } from "./connection.ts";
+import type { Refusal } from "./handshake.ts";
 import type { Services } from "./services.ts";
 import type { Sessions } from "./session/sessions.ts";
 import type { Socket } from "./transport/transport.ts";
@@ -23,8 +24,8 @@ export type ConnectionParts = {
 export type ConnectionHost = {
   /** Runs work of this actor; what it throws is its crash. */
   guard(connection: Connection, work: () => void | Promise<void>): void;
-  /** A client asks for a session, in a slot that it was given or not. 0: it may have one; else it is to come again then. */
-  admit(inSlot: boolean): number;
+  /** A client asks for a session, in a slot that it was given or not. */
+  admit(inSlot: boolean): Refusal | undefined;
   /** The handshake is over. */
   greeted(connection: Connection): void;
   gone(connection: Connection): void;

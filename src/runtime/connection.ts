@@ -5,7 +5,6 @@
  * closed with its cause.
  * @module
  */
-
 import type { ConnectionSignal } from "../actors/connection/machine.ts";
 import type { ConnectionEffect } from "../actors/effect.ts";
 import { closeReason } from "../protocol/after-close.ts";
@@ -16,7 +15,7 @@ import { isFrameFault } from "../protocol/error-code.ts";
 import type { Auth, Frame, Hello } from "../protocol/frame.ts";
 import type { EpochMs } from "../protocol/ids.ts";
 import type { Limits } from "../protocol/limits.ts";
-import type { Destination, Leaving } from "./cluster/drain.ts";
+import type { Destination } from "./cluster/drain.ts";
 import { ConnectionFacts, journalledCause } from "./connection-facts.ts";
 import type { ConnectionParts } from "./connection-host.ts";
 import { Farewell } from "./farewell.ts";
@@ -35,8 +34,6 @@ import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
 import { TokenExpiry } from "./token-check.ts";
 import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
-
-const tooMany = { ok: false, reason: "overloaded", cause: "tooManyHandshakes" } as const;
 
 export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly id: string;
@@ -170,9 +167,6 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     this.#farewell.sendTo(destination);
     this.send(this.#farewell.frame("goingAway", "draining", this.#now()));
   }
-  get leaves(): Leaving {
-    return this.#session === undefined ? "later" : "withTicket";
-  }
   get session(): string {
     return this.#session?.id ?? "";
   }
@@ -280,8 +274,8 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     this.actor?.send({ type: "hello.received" });
     this.facts.agent = hello.agent ?? "";
     const { services, sessions, host } = this.#parts;
-    const waitMs = host.admit(hello.ticket !== undefined);
-    if (waitMs > 0) return this.#turnAway({ ...tooMany, retryAfterMs: waitMs });
+    const refusal = host.admit(hello.ticket !== undefined);
+    if (refusal !== undefined) return this.#turnAway(refusal);
     const identified = (identity: Identity): void => {
       this.#identity = identity;
       this.facts.subject = identity.subject;

@@ -27,6 +27,7 @@ import {
   type LiveGatewayConfig,
   type StopOptions,
 } from "./gateway-config.ts";
+import type { Refusal } from "./handshake.ts";
 import { httpHandler } from "./http.ts";
 import { Inflow } from "./inflow.ts";
 import type { Control, Inspector, NodeView, Publication, PublicationResult } from "./inspection.ts";
@@ -58,6 +59,7 @@ const sweepMs = 250;
 const trimMs = 10_000;
 const endedSweepMs = 3_600_000;
 const stopStepMs = 20;
+const tooManyHandshakes = { ok: false, reason: "overloaded", cause: "tooManyHandshakes" } as const;
 export function createGateway(ports: Ports, config: GatewayConfig = {}): Gateway {
   return new GatewayNode(ports, config);
 }
@@ -316,11 +318,9 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#supervisor.guard(actorOf(connection), work);
   }
 
-  admit(inSlot: boolean): number {
-    const now = this.#ports.clock.now();
-    if (!inSlot) return this.#admission.ask(now);
-    this.#admission.take(now);
-    return 0;
+  admit(inSlot: boolean): Refusal | undefined {
+    const retryAfterMs = this.#admission.ask(this.#ports.clock.now(), inSlot);
+    return retryAfterMs === 0 ? undefined : { ...tooManyHandshakes, retryAfterMs };
   }
 
   greeted(connection: Connection | PlainConnection): void {

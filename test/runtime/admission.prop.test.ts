@@ -19,7 +19,7 @@ describe("Admission", () => {
 
   test("counts who comes in a planned slot, and turns none of them away", () => {
     const admission = new Admission(rate, 0);
-    for (let i = 0; i < 7; i++) admission.take(0);
+    for (let i = 0; i < 7; i++) expect(admission.ask(0, true)).toBe(0);
     expect(admission.ask(0)).toBe(100);
   });
 

@@ -39,18 +39,11 @@ export type Destination = {
   readonly at: EpochMs;
 };
 
-/**
- * withTicket: its session goes on elsewhere · later: it is in its handshake, and is looked at in a later wave · byClosing: a
- * client that knows no tickets.
- */
-export type Leaving = "withTicket" | "later" | "byClosing";
-
 /** A connection, as its drain sees it. */
 export type DrainClient = {
   readonly gone: boolean;
-  readonly leaves: Leaving;
-  /** "": none. */
-  readonly session: string;
+  /** "": it is in its handshake, and is looked at in a later wave · undefined: it knows no tickets, and is closed in its slot. */
+  readonly session: string | undefined;
   sendTo(destination: Destination): void;
   end(reason: CloseName, cause: string): void;
 };
@@ -156,14 +149,14 @@ export class Drain {
     const targets = this.#parts.targets();
     if (targets.length > 0) this.#targetsAt = now;
     else if (this.whole && now - this.#targetsAt >= nowhereMs) for (const client of waiting) this.#close(client);
-    const ready = waiting.filter(({ leaves }) => leaves !== "later");
+    const ready = waiting.filter(({ session }) => session !== "");
     const bounds = { perSecondMax: this.#parts.perSecondMax(), waveMs };
     await Promise.all(planWave(ready, targets, bounds).map((move) => this.#send(move, now + move.slotMs)));
   }
 
   async #send({ client, node, url }: PlannedMove<DrainClient>, at: EpochMs): Promise<void> {
     const { session } = client;
-    if (client.leaves === "byClosing") return void this.#sent.set(client, at);
+    if (session === undefined) return void this.#sent.set(client, at);
     this.#sent.set(client, at + graceMs);
     try {
       const ticket = await this.#parts.ticket({ node, url, session, at });

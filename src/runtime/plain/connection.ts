@@ -112,8 +112,7 @@ export class PlainConnection implements SocketHandler {
   get gone(): boolean {
     return this.#state === "closed";
   }
-  readonly leaves = "byClosing";
-  readonly session = "";
+  readonly session = undefined;
   sendTo(): void {
     // It knows no tickets: it is closed in its slot.
   }
