@@ -3,23 +3,25 @@
  * members and are done, and what a member costs in memory.
  * @module
  */
+import { heapStats } from "bun:jsc";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { PoolMember } from "../../src/actors/pool/events.ts";
+import { Ledger } from "../../src/actors/pool/ledger.ts";
+import { poolDefaults } from "../../src/actors/pool/settings.ts";
+import { initialPoolState } from "../../src/actors/pool/state.ts";
 import { type Client, connect } from "../../src/client/mod.ts";
 import { joinPool } from "../../src/client/pool.ts";
 import { freePort } from "../../src/ops/demo/gateway-process.ts";
 import { keyDigest } from "../../src/ops/rest/access.ts";
 import type { PoolView } from "../../src/runtime/pool/pool-view.ts";
-import { memory as processMemory } from "../proc-stat.ts";
 
 const records = Number(process.argv[2] ?? 100_000);
-const idleMembers = Number(process.argv[3] ?? 2_000);
+const idleMembers = Number(process.argv[3] ?? 10_000);
 const payload = new Uint8Array(200);
 const key = "key-of-the-bench";
 const readyMs = 20_000;
-/** Garbage is collected meanwhile. */
-const settleMs = 5_000;
 const directory = mkdtempSync(join(tmpdir(), "weir-bench-pools-"));
 const port = await freePort();
 const http = `http://127.0.0.1:${port}`;
@@ -40,7 +42,7 @@ try {
   await throughput({ members: 4, capacity: 64, strategy: "roundRobin" });
   await throughput({ members: 64, capacity: 16, strategy: "leastConnections" });
   await throughput({ members: 64, capacity: 16, strategy: "hash" });
-  await memory();
+  memory();
 } finally {
   await Promise.all(clients.map((client) => client.close()));
   gateway.kill("SIGTERM");
@@ -82,18 +84,28 @@ async function throughput({ members, capacity, strategy }: Run): Promise<void> {
   await Promise.all(clients.splice(0).map((client) => client.close()));
 }
 
-async function memory(): Promise<void> {
-  await rest("/api/v1/pools", { name: "idle", filters: ["idle.>"] });
-  for (let i = 0; i < 2 * idleMembers; i++) await open().connected();
-  const join = async (some: readonly Client[]): Promise<number> => {
-    for (const client of some) await joinPool(client, "idle", { capacity: 8 }, () => undefined).ready;
-    await Bun.sleep(settleMs);
-    return processMemory(gateway.pid).anonBytes;
-  };
-  const before = await join(clients.slice(0, idleMembers)); // warm
-  const after = await join(clients.slice(idleMembers));
-  const each = ((after - before) / idleMembers / 1_024).toFixed(1);
-  console.log(`\n${idleMembers} more sessions became members: ${each} KiB each, resident and not of a file`);
+/** Live objects of a coordinator for members that have nothing to do, after a collection; their connections not counted. */
+function memory(): void {
+  const settings = { ...poolDefaults, filters: ["idle.>"] };
+  const bounds = { waitingMax: 1_024, waitingBytesMax: 4_194_304, retriesMax: 1_024, memberBytesMax: 524_288 };
+  let state = initialPoolState;
+  const ledger = new Ledger(state, { settings, chance: () => 0.5, ...bounds });
+  Bun.gc(true);
+  const before = heapStats().heapSize;
+  const members = new Map<string, PoolMember>();
+  for (let i = 0; i < idleMembers; i++) {
+    const id = `${"s".repeat(22)}${i}/t`;
+    const about = { node: "a", session: id, subject: "", weight: 1, capacity: 8, tags: [], draining: false, since: i };
+    members.set(id, { id, ...about });
+    ledger.join({ id, ...about });
+  }
+  state = { ...state, members };
+  ledger.assign(1);
+  Bun.gc(true);
+  const each = (heapStats().heapSize - before) / state.members.size;
+  console.log(
+    `\n${idleMembers} members without work: ${Math.round(each)} bytes of live objects each, at the coordinator`,
+  );
 }
 
 function open(): Client {
