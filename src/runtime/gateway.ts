@@ -126,7 +126,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       logger: ports.logger,
       shared: () => ports.log.info().shared,
       attached: () => this.#sessions.attached(),
-      taken: (session) => this.#sessions.lost(session),
+      taken: (session) => void session.tellWhoHasIt().then(() => this.#sessions.lost(session)),
     });
     this.#drains = new Drains({
       ports,

@@ -171,13 +171,13 @@ export class Session implements SessionContext {
   #lost(error: unknown): Refused {
     if (!(error instanceof JournalLost)) throw error;
     if (error.because === "unavailable") this.#peer?.end("logUnavailable", error.message);
-    if (error.because === "conflict" && !this.#stale) void this.#tellWhoHasIt();
+    if (error.because === "conflict" && !this.#stale) void this.tellWhoHasIt();
     if (error.because !== "stopped") this.#stale = true;
     return { ok: false, rejection: "superseded" };
   }
 
   /** Another connection has it; or a node believed this one to be dead, and the client may come again. */
-  async #tellWhoHasIt(): Promise<void> {
+  async tellWhoHasIt(): Promise<void> {
     const { owner } = this.#state;
     const peer = this.#peer;
     if (peer === undefined) return;
