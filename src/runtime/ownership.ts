@@ -7,6 +7,7 @@
  */
 import type { SessionId } from "../protocol/ids.ts";
 import type { Follow, KeyValueChange } from "./log/event-log.ts";
+import type { Timer } from "./ports.ts";
 import type { Services } from "./services.ts";
 
 export type OwnershipEvents = {
@@ -16,6 +17,8 @@ export type OwnershipEvents = {
   nodeLost(node: string): void;
 };
 
+/** NATS may take so long to agree on what it was given. */
+const storedLateMs = 30_000;
 /** Who did not hear of it by then finds it in the journal. */
 const noteTtlMs = 15_000;
 const takes = "taken/";
@@ -26,6 +29,7 @@ export class Ownership {
   readonly #services: Services;
   readonly #events: OwnershipEvents;
   #watches: Follow[] = [];
+  readonly #looks = new Set<Timer>();
 
   constructor(services: Services, events: OwnershipEvents) {
     this.#services = services;
@@ -41,8 +45,18 @@ export class Ownership {
     if (!this.#shared) return;
     this.#watches = [
       ports.log.keyValue.watch(takes, (change) => this.#noteChanged(change)),
-      cluster.onLost((node) => this.#events.nodeLost(node)),
+      cluster.onLost((node) => this.#lost(node)),
     ];
+  }
+
+  /** Looked for twice: what the node had under way when it died may be stored after the first look. */
+  #lost(node: string): void {
+    this.#events.nodeLost(node);
+    const timer = this.#services.ports.clock.after(storedLateMs, () => {
+      this.#looks.delete(timer);
+      this.#events.nodeLost(node);
+    });
+    this.#looks.add(timer);
   }
 
   /** Whether what it has must be left to it. */
@@ -60,6 +74,8 @@ export class Ownership {
 
   stop(): void {
     for (const watch of this.#watches.splice(0)) watch.stop();
+    for (const timer of this.#looks) timer.cancel();
+    this.#looks.clear();
   }
 
   #noteChanged(change: KeyValueChange): void {
