@@ -57,7 +57,7 @@ class BalanceAdmin {
   async answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     const [, id, action] = /^\/backends\/([^/]+)\/(drain|resume)$/.exec(pathname) ?? [];
-    if (id !== undefined) return this.#change(request, decodeURIComponent(id), action === "drain");
+    if (id !== undefined) return this.#change(request, decoded(id), action === "drain");
     const isLooking = request.method === "GET" || request.method === "HEAD";
     if (!isLooking) return problem(405, "Method not allowed", `${pathname} answers GET and HEAD`);
     const { backends, metrics, isStopping, idleBackendConnections } = this.#server;
@@ -104,6 +104,15 @@ class BalanceAdmin {
     const state = draining || leaving ? "draining" : ejected ? "ejected" : backend.health.status;
     const responseMs = backend.responses.value;
     return { id, node, state, origin, weight: spec.weight, tier: spec.tier, connections, opened, failures, responseMs };
+  }
+}
+
+/** As it is, where it is no encoded text: then no backend has that name. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

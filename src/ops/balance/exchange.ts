@@ -71,7 +71,7 @@ async function talk(context: BalanceContext, request: Exchange, talking: Talking
   reader.socket.write(forwardedRequest(head, { peer: request.peer, via: context.via }));
   const body = passBody(context, { from: client, to: reader, framing, count: "toBackend" });
   // From here on what comes from the client is its next request; and if it goes, so does this one.
-  void body.end.then(() => client.socket.resume());
+  void body.end.then(() => client.readOn());
   const answer = await finalAnswer(context, request, { reader, body: body.end });
   if (!answer.ok) {
     body.stop();

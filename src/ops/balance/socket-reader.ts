@@ -75,6 +75,11 @@ export class SocketReader implements ByteSocketHandler {
     this.#over();
   }
 
+  /** Goes on reading, unless more than a head is held already. */
+  readOn(): void {
+    if (this.#held.byteLength <= this.#bounds.headBytesMax) this.socket.resume();
+  }
+
   /** All that is held; it is the caller's now. */
   take(): Uint8Array {
     const held = this.#held;

@@ -187,6 +187,18 @@ describe("a request", () => {
     await client.until(() => client.bytesRead > 2_000 * body.length && asked === 2_000, "all answers");
   }, 20_000);
 
+  test("with a large body behind several small ones arrives whole: what waits its turn is not read past a bound", async () => {
+    using backend = echoServer();
+    await using stage = await ProxyStage.open([backend.port as number]);
+    const client = await stage.dial();
+    const body = "b".repeat(5_000_000);
+    const post = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    client.write(get("/small").repeat(20) + post);
+    for (let at = 0; at < 20; at++) expect((await client.answer()).status).toBe(201);
+    const { status, body: echoed } = await client.answer();
+    expect([status, (JSON.parse(echoed) as { body: string }).body.length]).toEqual([201, body.length]);
+  });
+
   test("is forwarded with X-Forwarded-* of a trusted proxy, and goes to where its real client belongs", async () => {
     using backend = echoServer();
     await using stage = await ProxyStage.open([backend.port as number], ["--trust-proxy", "127.0.0.0/8"]);
