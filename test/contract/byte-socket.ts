@@ -6,7 +6,7 @@ import type { ByteSocket, Dialled, DialOptions, SocketHost } from "../../src/ops
 import { describe, expect, test } from "../support/runner.ts";
 import { dialPeer, servePeers, type TcpPeer } from "../support/tcp-peer.ts";
 
-const waitMs = 8_000;
+const waitMs = 15_000;
 const handshakeMs = 200;
 const blockBytes = 65_536;
 const blocksMax = 400;

@@ -6,7 +6,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
 /** Of one wait; a test that waits longer has failed. */
-const waitMs = 15_000;
+const waitMs = 40_000;
 
 export class TcpPeer {
   readonly socket: Socket;
