@@ -130,7 +130,9 @@ export class Pools implements Feature<"pools">, PoolControl {
     const { peer, session } = attachment;
     const { ref, pool: name } = frame;
     const refuse = (error: ErrorName, what: string): void => void peer.send(errorFrame(error, what, { ref }));
-    const pool = this.#pools.get(name);
+    const pool = this.#pools.get(name) ?? (await this.#find(name).catch(() => "away" as const));
+    if (peer.gone) return;
+    if (pool === "away") return refuse("poolUnavailable", `Whether there is a pool "${name}" cannot be read now`);
     if (pool === undefined) return refuse("poolUnknown", `There is no pool "${name}"`);
     const { poolCapacityMax, poolsPerSessionMax, poolTagsMax } = this.#services.limits;
     const { weight = 1, capacity = 1, tags = [] } = frame;
@@ -174,6 +176,12 @@ export class Pools implements Feature<"pools">, PoolControl {
     else if (answer.because === "tooManyMembers")
       refuse("tooManyMembers", `Pool "${name}" has all the members that it may`);
     else refuse("poolUnavailable", `Nobody gives out the work of pool "${name}" now`);
+  }
+
+  /** A node that has just started, or has not heard of a new pool yet, looks into the log before it says that there is none. */
+  async #find(name: string): Promise<Pool | undefined> {
+    if (poolNameProblem(name) === undefined) await this.#directory.reread(name);
+    return this.#pools.get(name);
   }
 
   async #mayRead({ peer }: Attachment, name: string): Promise<boolean> {
