@@ -60,6 +60,23 @@ export class NodeJournal {
     const settings = { limits: unusual(limits), retention };
     this.#told = JSON.stringify(settings);
     facts.tell(node, { type: "Start", at: clock.now(), version, ...settings });
+    void this.#findDead();
+  }
+
+  /** Whoever writes a log that one process has at a time, knows that all the others are gone. */
+  async #findDead(): Promise<void> {
+    const { clock, facts, log, node } = this.#parts;
+    if (log.info().shared) return;
+    const found = { type: "FindDead", at: clock.now(), by: node, cause: "nodeLost" } as const;
+    let told = 0;
+    try {
+      for await (const id of idsOf(log, nodeKind)) {
+        if (id !== node) facts.tell(id, found);
+        if (++told % pageMax === 0) await facts.settled();
+      }
+    } catch {
+      // The log is away: the next start tells it.
+    }
   }
 
   /**

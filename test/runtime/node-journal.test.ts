@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import type { ConnectionEnded, NodeEvent } from "../../src/actors/node/events.ts";
 import { decodeNodeEvent, encodeNodeEvent } from "../../src/actors/node/persist.ts";
 import { evolveNode, initialNodeState } from "../../src/actors/node/state.ts";
+import { whyOf } from "../../src/ops/replay/why.ts";
 import { limits } from "../../src/protocol/limits.ts";
 import { NodeFacts } from "../../src/runtime/cluster/node-facts.ts";
 import { openMemoryLog } from "../../src/runtime/log/memory.ts";
@@ -61,6 +62,36 @@ describe("NodeJournal", () => {
     expect(found[0]).toMatchObject({ limits: { maxDeliver: 3 }, retention });
     expect(found[1]).toMatchObject({ limits: {} });
     expect(found.reduce(evolveNode, initialNodeState)).toMatchObject({ status: "stopped", starts: 1, deaths: 0 });
+    expect(clock.now()).toBeGreaterThan(0);
+  });
+
+  test("tells at its start of those that told of no end, on a log that only one process has", async () => {
+    const { journal, pass, log, clock } = stage();
+    const former = journal("n0");
+    former.started(inForce);
+    await pass(10);
+    const orderly = journal("n9");
+    orderly.started(inForce);
+    const stopped = orderly.stopped("asked");
+    await pass(10);
+    await stopped;
+    journal().started(inForce);
+    await pass(10);
+    const told = async (id: string) =>
+      (await log.journals.read({ kind: "node", id }, 0, 100)).map(({ data }) => decodeNodeEvent(data));
+    const types = async (id: string) => (await told(id)).map(({ type }) => type);
+    expect([await types("n0"), await types("n9"), await types("n1")]).toEqual([
+      ["Started", "Left"],
+      ["Started", "Stopped"],
+      ["Started"],
+    ]);
+    expect((await told("n0"))[1]).toMatchObject({ by: "n9", cause: "nodeLost" });
+    expect(await whyOf(log, { kind: "node", id: "n0" })).toMatchObject([
+      { cause: "nodeLost", seq: 2, sentence: expect.stringContaining("and n9 found it gone at") },
+    ]);
+    journal("n0").started(inForce);
+    await pass(10);
+    expect(await whyOf(log, { kind: "node", id: "n0" })).toHaveLength(1);
     expect(clock.now()).toBeGreaterThan(0);
   });
 

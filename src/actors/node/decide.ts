@@ -31,6 +31,8 @@ export type NodeCommand = { readonly at: EpochMs } & (
       readonly by: string;
       readonly cause: string;
     }
+  /** `by` knows that its process is gone: of those on its log only one runs at a time. */
+  | { readonly type: "FindDead"; readonly by: string; readonly cause: string }
 );
 
 export type NodeDecision =
@@ -51,6 +53,8 @@ export function decideNode(state: NodeState, command: NodeCommand): NodeDecision
       return { ok: true, events: [{ ...command, type: "Joined" }] };
     case "Observe":
       return observe(state, command);
+    case "FindDead":
+      return findDead(state, command);
     default:
       return unreachable(command);
   }
@@ -64,4 +68,11 @@ function observe({ member }: NodeState, command: Extract<NodeCommand, { type: "O
   if (member.status === "left") return { ok: false, rejection: "hasLeft" };
   if (status === "left") return { ok: true, events: [{ type: "Left", at, incarnation, by, cause }] };
   return { ok: true, events: [{ type: "StatusChanged", at, incarnation, status, by, cause }] };
+}
+
+/** What said that it stopped or left, died of nothing. */
+function findDead({ status, member }: NodeState, command: Extract<NodeCommand, { type: "FindDead" }>): NodeDecision {
+  const { at, by, cause } = command;
+  if (status !== "running" || member?.status === "left") return nothing;
+  return { ok: true, events: [{ type: "Left", at, incarnation: member?.incarnation ?? "", by, cause }] };
 }

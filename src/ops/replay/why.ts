@@ -4,7 +4,7 @@
  * @module
  */
 import { decodeNodeEvent } from "../../actors/node/persist.ts";
-import { evolveNode, initialNodeState } from "../../actors/node/state.ts";
+import { evolveNode, initialNodeState, type NodeState } from "../../actors/node/state.ts";
 import type { SessionEvent } from "../../actors/session/events.ts";
 import { causeOf } from "../../protocol/cause.ts";
 import type { CloseName } from "../../protocol/close-code.ts";
@@ -265,15 +265,17 @@ async function whyNode(log: ReadableLog, id: string): Promise<readonly Finding[]
   for await (const page of readJournal(log, { kind: nodeFold.kind, id }, 0))
     for (const { seq, data } of page) {
       const event = decodeNodeEvent(data);
-      const died = event.type === "Started" && state.status === "running";
-      if (died) findings.push(nodeDied(state.startedAt, { time: event.at, seq, aliveAt }));
+      const told = { startedAt: state.startedAt, time: event.at, seq, aliveAt };
+      const found = foundDead(state, id);
+      if (event.type === "Started" && state.status === "running" && !found) findings.push(nodeDied(told));
+      if (event.type === "Left" && event.by !== id && !found) findings.push(nodeDied({ ...told, by: event.by }));
       if (findings.length > sameToldMax) findings.shift();
       state = evolveNode(state, event);
       aliveAt = event.at;
     }
   if (state.status === "none") throw new UnknownActorError(`The log holds nothing of node/${id}`);
   const [first] = findings;
-  const untold = state.deaths - findings.length;
+  const untold = state.deaths + (foundDead(state, id) ? 1 : 0) - findings.length;
   if (first !== undefined && untold > 0)
     findings[0] = { ...first, sentence: `${first.sentence} (and ${untold} more deaths before)` };
   if (state.stoppedBecause !== undefined)
@@ -281,11 +283,25 @@ async function whyNode(log: ReadableLog, id: string): Promise<readonly Finding[]
   return findings.sort((a, b) => a.time - b.time);
 }
 
-type Restart = { readonly time: EpochMs; readonly seq: number; readonly aliveAt: EpochMs };
+/** Another node told so, before its next start if there was one. */
+function foundDead({ status, member }: NodeState, id: string): boolean {
+  return status === "running" && member?.status === "left" && member.by !== id;
+}
 
-/** Told by the next start: nothing says when it died, only between what. */
-function nodeDied(startedAt: EpochMs, { time, seq, aliveAt }: Restart): Finding {
+type Found = {
+  readonly startedAt: EpochMs;
+  readonly aliveAt: EpochMs;
+  readonly time: EpochMs;
+  readonly seq: number;
+  /** Absent: its own next start. */
+  readonly by?: string;
+};
+
+/** Nothing says when it died, only between what. */
+function nodeDied({ startedAt, aliveAt, time, seq, by }: Found): Finding {
   const last = aliveAt === startedAt ? "" : `, told something last at ${instant(aliveAt)}`;
-  const what = `it had started at ${instant(startedAt)}${last}, and this start at ${instant(time)} followed no stop`;
+  const found =
+    by === undefined ? `this start at ${instant(time)} followed no stop` : `${by} found it gone at ${instant(time)}`;
+  const what = `it had started at ${instant(startedAt)}${last}, and ${found}`;
   return finding("nodeLost", { time, seq, what });
 }

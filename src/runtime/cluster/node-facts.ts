@@ -50,7 +50,7 @@ export class NodeFacts {
   async settled(): Promise<void> {
     this.#cancel();
     await this.#writing;
-    await this.#write();
+    await this.#writeAll();
     this.#cancel();
   }
 
@@ -62,10 +62,16 @@ export class NodeFacts {
   #soon(delayMs: number): void {
     this.#timer ??= this.#clock.after(delayMs, () => {
       this.#timer = undefined;
-      this.#writing ??= this.#write().finally(() => {
-        this.#writing = undefined;
-      });
+      void this.#writeAll();
     });
+  }
+
+  /** One after the other: two would write the same. */
+  #writeAll(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+    return this.#writing;
   }
 
   async #write(): Promise<void> {

@@ -43,6 +43,17 @@ describe("decideNode(Observe)", () => {
   });
 });
 
+test("decideNode(FindDead) records the end of what told of none, joined or not, and nothing of what stopped or left", () => {
+  const found: NodeCommand = { type: "FindDead", at, by: "b", cause: "nodeLost" };
+  const dead: NodeEvent = { ...left, by: "b", cause: "nodeLost" };
+  const stopped: NodeEvent = { type: "Stopped", at, reason: "asked" };
+  expect(decided([started, joined, seen("healthy", "n")], found)).toEqual({ ok: true, events: [dead] });
+  expect(decided([started], found)).toEqual({ ok: true, events: [{ ...dead, incarnation: "" }] });
+  for (const end of [[stopped], [left, stopped], [left]])
+    expect(decided([started, joined, ...end], found)).toEqual({ ok: true, events: [] });
+  expect(decided([], found)).toEqual({ ok: true, events: [] });
+});
+
 test("evolveNode() tells what the node is as a member, since when, who saw it and why", () => {
   expect(stateOf([started]).member).toBeUndefined();
   expect(stateOf([started, joined]).member).toMatchObject({ status: "joining", url: "ws://n/", incarnation: "i1" });
