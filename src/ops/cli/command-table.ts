@@ -60,6 +60,10 @@ export const commands: Commands = {
     inside: {
       check: { load: () => config("check"), settings: everySetting },
       show: { load: () => config("show"), settings: everySetting },
+      unset: {
+        load: async () => (await import("./commands/config-unset.ts")).configUnsetCommand,
+        settings: logSettings,
+      },
       env: { load: () => config("env"), settings: everySetting },
       schema: { load: () => config("schema") },
     },

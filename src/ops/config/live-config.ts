@@ -42,6 +42,8 @@ export type Changed =
   /** Nothing was changed. */
   | { readonly ok: false; readonly refused: readonly Refused[] };
 
+export type Objection = (next: Config) => Promise<Refused | undefined>;
+
 export type LiveConfig = {
   current(): Config;
   /** Where the value of a setting comes from; undefined: there is no such setting. */
@@ -51,9 +53,10 @@ export type LiveConfig = {
   show(): readonly ShownSetting[];
   /**
    * All of `patch` (values by dotted name; null: what was changed before no longer holds) or nothing. Kept in the log,
-   * so that it survives a restart and every gateway on the log takes it over.
+   * so that it survives a restart and every gateway on the log takes it over. `objection`: why what would be in force
+   * is not to be, to whoever asks for it; undefined: nothing is against it.
    */
-  change(patch: Readonly<Record<string, unknown>>, who: string): Promise<Changed>;
+  change(patch: Readonly<Record<string, unknown>>, who: string, objection?: Objection): Promise<Changed>;
   /** Called after each change with what is in force now; answers how to stop that. */
   onChange(listener: (config: Config, changes: readonly SettingChange[]) => void): () => void;
 };

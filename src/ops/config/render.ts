@@ -9,16 +9,9 @@ import { stringify } from "yaml";
 import { z } from "zod";
 import { settings, settingsTree } from "./describe.ts";
 import type { ShownSetting } from "./live-config.ts";
-import { profileByHost } from "./load.ts";
 import { environmentName } from "./names.ts";
-import { configSchema, profiles } from "./schema.ts";
-
-/** Whether somebody said so, and not a default or the profile. */
-export function isGiven(origin: string): boolean {
-  return (
-    origin !== "default" && origin !== profileByHost && !profiles.some((profile) => origin === `profile ${profile}`)
-  );
-}
+import { isGiven } from "./origin.ts";
+import { configSchema } from "./schema.ts";
 
 /** Of a configuration file, for editors: a section that is left out is one of defaults. */
 export function asJsonSchema(): unknown {

@@ -10,9 +10,10 @@ import type { EventLog } from "../../runtime/log/event-log.ts";
 import type { Clock, Logger, Timer } from "../../runtime/ports.ts";
 import { changedBy, givenBy, type Kept, type KeptChanges, readChanges, watchChanges, writeChanges } from "./changes.ts";
 import { settings } from "./describe.ts";
-import type { Changed, LiveConfig, Refused, SettingChange, ShownSetting } from "./live-config.ts";
+import type { Changed, LiveConfig, Objection, Refused, SettingChange, ShownSetting } from "./live-config.ts";
 import { type ConfigSources, type Loaded, loadConfig, problemLine, type Resolved } from "./load.ts";
 import { nearest } from "./nearest.ts";
+import { isGiven } from "./origin.ts";
 import type { Config } from "./profile.ts";
 import { planReload, type Reload, same, shown } from "./reload.ts";
 import type { Problem } from "./sources.ts";
@@ -30,6 +31,7 @@ export type RunningConfigParts = {
 export type Prepare = (config: Config) => () => void;
 
 type Good = Extract<Loaded, { ok: true }>;
+type Patch = Readonly<Record<string, unknown>>;
 type Listener = (config: Config, changes: readonly SettingChange[]) => void;
 
 /** Another gateway changes settings at the same moment only so often. */
@@ -65,8 +67,10 @@ export class RunningConfig implements LiveConfig {
       running.#read = true;
       const changed = loadConfig(sources, givenBy(running.#kept.kept));
       const plan = changed.ok ? planReload(loaded.resolved, changed) : { next: changed };
-      if (plan.next.ok) running.#now = plan.next;
-      else logger.log("error", "changed settings ignored", { problems: plan.next.problems.map(problemLine) });
+      if (plan.next.ok) {
+        running.#now = plan.next;
+        running.#tellOverridden();
+      } else logger.log("error", "changed settings ignored", { problems: plan.next.problems.map(problemLine) });
     } catch (error) {
       logger.log("error", "changed settings not read", { error: String(error), retryMs: readRetryMs });
     }
@@ -127,11 +131,11 @@ export class RunningConfig implements LiveConfig {
     });
   }
 
-  change(patch: Readonly<Record<string, unknown>>, who: string): Promise<Changed> {
-    return this.#inTurn(() => this.#change(patch, who));
+  change(patch: Patch, who: string, objection?: Objection): Promise<Changed> {
+    return this.#inTurn(() => this.#change(patch, who, objection));
   }
 
-  async #change(patch: Readonly<Record<string, unknown>>, who: string): Promise<Changed> {
+  async #change(patch: Patch, who: string, objection: Objection | undefined): Promise<Changed> {
     const refused = Object.entries(patch).flatMap(([setting, value]) => refusal(setting, value));
     if (refused.length > 0) return { ok: false, refused };
     const { log, sources, clock } = this.#parts;
@@ -143,6 +147,8 @@ export class RunningConfig implements LiveConfig {
         const plan = loaded.ok ? planReload(this.#now.resolved, loaded) : undefined;
         if (plan?.next.ok !== true) return refusedBy(plan?.next ?? loaded);
         const commit = this.#prepare(plan.next.config);
+        const objected = await objection?.(plan.next.config);
+        if (objected !== undefined) return { ok: false, refused: [objected] };
         const revision = await writeChanges(log.keyValue, { kept, revision: this.#kept.revision });
         if (revision !== undefined) {
           this.#kept = { kept, revision };
@@ -169,6 +175,17 @@ export class RunningConfig implements LiveConfig {
     const loaded = loadConfig(sources, givenBy(this.#kept.kept));
     const plan = loaded.ok ? planReload(this.#now.resolved, loaded) : undefined;
     this.#tell("another gateway", plan?.next.ok === true ? this.#adopt(plan) : refusedBy(plan?.next ?? loaded), plan);
+  }
+
+  /** Whoever starts a gateway with a setting is told when that one is not in force. */
+  #tellOverridden(): void {
+    const { loaded, logger } = this.#parts;
+    for (const [setting, { who, at }] of Object.entries(this.#kept.kept)) {
+      const given = loaded.resolved.get(setting)?.origin ?? "default";
+      if (!isGiven(given)) continue;
+      const back = `weir config unset ${setting}`;
+      logger.log("warn", "setting overridden by a change at run time", { setting, given, changedBy: who, at, back });
+    }
   }
 
   #readLater(): void {
@@ -240,7 +257,7 @@ function refusal(setting: string, value: unknown): readonly Refused[] {
   return [];
 }
 
-function patched(kept: Kept, patch: Readonly<Record<string, unknown>>, by: { who: string; at: number }): Kept {
+function patched(kept: Kept, patch: Patch, by: { who: string; at: number }): Kept {
   const next = new Map(Object.entries(kept));
   for (const [setting, value] of Object.entries(patch)) {
     if (value === null) next.delete(setting);

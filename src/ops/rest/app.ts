@@ -21,6 +21,7 @@ import { docsResponse } from "./docs-page.ts";
 import type { RestApp } from "./endpoint.ts";
 import { LiveAnswers } from "./live.ts";
 import { describeOpenEndpoints } from "./open-endpoints.ts";
+import type { RestParts } from "./parts.ts";
 import { notFound, ProblemError, type ProblemStatus, problemResponse } from "./problem.ts";
 import { changeRoutes } from "./routes/changes.ts";
 import { meRoutes } from "./routes/me.ts";
@@ -46,6 +47,7 @@ export type RestOptions = {
   readonly authenticator: Authenticator;
   readonly keys: () => readonly ApiKey[];
   readonly config?: LiveConfig | undefined;
+  readonly accessWith?: RestParts["accessWith"];
   readonly history?: MetricsHistory | undefined;
   readonly address: DiagnosticsParts["address"];
   /** Where an embedded log lies. */

@@ -7,11 +7,12 @@ import type { Gateway } from "../../runtime/gateway.ts";
 import type { HttpHandler } from "../../runtime/http.ts";
 import type { EventLog } from "../../runtime/log/event-log.ts";
 import type { Authenticator, Clock, Logger, Random } from "../../runtime/ports.ts";
+import { authenticatorOf } from "../authenticators.ts";
 import type { Config } from "../config/profile.ts";
 import type { RunningConfig } from "../config/running-config.ts";
 import { dashboardHandler } from "../dashboard/page.ts";
 import type { MetricsHistory } from "../telemetry/metrics-history.ts";
-import { type ApiKey, apiKeys } from "./access.ts";
+import { Access, type ApiKey, apiKeys } from "./access.ts";
 import { type AdminKey, adminKey } from "./admin-key.ts";
 import { createRest, type Rest } from "./app.ts";
 
@@ -50,8 +51,10 @@ export class ServedRest {
       logger,
       authenticator,
       limits: () => settings.current().websocket.limits,
-      keys: () => this.#keys(),
+      keys: () => this.#keys(settings.current()),
       config: settings,
+      accessWith: (config) =>
+        new Access({ keys: () => this.#keys(config), authenticator: authenticatorOf(config, clock), clock }),
       history,
       address: () => this.#address,
       directory: directoryOf(settings.current()),
@@ -70,8 +73,8 @@ export class ServedRest {
   }
 
   /** As soon as keys are configured, the one that was made is good for nothing. */
-  #keys(): readonly ApiKey[] {
-    const configured = apiKeys(this.#parts.settings.current().security.apiKeys);
+  #keys({ security }: Config): readonly ApiKey[] {
+    const configured = apiKeys(security.apiKeys);
     return configured.length > 0 || this.adminKey === undefined ? configured : [this.adminKey.key];
   }
 }

@@ -108,6 +108,19 @@ describe("RunningConfig.change()", () => {
     expect(await log.keyValue.get("settings")).toBeUndefined();
   });
 
+  test("refuses what whoever asks objects to, and keeps it nowhere", async () => {
+    const log = memoryLog();
+    const station = await new Station("").open(log);
+    const refused = { setting: "logging", message: "Too much" };
+    const objection = async (next: Config) => (next.logging.level === "debug" ? refused : undefined);
+    expect(await station.config.change({ "logging.level": "debug" }, "alice", objection)).toEqual({
+      ok: false,
+      refused: [refused],
+    });
+    expect([station.inForce, await log.keyValue.get("settings")]).toEqual([[], undefined]);
+    expect((await station.config.change({ "logging.level": "warn" }, "alice", objection)).ok).toBe(true);
+  });
+
   test("refuses what cannot be made ready, and keeps it nowhere", async () => {
     const log = memoryLog();
     const station = await new Station("").open(log, ({ security }) => {
@@ -206,6 +219,20 @@ describe("RunningConfig.reload()", () => {
     expect(await station.config.reload("SIGHUP")).toEqual({ ok: true, changes: [] });
     expect(station.config.current().logging.level).toBe("error");
   });
+});
+
+test("RunningConfig.open() warns of each setting that the sources give and a change at run time overrides", async () => {
+  const log = memoryLog();
+  const station = await new Station("").open(log);
+  await station.config.change({ "logging.level": "debug", "websocket.limits.maxDeliver": 3 }, "alice");
+  const { lines } = await new Station("logging: { level: warn }").open(log);
+  expect(lines).toMatchObject([
+    {
+      level: "warn",
+      event: "setting overridden by a change at run time",
+      fields: { setting: "logging.level", given: "weir.yaml: logging.level", changedBy: "alice" },
+    },
+  ]);
 });
 
 test("RunningConfig.open() ignores all that was changed when it does not go with the sources any more, and says so", async () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keyDigest } from "../../../src/ops/rest/access.ts";
-import { startWeir } from "../../support/weir-command.ts";
+import { serveWeir, startWeir, weir } from "../../support/weir-command.ts";
 
 type Served = { readonly http: string; readonly said: string };
 
@@ -59,3 +59,66 @@ test("weir serve in production makes no key", async () => {
   const said = await served(open, async ({ http }) => expect((await nodes(http, "guess")).status).toBe(401));
   expect(said).not.toContain("key");
 }, 30_000);
+
+test("weir serve refuses a change after which its caller would not be admin, and weir config unset takes one back without a gateway", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "weir-serve-lock-out-"));
+  const log = `embedded:${join(directory, "log")}`;
+  const admin = `ada:admin:${keyDigest("hers")}`;
+  const viewer = `vera:viewer:${keyDigest("another")}`;
+  const patch = async (http: string, apiKeys: unknown) => {
+    const headers = { Authorization: "Bearer hers", "Content-Type": "application/json" };
+    const body = JSON.stringify({ settings: { "security.apiKeys": apiKeys } });
+    const response = await fetch(`${http}/admin/config`, { method: "PATCH", headers, body });
+    return { status: response.status, said: await response.text() };
+  };
+  const unset = (): ReturnType<typeof weir> => weir(["config", "unset", "security.apiKeys", "--log", log]);
+  try {
+    await (async () => {
+      await using gateway = await serveWeir(["--log", log, "--security.apiKeys", admin]);
+      const refused = [
+        [viewer],
+        [],
+        [viewer, `ada:operator:${keyDigest("hers")}`],
+        [`ada:admin:${keyDigest("other")}`],
+      ];
+      for (const keys of refused) {
+        const { status, said } = await patch(gateway.http, keys);
+        expect([status, said]).toEqual([
+          422,
+          expect.stringContaining("Nothing was changed: security: It would lock you out"),
+        ]);
+      }
+      expect((await nodes(gateway.http, "hers")).status).toBe(200);
+      expect((await nodes(gateway.http, "another")).status).toBe(401);
+      expect((await patch(gateway.http, [admin, viewer])).status).toBe(200);
+      expect((await nodes(gateway.http, "another")).status).toBe(200);
+      const running = await unset();
+      expect([running.exitCode, running.err]).toEqual([
+        1,
+        expect.stringContaining("is being written by another gateway"),
+      ]);
+    })();
+    const show = async (): Promise<string | undefined> =>
+      (await weir(["config", "show", "--origin", "--log", log])).out
+        .split("\n")
+        .find((line) => line.startsWith("security.apiKeys"));
+    expect(await show()).toContain("changed by key ada");
+    const taken = await unset();
+    expect([taken.exitCode, taken.out]).toEqual([
+      0,
+      "security.apiKeys is as flags, environment and files say it from the next start on\n",
+    ]);
+    expect(await show()).toMatch(/ default$/);
+    expect(await unset()).toMatchObject({
+      exitCode: 1,
+      err: "weir: security.apiKeys was not changed at run time, nothing was\n",
+    });
+    await using again = await serveWeir(["--log", log, "--security.apiKeys", admin]);
+    expect((await nodes(again.http, "another")).status).toBe(401);
+    const headers = { Authorization: "Bearer hers" };
+    const audit = await (await fetch(`${again.http}/api/v1/audit`, { headers })).json();
+    expect(JSON.stringify(audit)).toContain('"who":"command line"');
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}, 60_000);

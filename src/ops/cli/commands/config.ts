@@ -6,20 +6,31 @@ import { readFileSync } from "node:fs";
 import { defineCommand } from "citty";
 import { systemClock } from "../../../runtime/system.ts";
 import { authenticatorOf } from "../../authenticators.ts";
+import { givenBy } from "../../config/changes.ts";
 import type { ShownSetting } from "../../config/live-config.ts";
-import { configFiles, type Loaded, loadConfig, problemLine } from "../../config/load.ts";
+import {
+  type ConfigSources,
+  configFiles,
+  type Loaded,
+  loadConfig,
+  problemLine,
+  type Resolved,
+} from "../../config/load.ts";
 import { knownNames } from "../../config/names.ts";
-import { asEnvironment, asJsonSchema, asTable, asYaml, isGiven } from "../../config/render.ts";
+import { isGiven } from "../../config/origin.ts";
+import { asEnvironment, asJsonSchema, asTable, asYaml } from "../../config/render.ts";
 import { showResolved } from "../../config/running-config.ts";
 import { gatewayConfigOf } from "../../live-gateway.ts";
 import { answer } from "../../replay/live-rest.ts";
 import { counted } from "../../replay/text.ts";
 import { type OptionValues, strictArguments } from "../arguments.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
+import { changesBeside } from "../kept-changes.ts";
 import { httpUrl, liveArgs, restToken } from "../look-back.ts";
 import { serveArgs } from "./serve.ts";
 
 type Good = Extract<Loaded, { ok: true }>;
+type Sourced = { readonly loaded: Good; readonly sources: ConfigSources; readonly files: readonly string[] };
 
 const check = defineCommand({
   meta: { name: "check", description: "Say what is wrong with the settings, and with the files that they name" },
@@ -55,7 +66,7 @@ const show = defineCommand({
       throw usageError(`With --url the settings are those of the gateway there: leave --${first} out`);
     const shown =
       url === undefined
-        ? showResolved(loadedFrom(rawArgs, showArgs).loaded.resolved)
+        ? showResolved(await resolvedWithLog(loadedFrom(rawArgs, showArgs)))
         : await shownAt(httpUrl(url), restToken(token));
     console.log(origin === true ? asTable(shown) : asYaml(shown));
     return exitCodes.done;
@@ -89,11 +100,23 @@ async function shownAt(url: string, token: string | undefined): Promise<readonly
   throw new CliError(exitCodes.failed, `${url} answers ${response.status} for ${path}: ${await response.text()}`);
 }
 
+/** With what was changed at run time, where the log can be read here; elsewhere it is said that it is not counted. */
+async function resolvedWithLog({ loaded, sources }: Sourced): Promise<Resolved> {
+  const kept = await changesBeside(loaded.config.log.store);
+  if (kept === undefined) {
+    console.error("weir: Changes at run time are in the log, and are not counted here: --url asks a gateway for them");
+    return loaded.resolved;
+  }
+  const changed = loadConfig(sources, givenBy(kept));
+  if (changed.ok) return changed.resolved;
+  console.error(
+    ["weir: A gateway would ignore the changes at run time", ...changed.problems.map(problemLine)].join("\n  "),
+  );
+  return loaded.resolved;
+}
+
 /** Ends with every problem where the settings are wrong. */
-function loadedFrom(
-  words: readonly string[],
-  args: typeof serveArgs | typeof showArgs,
-): { readonly loaded: Good; readonly files: readonly string[] } {
+function loadedFrom(words: readonly string[], args: typeof serveArgs | typeof showArgs): Sourced {
   const read = new Set<string>();
   const sources = {
     flags: settingsAmong(strictArguments(args, words, knownNames)),
@@ -106,7 +129,7 @@ function loadedFrom(
   };
   const loaded = loadConfig(sources);
   if (!loaded.ok) throw usageError(["Wrong configuration", ...loaded.problems.map(problemLine)].join("\n  "));
-  return { loaded, files: configFiles(sources, loaded.config.profile).filter((path) => read.has(path)) };
+  return { loaded, sources, files: configFiles(sources, loaded.config.profile).filter((path) => read.has(path)) };
 }
 
 /** Without the options of the command itself. */

@@ -13,6 +13,7 @@ import { openLog } from "../../log/open-log.ts";
 import { counted } from "../../replay/text.ts";
 import { strictArguments } from "../arguments.ts";
 import { CliError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
+import { logFile } from "../kept-changes.ts";
 import { natsSettings, natsStoreOf } from "../nats-store.ts";
 
 const args = {
@@ -22,7 +23,6 @@ const args = {
 } as const;
 
 const embedded = "embedded:";
-const logFile = "log.mdb";
 
 export const logCopyCommand = defineCommand({
   meta: { name: "copy", description: "Copy an embedded log that no gateway writes to NATS" },

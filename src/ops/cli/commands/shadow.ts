@@ -9,7 +9,7 @@ import { settings } from "../../config/describe.ts";
 import { loadConfig, problemLine } from "../../config/load.ts";
 import { settingNamed } from "../../config/names.ts";
 import { nearest } from "../../config/nearest.ts";
-import { isGiven } from "../../config/render.ts";
+import { isGiven } from "../../config/origin.ts";
 import { settingName } from "../../replay/setting-name.ts";
 import { type ShadowOptions, type ShadowReport, shadowRun } from "../../replay/shadow-run.ts";
 import { counted, milliseconds } from "../../replay/text.ts";

@@ -89,7 +89,7 @@ export function networkRoutes(parts: NetworkParts): void {
       answer: changedSchema,
       problems: [422, 501],
     },
-    ({ body, caller }) => changeSettings(parts, body.settings, caller),
+    ({ body, caller, request }) => changeSettings(parts, body.settings, { caller, headers: request.headers }),
   );
   diagnosticRoutes(parts);
   endpoint(

@@ -3,8 +3,9 @@
  * @module
  */
 import { z } from "@hono/zod-openapi";
-import type { LiveConfig, ShownSetting } from "../../config/live-config.ts";
-import type { Caller } from "../access.ts";
+import type { LiveConfig, Refused, ShownSetting } from "../../config/live-config.ts";
+import type { Config } from "../../config/profile.ts";
+import { type Caller, mayAct } from "../access.ts";
 import { endpoint } from "../endpoint.ts";
 import type { RestParts } from "../parts.ts";
 import { ProblemError } from "../problem.ts";
@@ -68,22 +69,25 @@ export function settingRoutes(parts: RestParts): void {
       path: "/admin/config",
       tag: "admin",
       summary: "Change settings of the running gateway: all of them or none",
-      description: "Kept in the log: it survives a restart, and every gateway on the log takes it over.",
+      description:
+        "Kept in the log: it survives a restart, and every gateway on the log takes it over. Refused when its caller would not be admin any more.",
       role: "admin",
       body: patchSchema,
       answer: changedSchema,
       problems: [422, 501],
     },
-    ({ body, caller }) => changeSettings(parts, body.settings, caller),
+    ({ body, caller, request }) => changeSettings(parts, body.settings, { caller, headers: request.headers }),
   );
 }
 
 type Patch = Readonly<Record<string, unknown>>;
+/** `headers`: with its credentials. */
+type Asking = { readonly caller: Caller; readonly headers: Headers };
 
 export async function changeSettings(
   parts: RestParts,
   patch: Patch,
-  caller: Caller,
+  { caller, headers }: Asking,
 ): Promise<z.infer<typeof changedSchema>> {
   const config = liveConfig(parts);
   const secrets = new Set(config.describe().flatMap(({ name, secret }) => (secret ? [name] : [])));
@@ -97,7 +101,7 @@ export async function changeSettings(
     after: visible((name) => patch[name]),
   };
   return await parts.audit.perform(caller, entry, async () => {
-    const changed = await config.change(patch, caller.who);
+    const changed = await config.change(patch, caller.who, (next) => lockOut(parts, next, headers));
     if (changed.ok) {
       const changes = changed.changes.map((one) =>
         secrets.has(one.setting) ? { setting: one.setting, before: masked, after: masked } : { ...one },
@@ -105,9 +109,24 @@ export async function changeSettings(
       return { changes };
     }
     const errors = changed.refused.map(({ setting: at, message }) => ({ at, message }));
-    const detail = errors.map(({ at, message }) => `${at}: ${message}`).join("; ");
+    const detail = errors.map(({ at, message }) => (at === "" ? message : `${at}: ${message}`)).join("; ");
     throw new ProblemError(422, "settingsRefused", `Nothing was changed: ${detail}`, errors);
   });
+}
+
+/** Nobody shuts the door behind which they stand: what could change it back would be on the other side. */
+async function lockOut({ accessWith }: RestParts, next: Config, headers: Headers): Promise<Refused | undefined> {
+  if (accessWith === undefined) return undefined;
+  const because = await accessWith(next)
+    .callerOf(headers)
+    .then((after) => (mayAct(after, "admin") ? undefined : `you would have the role ${after.role ?? "none"}`))
+    .catch((error: unknown) => {
+      if (!(error instanceof ProblemError)) throw error;
+      return "your credentials would not be known any more";
+    });
+  if (because === undefined) return undefined;
+  const keep = "keep the key that you use among security.apiKeys with the role admin, or ask with one that stays admin";
+  return { setting: "security", message: `It would lock you out, ${because}: ${keep}` };
 }
 
 function liveConfig({ config }: RestParts): LiveConfig {
