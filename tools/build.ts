@@ -16,6 +16,7 @@ const entries = [
   { source: "src/client/file-store.ts", name: "file-store.js", target: "node" },
   { source: "src/client/requests.ts", name: "requests.js", target: "browser" },
   { source: "src/client/pool.ts", name: "pool.js", target: "browser" },
+  { source: "src/client/presence.ts", name: "presence.js", target: "browser" },
   { source: "src/protocol/mod.ts", name: "protocol.js", target: "browser" },
   { source: "src/runtime/mod.ts", name: "server.js", target: "node", packages: "external" },
   {

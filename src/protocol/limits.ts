@@ -39,6 +39,14 @@ export const limits = {
   poolWaitingBytesMax: 4_194_304,
   /** Records of one pool that failed and wait for their next try. At it, nothing more is read. */
   poolRetriesMax: 1_024,
+  /** Topics that one session may be present on, and that one connection may watch. More: ERROR `presenceTooMany`. */
+  presencePerSessionMax: 64,
+  /** Members of one topic, as this node knows them. More: ERROR `presenceTooMany`. */
+  presencePerTopicMax: 10_000,
+  /** What a member tells of itself on one topic. Larger: ERROR `payloadTooLarge`. */
+  presenceDataBytesMax: 1_024,
+  /** A member without a connection is shown for so long, and so are those of a lost node. */
+  presenceGraceMs: 5_000,
 } as const;
 
 export type Limits = { readonly [K in keyof typeof limits]: number };

@@ -303,7 +303,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
       this.send(welcomeFrame(attached, this, this.#services));
       session.begin(this, hello);
     });
-    this.#attachment = { session: session.id, peer: this };
+    this.#attachment = { session: session.id, owner: session.state.owner, peer: this };
     this.#services.features.attached(this.#attachment);
     const early = this.#early ?? [];
     this.#early = undefined;

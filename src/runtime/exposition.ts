@@ -13,6 +13,7 @@ import type { Counters, LatencyHistogram } from "./metrics.ts";
 import { registerPools } from "./pool/pool-metrics.ts";
 import type { PoolView } from "./pool/pool-view.ts";
 import type { ProcessProbe } from "./ports.ts";
+import type { PresenceFigures } from "./presence/presence.ts";
 
 export type ExpositionSources = {
   readonly counters: Counters;
@@ -25,6 +26,7 @@ export type ExpositionSources = {
   members(): readonly Member[];
   /** Those that this node coordinates. */
   pools(): readonly PoolView[];
+  presence(): PresenceFigures;
 };
 export type Exposition = { readonly contentType: string; text(): Promise<string> };
 
@@ -62,7 +64,7 @@ export function exposition(sources: ExpositionSources): Exposition {
   return { contentType: registry.contentType, text: () => registry.metrics() };
 }
 
-function gauges({ counters, log, process, sessions }: ExpositionSources): readonly Reading[] {
+function gauges({ counters, log, process, sessions, presence }: ExpositionSources): readonly Reading[] {
   return [
     ["websocket_connections", "Open connections", () => counters.connections],
     ["weir_sessions", "Sessions in memory, attached or waiting to be resumed", sessions],
@@ -70,6 +72,13 @@ function gauges({ counters, log, process, sessions }: ExpositionSources): readon
     ["weir_subscriptions_behind", "Subscriptions fed by a reader of their own", () => counters.subscriptionsBehind],
     ["weir_requests_open", "Requests of clients that wait for their response", () => counters.requestsOpen],
     ["weir_requests_serving", "Requests that clients have to answer", () => counters.requestsServing],
+    ["weir_presence_members", "Members of all topics, on all gateways", () => presence().members],
+    ["weir_presence_tracked", "Of these, sessions of this gateway", () => presence().tracked],
+    [
+      "weir_presence_watches",
+      "Connections that watch a topic's presence, each topic counted",
+      () => presence().watches,
+    ],
     ["weir_log_records", "Records that the log holds", () => log().records],
     ["weir_log_bytes", "Bytes that the log holds", () => log().bytes],
     ["weir_log_first_seq", "First seq that the log still holds", () => log().firstSeq],
@@ -80,7 +89,7 @@ function gauges({ counters, log, process, sessions }: ExpositionSources): readon
   ];
 }
 
-function totals({ counters, process }: ExpositionSources): readonly Reading[] {
+function totals({ counters, process, presence }: ExpositionSources): readonly Reading[] {
   return [
     ["weir_connections_opened_total", "Connections opened", () => counters.connectionsOpened],
     ["weir_frames_in_total", "Frames received", () => counters.framesIn],
@@ -97,6 +106,7 @@ function totals({ counters, process }: ExpositionSources): readonly Reading[] {
     ["weir_fanout_bytes_total", "Bytes of them", () => counters.fanOutBytes],
     ["weir_fanout_frames_sent_total", "Frames that they became on sockets", () => counters.fanOutFramesSent],
     ["weir_fanout_bytes_sent_total", "Bytes that they became on sockets", () => counters.fanOutBytesSent],
+    ["weir_presence_repairs_total", "Questions to other gateways for what was missed", () => presence().repairs],
     ["process_cpu_seconds_total", "User and system CPU time", () => process.cpuSeconds()],
   ];
 }

@@ -41,6 +41,7 @@ import { PlainConnection, type PlainHost } from "./plain/connection.ts";
 import { PlainAsk } from "./plain/upgrade.ts";
 import type { PoolControl, Pools } from "./pool/pools.ts";
 import type { Ports } from "./ports.ts";
+import { Presence } from "./presence/presence.ts";
 import { publish } from "./publication.ts";
 import { Repeats } from "./repeats.ts";
 import type { Services } from "./services.ts";
@@ -70,6 +71,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   readonly #services: Services;
   readonly #supervisor: Supervisor;
   readonly #cluster: NodeMembership;
+  readonly #presence: Presence;
   readonly #sessions: Sessions;
   readonly #pools: Pools;
   readonly #connections = new Map<string, Connection | PlainConnection>();
@@ -135,13 +137,14 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       connectionsPerSecondMax: () => this.#config.connectionsPerSecondMax,
     });
     this.#admission = new Admission(this.#config.admission, this.#startedAt);
+    this.#presence = features.offer(new Presence(this.#services));
     this.#journal = new NodeJournal({ log: ports.log, clock: ports.clock, node, facts });
     this.#inspector = new NodeInspector({
       services: this.#services,
       sessions: this.#sessions,
       supervisor: this.#supervisor,
-      drains: this.#drains,
       connections: this.#connections,
+      ...{ drains: this.#drains, presence: this.#presence },
       sessionsMax: () => this.#config.sessionsMax,
       startedAt: this.#startedAt,
       state: () => this.#state,
@@ -252,7 +255,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   #health() {
     const { counters, inflow, cluster } = this.#services;
     return nodeHealth({
-      ...{ ports: this.#ports, counters, inflow, cluster, startedAt: this.#startedAt },
+      ...{ ports: this.#ports, counters, inflow, cluster, presence: this.#presence, startedAt: this.#startedAt },
       sessions: () => this.#sessions.size,
       pools: () => this.#pools.coordinated(),
       state: () => this.#state,

@@ -16,6 +16,7 @@ import type { DrainRequest, DrainView } from "./cluster/drain.ts";
 import type { DrainTarget } from "./cluster/drain-plan.ts";
 import type { Member } from "./cluster/membership.ts";
 import type { LogInfo, NewRecord } from "./log/event-log.ts";
+import type { PresencePage, PresenceRange } from "./presence/directory.ts";
 
 export type ViewPage<T> = {
   readonly items: readonly T[];
@@ -174,6 +175,8 @@ export type Inspector = {
   drain(): DrainView | undefined;
   /** Where a drain can send clients now. */
   drainTargets(to?: readonly string[]): readonly DrainTarget[];
+  /** Who is present on a topic, on all nodes, as this one knows it. */
+  presence(topic: string, range: PresenceRange): PresencePage;
   totals(): Totals;
   /** `cursor`: "" for the first page. */
   connections(cursor: string, max: number): ViewPage<ConnectionView>;

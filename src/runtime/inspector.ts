@@ -8,6 +8,8 @@ import type { DrainTarget } from "./cluster/drain-plan.ts";
 import type { Drains } from "./cluster/drains.ts";
 import type { Member } from "./cluster/membership.ts";
 import type { ConnectionView, Inspector, NodeView, SessionView, Totals, ViewPage } from "./inspection.ts";
+import type { PresencePage, PresenceRange } from "./presence/directory.ts";
+import type { Presence } from "./presence/presence.ts";
 import type { Services } from "./services.ts";
 import type { Sessions } from "./session/sessions.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -23,6 +25,7 @@ export type InspectorSources = {
   readonly drains: Drains;
   /** By id, in the order in which they came. */
   readonly connections: ReadonlyMap<string, Viewed>;
+  readonly presence: Presence;
   sessionsMax(): number;
   state(): NodeView["state"];
   readonly startedAt: number;
@@ -69,6 +72,10 @@ export class NodeInspector implements Inspector {
 
   drainTargets(to?: readonly string[]): readonly DrainTarget[] {
     return this.#sources.drains.targets(to);
+  }
+
+  presence(topic: string, range: PresenceRange): PresencePage {
+    return this.#sources.presence.page(topic, range);
   }
 
   totals(): Totals {

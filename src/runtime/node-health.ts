@@ -10,6 +10,7 @@ import type { NodeView } from "./inspection.ts";
 import type { Counters } from "./metrics.ts";
 import type { PoolView } from "./pool/pool-view.ts";
 import type { Ports } from "./ports.ts";
+import type { PresenceFigures } from "./presence/presence.ts";
 import { version } from "./version.ts";
 
 export type HealthSources = {
@@ -17,6 +18,7 @@ export type HealthSources = {
   readonly counters: Counters;
   readonly inflow: Inflow;
   readonly cluster: Membership;
+  readonly presence: { readonly figures: PresenceFigures };
   readonly startedAt: number;
   sessions(): number;
   pools(): readonly PoolView[];
@@ -44,6 +46,7 @@ export function nodeHealth(sources: HealthSources): Pick<HttpOptions, "health" |
       ...{ counters, process: probe, version, sessions, pools },
       log: () => log.info(),
       members: () => cluster.members(),
+      presence: () => sources.presence.figures,
     }),
   };
 }

@@ -56,6 +56,10 @@ export type PeerOptions = {
   readonly waitMs: number;
 };
 
+/** Types of frames that answer a `ref`. */
+type Answer = FeatureAnswer | "subscribed" | "unsubscribed" | "page";
+type FeatureAnswer = "served" | "unserved" | "response" | "tracked" | "presences";
+
 export class Peer {
   readonly codec: Codec;
   readonly #socket: WebSocket;
@@ -139,10 +143,7 @@ export class Peer {
   }
 
   /** The answer to a frame with this `ref`: one of the type, or the case fails with the ERROR that came instead. */
-  async answer<Type extends "subscribed" | "unsubscribed" | "page" | "served" | "unserved" | "response">(
-    type: Type,
-    ref: number,
-  ): Promise<FrameOf<Type>> {
+  async answer<Type extends Answer>(type: Type, ref: number): Promise<FrameOf<Type>> {
     const fits = (frame: Frame): boolean => (frame.type === type || frame.type === "error") && frame.ref === ref;
     const frame = await this.#next(fits, `${type} frame for ref ${ref}`, this.#waitMs);
     check(frame.type === type, `Expected ${type}, got ${show(frame)}`);

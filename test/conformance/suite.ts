@@ -9,6 +9,7 @@ import { historyCases } from "./cases/history.ts";
 import { livenessCases } from "./cases/liveness.ts";
 import { orderCases } from "./cases/order.ts";
 import { poolCases } from "./cases/pools.ts";
+import { presenceCases } from "./cases/presence.ts";
 import { publishingCases } from "./cases/publishing.ts";
 import { requestCases } from "./cases/requests.ts";
 import { sessionCases } from "./cases/sessions.ts";
@@ -30,4 +31,5 @@ export const cases: readonly ConformanceCase[] = [
   ...livenessCases,
   ...requestCases,
   ...poolCases,
+  ...presenceCases,
 ];

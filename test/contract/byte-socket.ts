@@ -198,15 +198,10 @@ function flowContract(pair: () => Promise<Pair>): void {
     expect(peer.bytesRead).toBe(blockBytes);
   });
 
-  test("a peer that resets is told as closed(), at the latest when something is written to it", async () => {
+  test("a peer that resets is told as closed()", async () => {
     await using both = await pair();
     const { end, peer } = both;
-    // Over TLS Node cannot reset.
-    if ("encrypted" in peer.socket) peer.socket.destroy();
-    else peer.socket.resetAndDestroy();
-    await end.until(() => end.told.length > 0, "its end");
-    end.socket.write(Buffer.from("late"));
-    end.socket.end();
+    peer.socket.resetAndDestroy();
     await end.until(() => end.told.includes("closed"), "it closed");
     expect(end.told.filter((what) => what === "closed")).toHaveLength(1);
   });
@@ -263,15 +258,12 @@ function tlsContract(host: SocketHost, tls: SocketTls): void {
 const anywhere = { hostname: "127.0.0.1", port: 0, handshakeMs: waitMs, handshakesMax: 100 };
 
 async function accepted(host: SocketHost, tls?: SocketTls): Promise<Pair> {
-  let came: (end: SocketEnd) => void = () => undefined;
-  const coming = new Promise<SocketEnd>((resolve) => {
-    came = resolve;
-  });
+  const { promise, resolve } = Promise.withResolvers<SocketEnd>();
   const listener = await host.listen({ ...anywhere, ...(tls === undefined ? {} : { tls }) }, (socket) =>
-    came(new SocketEnd(socket)),
+    resolve(new SocketEnd(socket)),
   );
   const peer = await dialPeer(listener.port, tls === undefined ? undefined : { ca: tls.cert });
-  const end = await coming;
+  const end = await promise;
   return {
     end,
     peer,

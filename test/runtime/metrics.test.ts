@@ -26,6 +26,7 @@ async function scrape(counters: Counters): Promise<Map<string, number>> {
     sessions: () => 4,
     members: () => [],
     pools: () => [],
+    presence: () => ({ members: 0, topics: 0, tracked: 0, watches: 0, repairs: 0 }),
   }).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
@@ -53,6 +54,7 @@ describe("exposition()", () => {
       sessions: () => 4,
       members: () => [],
       pools: () => [],
+      presence: () => ({ members: 0, topics: 0, tracked: 0, watches: 0, repairs: 0 }),
     });
     counters.connections = 3;
     counters.recordsDelivered += 1_000;

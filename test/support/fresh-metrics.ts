@@ -27,6 +27,7 @@ export async function freshMetrics(): Promise<readonly (readonly [name: string, 
     sessions: () => 0,
     members: () => [],
     pools: () => [],
+    presence: () => ({ members: 0, topics: 0, tracked: 0, watches: 0, repairs: 0 }),
   }).text();
   return [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(([, name = "", kind = ""]) => [name, kind] as const);
 }

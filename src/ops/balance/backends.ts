@@ -34,13 +34,7 @@ export type Wanted = {
 };
 export type DecisionMade = { readonly at: EpochMs; readonly backend: string; readonly why: string };
 /** One of a gateway's nodes. */
-export type DiscoveredNode = {
-  readonly name: string;
-  readonly spec: BackendSpec;
-  /** It is about to come or to go. */
-  readonly leaving: boolean;
-  readonly load: ReportedLoad;
-};
+export type DiscoveredNode = { readonly spec: BackendSpec; readonly draining: boolean; readonly load?: ReportedLoad };
 
 /** Decisions that can be looked at afterwards. */
 const decisionsKeptMax = 200;
@@ -150,11 +144,9 @@ export class Backends {
       const known = this.#all.get(id);
       if (known?.origin === "static") continue;
       const backend = known ?? this.#appeared(node);
-      if (backend.leaving !== node.leaving)
-        this.#ports.logger.log("info", node.leaving ? "backend leaving" : "backend taking clients", { backend: id });
       backend.spec = node.spec;
       backend.load = node.load;
-      backend.leaving = node.leaving;
+      this.drain(backend, node.draining);
     }
     for (const backend of this.#all.values()) {
       if (backend.origin === "static" || named.has(backend.id)) continue;
@@ -167,9 +159,8 @@ export class Backends {
 
   #appeared(node: DiscoveredNode): Backend {
     const backend = new Backend(node.spec, "discovered");
-    backend.node = node.name;
     backend.startedAt = this.#ports.clock.now();
-    this.#ports.logger.log("info", "backend discovered", { backend: backend.id, node: node.name });
+    this.#ports.logger.log("info", "backend discovered", { backend: backend.id });
     this.#add(backend);
     return backend;
   }

@@ -31,14 +31,14 @@ class PassingBody implements BodyPassage, Sweepable {
   readonly #context: BalanceContext;
   readonly #way: BodyWay;
   readonly #meter: BodyMeter;
-  #settle: (end: BodyEnd) => void = () => undefined;
+  readonly #settle: (end: BodyEnd) => void;
   readonly #overBefore: (() => void) | undefined;
   #isSettled = false;
 
   constructor(context: BalanceContext, way: BodyWay) {
-    this.end = new Promise((resolve) => {
-      this.#settle = resolve;
-    });
+    const { promise, resolve } = Promise.withResolvers<BodyEnd>();
+    this.end = promise;
+    this.#settle = resolve;
     this.#context = context;
     this.#way = way;
     this.#meter = new BodyMeter(way.framing, context.limits.chunkLineBytesMax);

@@ -29,6 +29,7 @@ export const commands: Commands = {
   request: { load: async () => (await import("./commands/request.ts")).requestCommand },
   tail: { load: async () => (await import("./commands/tail.ts")).tailCommand },
   history: { load: async () => (await import("./commands/history.ts")).historyCommand },
+  presence: { load: async () => (await import("./commands/presence.ts")).presenceCommand },
   actors: { load: async () => (await import("./commands/actors.ts")).actorsCommand, settings: logSettings },
   inspect: { load: async () => (await import("./commands/inspect.ts")).inspectCommand, settings: logSettings },
   why: { load: async () => (await import("./commands/why.ts")).whyCommand, settings: logSettings },

@@ -78,6 +78,10 @@ export const limitNotes: { readonly [K in keyof Limits]: LimitNote } = {
   poolWaitingRecordsMax: { text: "Records of a pool that are read and wait for a member" },
   poolWaitingBytesMax: { text: "The same, in bytes" },
   poolRetriesMax: { text: "Failed records of a pool that wait for their next try" },
+  presencePerSessionMax: { text: "Topics that one session may be present on, and that one connection may watch" },
+  presencePerTopicMax: { text: "Members of one topic" },
+  presenceDataBytesMax: { text: "What a member tells of itself on one topic" },
+  presenceGraceMs: { text: "A member without a connection is shown for so long, and so are those of a lost gateway" },
 };
 
 const maxima: Readonly<Record<string, number>> = { ms: 31_622_400_000, bytes: 1_073_741_824 };

@@ -28,6 +28,7 @@ import { meRoutes } from "./routes/me.ts";
 import { networkRoutes } from "./routes/network.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
 import { poolRoutes } from "./routes/pools.ts";
+import { presenceRoutes } from "./routes/presence.ts";
 import { publishRoutes } from "./routes/publish.ts";
 import { replayRoutes } from "./routes/replay.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
@@ -86,6 +87,7 @@ export function createRest(options: RestOptions): Rest {
   meRoutes(parts);
   sessionRoutes(parts);
   topicRoutes(parts);
+  presenceRoutes(parts);
   publishRoutes(parts);
   nodeRoutes(parts);
   poolRoutes(parts);

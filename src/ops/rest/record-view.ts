@@ -35,13 +35,13 @@ export function recordView(record: LogRecord, epoch: LogEpoch): z.infer<typeof r
     id,
     lane: laneNames[lane],
     ...(headers === undefined ? {} : { headers: { ...headers } }),
-    ...content(payload),
+    ...contentOf(payload),
     bytes: payload.byteLength,
     position: positionText(epoch, place),
   };
 }
 
-function content(payload: Uint8Array): { encoding: "json" | "text" | "base64"; payload: unknown } {
+export function contentOf(payload: Uint8Array): { encoding: "json" | "text" | "base64"; payload: unknown } {
   let text: string;
   try {
     text = utf8.decode(payload);

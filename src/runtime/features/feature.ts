@@ -12,6 +12,8 @@ import type { Peer } from "../session/context.ts";
 /** A connection and the session that it carries: the same object from `attached` to `detached`. */
 export type Attachment = {
   readonly session: SessionId;
+  /** Counts the owners of the session: of two attachments of it the higher is the later one. */
+  readonly owner: number;
   /** Identity and limits change with AUTH and never else; `send` after `detached` goes nowhere. */
   readonly peer: Peer;
 };

@@ -20,9 +20,10 @@ export class Features {
   readonly #offered = new Map<FeatureName, Feature>();
 
   /** Before the first connection. */
-  offer<Name extends FeatureName>(feature: Feature<Name>): void {
+  offer<Name extends FeatureName, F extends Feature<Name>>(feature: F & { readonly name: Name }): F {
     // Each gets its own frames alone: `receive` below reads the same table that the type is made of.
     this.#offered.set(feature.name, feature as unknown as Feature);
+    return feature;
   }
 
   /** For WELCOME. */

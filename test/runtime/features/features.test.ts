@@ -15,7 +15,7 @@ function attachment(): { readonly attached: Attachment; readonly sent: Frame[] }
     sent.push(frame);
     return "sent" as const;
   };
-  return { attached: { session: "s1" as SessionId, peer: { send } as unknown as Peer }, sent };
+  return { attached: { session: "s1" as SessionId, owner: 1, peer: { send } as unknown as Peer }, sent };
 }
 
 /** A feature that notes what it is told. */
