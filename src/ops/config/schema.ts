@@ -214,7 +214,7 @@ export const configSchema = z.strictObject({
   balancing: z.strictObject({
     admissionPerSecondMax: noted(whole(1, 1_000_000).default(5_000), {
       description: "Handshakes that this gateway takes up in a second; who comes beyond is told when to come",
-      unit: "handshakes/s",
+      unit: "handshakes",
       live: true,
     }),
     admissionBurstMax: noted(whole(1, 10_000_000).default(10_000), {
@@ -224,7 +224,7 @@ export const configSchema = z.strictObject({
     }),
     connectionsPerSecondMax: noted(whole(1, 1_000_000).default(500), {
       description: "Clients that a drain sends to each other gateway in a second; the same at every gateway",
-      unit: "connections/s",
+      unit: "connections",
       live: true,
     }),
   }),
