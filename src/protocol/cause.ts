@@ -64,7 +64,11 @@ const ofCloses = {
     sentence: "The token that the client renewed names somebody else",
     advice: "Renew tokens for the same subject",
   },
-  disconnected: { sentence: "An operator ended the connection", advice: "See the audit journal for who and why" },
+  disconnected: {
+    sentence: "An operator ended the connection",
+    advice:
+      "See the audit journal for who and why. An SDK client ends with it; its session waits its resume window for a program that connects with the same store",
+  },
   handshakeTimeout: {
     sentence: "The client opened a socket and sent no HELLO in time",
     advice: "Not a client of this protocol, or a very slow one",

@@ -14,7 +14,6 @@ import type { ReadableLog } from "./readable-log.ts";
 export type Fold<State, Event> = {
   readonly kind: string;
   readonly statechart: string;
-  /** Its ids, which are the cursors of its lists. */
   readonly id: RegExp;
   readonly initial: State;
   decode(data: Uint8Array): Event;
@@ -28,14 +27,20 @@ export type Fold<State, Event> = {
   show(event: Event): JsonObject;
 };
 
+/** Begins a cursor, so that what was made up is known from what a page gave. */
+const afterId = "after:";
+
 export type Folded<State> = { readonly state: State; readonly seq: number; readonly time: EpochMs };
 
 export function journalActor<State, Event>(fold: Fold<State, Event>): ActorKind {
   return {
     kind: fold.kind,
     statechart: fold.statechart,
-    cursor: fold.id,
-    list: async (log, cursor, max) => idPage(await log.journals.list(fold.kind, cursor, max), max),
+    cursor: new RegExp(`^${afterId}${fold.id.source.replace(/^\^/, "")}`),
+    list: async (log, cursor, max) => {
+      const page = idPage(await log.journals.list(fold.kind, cursor.slice(afterId.length), max), max);
+      return page.next === undefined ? page : { ...page, next: `${afterId}${page.next}` };
+    },
     async stateAt(log, id, at) {
       const folded = await foldJournal(fold, { log, id, ...(at === undefined ? {} : { at }) });
       if (folded.seq === 0 && (at === undefined || (await log.journals.lastSeq({ kind: fold.kind, id })) === 0))

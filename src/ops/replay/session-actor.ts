@@ -46,7 +46,8 @@ function view(state: SessionState): JsonObject {
     owner,
     node: node ?? null,
     connection: connection ?? null,
-    detachedAt: detachedAt === 0 ? null : detachedAt,
+    // Of an attached session it is when it was away last.
+    detachedAt: detachedAt === 0 || state.node !== undefined ? null : detachedAt,
     endedBecause: state.endedBecause ?? null,
     publishedUpTo,
     refused: Array.from(state.refused.values(), ({ n, code, cause, message }) => ({ n, code, cause, message })),

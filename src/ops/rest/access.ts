@@ -93,10 +93,16 @@ export class Access {
     } catch {
       throw new ProblemError(503, "authenticationUnavailable", "The signing keys cannot be had now, try again");
     }
-    if (!answer.ok) throw new ProblemError(401, answer.code, `Neither an API key nor a token: ${answer.message}`);
+    if (!answer.ok) throw new ProblemError(401, answer.code, unknownText(token, answer.message));
     const { subject, role, publish, subscribe, expiresAt } = answer.identity;
     return { who: `user ${subject}`, role, publish, subscribe, ...(expiresAt === undefined ? {} : { expiresAt }) };
   }
+}
+
+/** Three parts make a JWT: what else is sent was meant as a key. */
+function unknownText(token: string, message: string): string {
+  if (token.split(".").length !== 3) return "The API key is not known here: no key of security.apiKeys is this one";
+  return `Neither an API key nor a token: ${message}`;
 }
 
 function tokenIn(headers: Headers): string | undefined {

@@ -4,11 +4,13 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeEvent } from "../../../src/actors/node/events.ts";
 import { encodeNodeEvent } from "../../../src/actors/node/persist.ts";
+import { initialState } from "../../../src/actors/session/state.ts";
 import { parseActor } from "../../../src/ops/replay/actor-kinds.ts";
 import { diffInspections } from "../../../src/ops/replay/diff.ts";
 import { inspectActor, listActors, timeline } from "../../../src/ops/replay/inspect.ts";
 import { lagOf } from "../../../src/ops/replay/lag.ts";
 import { whoHas } from "../../../src/ops/replay/ledger.ts";
+import { sessionFold } from "../../../src/ops/replay/session-actor.ts";
 import { whyOf } from "../../../src/ops/replay/why.ts";
 import { ReplayStage } from "./stage.ts";
 import { tell } from "./story.ts";
@@ -52,7 +54,9 @@ describe("listActors()", () => {
   });
 
   test("refuses a kind that there is not, and names those that there are", () => {
-    expect(listActors(log, { kind: "pool", max: 1 })).rejects.toThrow("expected one of: session, connection, node");
+    expect(listActors(log, { kind: "nonsense", max: 1 })).rejects.toThrow(
+      "expected one of: session, connection, node, pool",
+    );
   });
 });
 
@@ -63,6 +67,12 @@ describe("inspectActor()", () => {
     expect(state["subscriptions"]).toMatchObject([{ filter: "jobs.>", qos: 1, maxDeliver: 3, naks: [] }]);
     expect(event?.type).toBe("DeadLettered");
     expect(JSON.stringify(state)).not.toContain("resumeKey");
+  });
+
+  test("tells since when a session is away only while it is", () => {
+    const away = { ...initialState, status: "open", detachedAt: 5 } as const;
+    expect(sessionFold.view(away)["detachedAt"]).toBe(5);
+    expect(sessionFold.view({ ...away, node: "n1", connection: "n1/c1" })["detachedAt"]).toBeNull();
   });
 
   test("folds to an event and to a time, both exclusive of what came later", async () => {

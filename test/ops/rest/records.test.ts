@@ -119,6 +119,7 @@ describe("history", () => {
     const numbers = Array.from({ length: 25 }, (_, i) => i + 1);
     expect(await walk("")).toEqual(numbers);
     expect(await walk("&backward=true")).toEqual(numbers.toReversed());
+    expect(await walk("&backward=true&from=all")).toEqual(numbers.toReversed());
     const { body } = await stage.call("GET", "/api/v1/topics/a/records?max=1&backward=true");
     const [last] = (body as Page).items;
     await publishMany(stage, "a", 2, 26);

@@ -51,6 +51,9 @@ describe("access", () => {
     expect((await stage.call("GET", "/api/v1/nodes", { token: bad })).body).toMatchObject({
       detail: "Neither an API key nor a token: Claim weir.role is none of viewer, operator, admin",
     });
+    expect((await stage.call("GET", "/api/v1/nodes", { token: "guess" })).body).toMatchObject({
+      detail: "The API key is not known here: no key of security.apiKeys is this one",
+    });
   });
 
   test("X-API-Key is as good as a bearer token, a withdrawn key is good for nothing", async () => {
@@ -81,6 +84,18 @@ describe("answers", () => {
     expect(await said("/api/v1/sessions?max=1.5")).toBe('$.max: Expected a whole number, got "1.5"');
     expect(await said("/api/v1/sessions?max=0")).toEndWith('to be >=1, got "0"');
     expect(await said("/api/v1/topics/a/records/x/ledger")).toBe('$.seq: Expected a number, got "x"');
+  });
+
+  test("a list refuses a cursor that only looks like an id, and a filter that is none", async () => {
+    await using stage = await RestStage.open();
+    expect(await stage.call("GET", "/api/v1/journals/session?max=1&cursor=bad")).toMatchObject({
+      status: 400,
+      body: { errors: [{ at: "$.cursor" }] },
+    });
+    expect(await stage.call("GET", "/api/v1/subscriptions?filter=a..b")).toMatchObject({
+      status: 400,
+      body: { cause: "badFilter", errors: [{ at: "$.filter" }] },
+    });
   });
 
   test("a cursor that no page gave is a 400 that says what a cursor is", async () => {

@@ -3,7 +3,9 @@
  * @module
  */
 import { defineCommand } from "citty";
+import type { Client, Subscription } from "../../../client/mod.ts";
 import type { Qos } from "../../../protocol/frame.ts";
+import type { ResumeAnswer } from "../../../protocol/position.ts";
 import { oneOf, wholeNumber } from "../arguments.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
 import { answered, gatewayArgs, gatewayOf, interrupted, openClient } from "../gateway-client.ts";
@@ -33,6 +35,7 @@ export const tailCommand = defineCommand({
     const client = openClient(gateway);
     try {
       const subscription = client.subscribe(args.filter, { qos, start });
+      tellLosses(client, subscription);
       await answered(subscription.ready, { client, gateway });
       await Promise.race([print(subscription, { limit, line: (record) => recordLine(record, format) }), interrupted()]);
       return exitCodes.done;
@@ -41,6 +44,34 @@ export const tailCommand = defineCommand({
     }
   },
 });
+
+/** One line beside the records whenever they do not simply go on: what was lost, and where it goes on. */
+function tellLosses(client: Client, subscription: Subscription): void {
+  let lost: string | undefined;
+  client.on("lost", ({ session, cause }) => {
+    lost = `Session ${session} was lost (${cause}), a new one goes on`;
+  });
+  subscription.on("resume", ({ resume }) => {
+    const isWhole = resume.kind === "upToDate" || resume.kind === "replay";
+    if (lost !== undefined || !isWhole) console.error(`weir: ${lost ?? "The session goes on"} ${placeText(resume)}`);
+    lost = undefined;
+  });
+}
+
+function placeText(resume: ResumeAnswer): string {
+  switch (resume.kind) {
+    case "upToDate":
+      return "with what comes from now on";
+    case "replay":
+      return `at ${resume.from}`;
+    case "trimmed":
+      return `at ${resume.first}: retention took what was before`;
+    case "epochChanged":
+      return `at ${resume.first} of a log that was made anew: numbers of the former mean nothing in it`;
+    case "ahead":
+      return `after ${resume.last}, where the log ends now: it lost what was behind`;
+  }
+}
 
 async function print<Record>(
   records: AsyncIterable<Record>,

@@ -8,6 +8,7 @@ import { endpoint, pageOf, pageQuery } from "../endpoint.ts";
 import type { RestParts } from "../parts.ts";
 import { notFound } from "../problem.ts";
 import { connectionSchema, heldSubscriptionSchema, sessionSchema } from "../schemas.ts";
+import { mustBeFilter } from "./topics.ts";
 
 const id = z.strictObject({ id: z.string().min(1).max(256) });
 const ended = z.strictObject({ ended: z.literal(true) }).openapi("Ended");
@@ -153,6 +154,7 @@ function subscriptionRoutes(parts: RestParts): void {
       answer: pageOf(heldSubscriptionSchema, "SubscriptionPage"),
     },
     ({ query: { cursor, max, filter, mode } }) => {
+      if (filter !== undefined) mustBeFilter(filter, "$.filter");
       const of = ({ id: session, subject, subscriptions }: SessionView) =>
         subscriptions
           .filter(

@@ -23,7 +23,10 @@ const history = z.strictObject({
   from: z.string().max(128).optional().openapi({
     description: "`all`, `new`, a record's `position`, or a time as 2026-01-31T12:00:00Z. None: `all` (streams: `new`)",
   }),
-  backward: z.enum(["true", "false"]).default("false").openapi({ description: "Newest first, from the end or `from`" }),
+  backward: z
+    .enum(["true", "false"])
+    .default("false")
+    .openapi({ description: "Newest first, from `from`, or from the end; of `all` too" }),
 });
 
 export function topicRoutes(parts: RestParts): void {
@@ -103,7 +106,8 @@ async function readRecords({ log }: RestParts, { params, query, caller }: Histor
   const { epoch, firstSeq, lastSeq } = log.info();
   const bounds = { filter, recordsMax: max, bytesMax: pageBytesMax };
   const back = backward === "true";
-  const start = from === undefined ? undefined : await placeOf(log, from);
+  const isWhole = from === undefined || (back && from === "all");
+  const start = isWhole ? undefined : await placeOf(log, from);
   const page = back
     ? await log.read({ ...bounds, after: firstSeq - 1, until: untilOf(cursor, start ?? lastSeq), backward: true })
     : await log.read({ ...bounds, after: Math.max(placeIn(cursor), start ?? firstSeq - 1) });
@@ -153,7 +157,7 @@ function placeIn(cursor: string): number {
   return place;
 }
 
-function mustBeFilter(filter: string, at: string): void {
+export function mustBeFilter(filter: string, at: string): void {
   const problem = filterProblem(filter);
   if (problem !== undefined) throw new ProblemError(400, "badFilter", problem, [{ at, message: problem }]);
 }

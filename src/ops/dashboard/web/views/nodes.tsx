@@ -195,7 +195,7 @@ function ConnectionTable({ cursors }: { readonly cursors: ReturnType<typeof useC
             show: ({ id }: ConnectionView) => (
               <Action
                 label="Disconnect"
-                ask={`Disconnect ${id}? Its session stays.`}
+                ask={`Disconnect ${id}? Its session stays, but an SDK client ends and does not come back by itself. To have it go on, expire its session instead.`}
                 run={() => send("POST", `/api/v1/connections/${encodeURIComponent(id)}/disconnect`)}
               />
             ),

@@ -53,7 +53,7 @@ function Operations({ base, id }: { readonly base: string; readonly id: string }
     <div class="row">
       <Action
         label="Expire"
-        ask={`End session ${id} for good? What it has not processed is not delivered any more.`}
+        ask={`End session ${id} for good? What it has not processed is not delivered any more; its client goes on in a new session.`}
         run={() => send("POST", `${base}/expire`)}
       />
     </div>
