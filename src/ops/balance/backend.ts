@@ -28,8 +28,12 @@ export class Backend {
   readonly origin: BackendOrigin;
   spec: BackendSpec;
   health: Health = unchecked;
-  /** Nothing new goes there; what is there stays. By an operator, or because the node said so. */
+  /** An operator wants nothing new to go there; what is there stays. */
   draining = false;
+  /** Its cluster says that it is about to come or to go: nothing new either. */
+  leaving = false;
+  /** As its cluster calls it. */
+  node: string | undefined;
   /** Since when it can be used, for slow start; undefined: since the proxy has. */
   startedAt: EpochMs | undefined;
   load: ReportedLoad | undefined;
@@ -47,7 +51,7 @@ export class Backend {
   }
 
   get isHealthy(): boolean {
-    return this.health.status !== "unhealthy" && !this.draining;
+    return this.health.status !== "unhealthy" && !this.draining && !this.leaving;
   }
 }
 

@@ -34,7 +34,13 @@ export type Wanted = {
 };
 export type DecisionMade = { readonly at: EpochMs; readonly backend: string; readonly why: string };
 /** One of a gateway's nodes. */
-export type DiscoveredNode = { readonly spec: BackendSpec; readonly draining: boolean; readonly load?: ReportedLoad };
+export type DiscoveredNode = {
+  readonly name: string;
+  readonly spec: BackendSpec;
+  /** It is about to come or to go. */
+  readonly leaving: boolean;
+  readonly load: ReportedLoad;
+};
 
 /** Decisions that can be looked at afterwards. */
 const decisionsKeptMax = 200;
@@ -144,9 +150,11 @@ export class Backends {
       const known = this.#all.get(id);
       if (known?.origin === "static") continue;
       const backend = known ?? this.#appeared(node);
+      if (backend.leaving !== node.leaving)
+        this.#ports.logger.log("info", node.leaving ? "backend leaving" : "backend taking clients", { backend: id });
       backend.spec = node.spec;
       backend.load = node.load;
-      this.drain(backend, node.draining);
+      backend.leaving = node.leaving;
     }
     for (const backend of this.#all.values()) {
       if (backend.origin === "static" || named.has(backend.id)) continue;
@@ -159,8 +167,9 @@ export class Backends {
 
   #appeared(node: DiscoveredNode): Backend {
     const backend = new Backend(node.spec, "discovered");
+    backend.node = node.name;
     backend.startedAt = this.#ports.clock.now();
-    this.#ports.logger.log("info", "backend discovered", { backend: backend.id });
+    this.#ports.logger.log("info", "backend discovered", { backend: backend.id, node: node.name });
     this.#add(backend);
     return backend;
   }

@@ -99,11 +99,11 @@ class BalanceAdmin {
   }
 
   #view(backend: Backend) {
-    const { id, origin, spec, draining, connections, opened, failures } = backend;
+    const { id, node, origin, spec, draining, leaving, connections, opened, failures } = backend;
     const ejected = this.#server.backends.isEjected(backend);
-    const state = draining ? "draining" : ejected ? "ejected" : backend.health.status;
+    const state = draining || leaving ? "draining" : ejected ? "ejected" : backend.health.status;
     const responseMs = backend.responses.value;
-    return { id, state, origin, weight: spec.weight, tier: spec.tier, connections, opened, failures, responseMs };
+    return { id, node, state, origin, weight: spec.weight, tier: spec.tier, connections, opened, failures, responseMs };
   }
 }
 

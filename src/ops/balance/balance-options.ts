@@ -24,12 +24,14 @@ const shown = (ms: number): string => (ms % minuteMs === 0 ? `${ms / minuteMs}m`
 const limit = (name: keyof typeof balanceLimits): string =>
   name.endsWith("Ms") ? shown(balanceLimits[name]) : String(balanceLimits[name]);
 
-/** What the algorithms that are left out need is not known here. */
-const proxyAlgorithms = algorithms.filter((name) => name !== "geographic" && name !== "resourceAware");
+/** Where a client is nobody tells the proxy. */
+const proxyAlgorithms = algorithms.filter((name) => name !== "geographic");
 
 export const balanceArgs = {
   listen: option("Address and port to listen on", "host:port", "127.0.0.1:8000"),
   backend: option("ws://host:port[,weight=n][,backup]; once for each", "url"),
+  discover: option("A gateway that tells the nodes of its cluster, http://host:port; once for each to be asked", "url"),
+  "discover-interval": option("Between two questions", "time", "2s"),
   algorithm: option(`${proxyAlgorithms.join(", ")}; by default powerOfTwo, or hash where --sticky is by a key`, "name"),
   sticky: option("none, cookie, ip, header:<name> or query:<name>", "what", "none"),
   "tls-cert": option("Certificate (PEM) to listen with", "file"),
@@ -73,7 +75,9 @@ export type Balancing = {
   readonly logLevel: "debug" | "info" | "warn" | "error" | "silent";
 };
 
-const repeated = ["backend", "trust-proxy"] as const;
+const repeated = ["backend", "discover", "trust-proxy"] as const;
+/** Of one question for the nodes of a cluster. */
+const discoverTimeoutMs = 2_000;
 const dayMs = 86_400_000;
 
 /** The words were found to be known options before. */
@@ -86,15 +90,21 @@ export function readBalancing({ words, env, readFile }: BalanceSources): Balanci
       throw usageError(`--${name} is given ${given?.length} times, once is enough`);
   const last = (name: string): string | undefined => lists[name]?.at(-1) ?? defaultOf(name);
   const values = Object.fromEntries(Object.keys(balanceArgs).map((name) => [name, last(name)])) as Values;
+  const discovery = discoveryOf(values, lists["discover"] ?? [], env["WEIR_TOKEN"]);
   const backends = readBackends(lists["backend"] ?? []);
+  if (backends.length === 0 && discovery === undefined)
+    throw usageError(
+      "Name at least one --backend, as ws://10.0.0.5:8080, or a gateway that knows them with --discover",
+    );
   return {
     server: {
       ...addressOf("listen", text(values, "listen")),
-      ...choosing(values, backends),
+      ...choosing(values, backends, discovery !== undefined),
       tls: certificate(values, readFile),
       backendCa: fileAt("backend-ca", values["backend-ca"], readFile),
       trustedProxies: networks(lists["trust-proxy"] ?? []),
       ...checking(values),
+      discovery,
       limits: limitsOf(values),
     },
     admin: adminOf(text(values, "admin"), env["WEIR_ADMIN_TOKEN"]),
@@ -119,11 +129,18 @@ function readBackends(texts: readonly string[]): readonly BackendSpec[] {
   });
   const [twice] = specs.map(backendId).filter((id, at, ids) => ids.indexOf(id) !== at);
   if (twice !== undefined) throw usageError(`--backend names ${twice} twice`);
-  if (specs.length === 0) throw usageError("Name at least one --backend, as ws://10.0.0.5:8080");
   return specs;
 }
 
-function choosing(values: Values, specs: readonly BackendSpec[]) {
+function discoveryOf(values: Values, urls: readonly string[], token: string | undefined) {
+  for (const url of urls)
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw usageError(`--discover must be the address of a gateway as http://10.0.0.5:8080, got "${url}"`);
+  const intervalMs = time(values, "discover-interval");
+  return urls.length === 0 ? undefined : { urls, token, intervalMs, timeoutMs: discoverTimeoutMs };
+}
+
+function choosing(values: Values, specs: readonly BackendSpec[], discovers: boolean) {
   const stickiness = readStickiness(text(values, "sticky"));
   if (stickiness === undefined)
     throw usageError(`--sticky must be none, cookie, ip, header:<name> or query:<name>, got "${values.sticky}"`);
@@ -133,6 +150,8 @@ function choosing(values: Values, specs: readonly BackendSpec[]) {
     throw usageError(
       `--algorithm ${algorithm} goes by a key: name one with --sticky ip, header:<name> or query:<name>`,
     );
+  if (algorithm === "resourceAware" && !discovers)
+    throw usageError("--algorithm resourceAware goes by the load that nodes tell: ask one for it with --discover");
   const slowStartMs = time(values, "slow-start");
   return { specs, stickiness, algorithm, slowStartMs, remembersKeys: hasKey(stickiness) && !goesByKey };
 }

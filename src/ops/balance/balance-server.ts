@@ -13,6 +13,7 @@ import type { ByteListener, ByteSocket, Certificate, SocketHost } from "./byte-s
 import { ClientConnection } from "./client-connection.ts";
 import { type HealthCheck, HealthChecks } from "./health-checks.ts";
 import { IdleSweep } from "./idle-sweep.ts";
+import { NodeDiscovery, type NodeDiscoveryOptions } from "./node-discovery.ts";
 import type { Stickiness } from "./stickiness.ts";
 import { TrustedProxies } from "./trusted-proxies.ts";
 import type { Tunnel } from "./tunnel.ts";
@@ -35,6 +36,8 @@ export type BalanceOptions = BackendsOptions & {
   readonly trustedProxies: readonly string[];
   readonly check: HealthCheck;
   readonly checkTimeoutMs: number;
+  /** Undefined: backends are those of `specs` alone. */
+  readonly discovery: NodeDiscoveryOptions | undefined;
   readonly limits: BalanceLimits;
 };
 
@@ -47,6 +50,7 @@ export class BalanceServer {
   readonly #ports: BalancePorts;
   readonly #context: BalanceContext;
   readonly #checks: HealthChecks;
+  readonly #discovery: NodeDiscovery | undefined;
   readonly #clients = new Set<ClientConnection>();
   #listener: ByteListener | undefined;
   #onEmpty: (() => void) | undefined;
@@ -57,6 +61,8 @@ export class BalanceServer {
     this.#options = options;
     this.#ports = ports;
     this.backends = new Backends(options, ports);
+    const { discovery } = options;
+    this.#discovery = discovery === undefined ? undefined : new NodeDiscovery(discovery, this.backends, ports);
     const link = new BackendLink({ sockets, clock, limits, ca });
     this.#checks = new HealthChecks({ backends: this.backends, link, check, timeoutMs: checkTimeoutMs }, clock);
     this.#context = {
@@ -80,11 +86,12 @@ export class BalanceServer {
     return this.#context.link.idleConnections;
   }
 
-  /** Listens when each backend was checked once. Answers the port. */
+  /** Listens when backends were looked for and each was checked once. Answers the port. */
   async start(): Promise<number> {
     const { hostname, port, tls, limits } = this.#options;
     const { headMs: handshakeMs, connectionsMax: handshakesMax } = limits;
     const options = { hostname, port, handshakeMs, handshakesMax, ...(tls === undefined ? {} : { tls }) };
+    await this.#discovery?.start();
     await this.#checks.start();
     this.backends.start();
     try {
@@ -109,6 +116,7 @@ export class BalanceServer {
 
   /** Nothing is asked or awaited any more. */
   #rest(): void {
+    this.#discovery?.stop();
     this.#checks.stop();
     this.backends.stop();
     this.#context.sweep.stop();

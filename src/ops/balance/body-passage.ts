@@ -31,14 +31,14 @@ class PassingBody implements BodyPassage, Sweepable {
   readonly #context: BalanceContext;
   readonly #way: BodyWay;
   readonly #meter: BodyMeter;
-  readonly #settle: (end: BodyEnd) => void;
+  #settle: (end: BodyEnd) => void = () => undefined;
   readonly #overBefore: (() => void) | undefined;
   #isSettled = false;
 
   constructor(context: BalanceContext, way: BodyWay) {
-    const { promise, resolve } = Promise.withResolvers<BodyEnd>();
-    this.end = promise;
-    this.#settle = resolve;
+    this.end = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
     this.#context = context;
     this.#way = way;
     this.#meter = new BodyMeter(way.framing, context.limits.chunkLineBytesMax);

@@ -5,7 +5,7 @@
  * @module
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { connect as connectTls, createServer as createTlsServer } from "node:tls";
+import { connect as connectTls, createServer as createTlsServer, TLSSocket } from "node:tls";
 import {
   type ByteListener,
   type ByteSocket,
@@ -61,7 +61,9 @@ class NodeByteSocket implements ByteSocket {
     this.#stream.destroy();
   }
   destroy(): void {
-    this.#stream.resetAndDestroy();
+    // A reset is not possible over TLS.
+    if (this.#stream instanceof TLSSocket) this.#stream.destroy();
+    else this.#stream.resetAndDestroy();
   }
   pause(): void {
     this.#stream.pause();

@@ -42,6 +42,18 @@ describe("readBalancing()", () => {
     });
   });
 
+  test("needs no backend where a gateway tells them, and asks with the token of the environment", () => {
+    const words = ["--discover", "http://a:1", "--discover", "https://b"];
+    const { server } = readBalancing({ words, env: { WEIR_TOKEN: "key" }, readFile });
+    expect(server.specs).toEqual([]);
+    expect(server.discovery).toEqual({
+      urls: ["http://a:1", "https://b"],
+      token: "key",
+      intervalMs: 2_000,
+      timeoutMs: 2_000,
+    });
+  });
+
   test("takes the token of the admin port from the environment", () => {
     const env = { WEIR_ADMIN_TOKEN: "secret" };
     expect(readBalancing({ words: [...one, "--admin", "0.0.0.0:1"], env, readFile }).admin?.token).toBe("secret");
@@ -60,6 +72,8 @@ describe("readBalancing()", () => {
     [[...one, "--sticky", "cookies"], "--sticky must be none, cookie, ip"],
     [[...one, "--algorithm", "geographic"], "--algorithm must be one of"],
     [[...one, "--algorithm", "hash"], "goes by a key"],
+    [[...one, "--algorithm", "resourceAware"], "ask one for it with --discover"],
+    [["--discover", "10.0.0.5:8080"], "--discover must be the address of a gateway"],
     [[...one, "--tls-cert", "/cert"], "belong together"],
     [[...one, "--tls-cert", "/nothing", "--tls-key", "/key"], "--tls-cert cannot be read: ENOENT"],
     [[...one, "--trust-proxy", "10.0.0.0/40"], "--trust-proxy: "],

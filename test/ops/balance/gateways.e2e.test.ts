@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { connect } from "../../../src/client/mod.ts";
+import { keyDigest } from "../../../src/ops/rest/access.ts";
 import { describeOnNats } from "../../support/nats-binary.ts";
 import { startNatsServer } from "../../support/nats-server.ts";
 import { dialPeer } from "../../support/tcp-peer.ts";
@@ -12,9 +13,11 @@ import { serveWeir, startWeir, weir } from "../../support/weir-command.ts";
 import { agreeing, upgradeHead } from "./stage.ts";
 
 /** `weir balance` on a free port, when it says where it listens. */
-async function balance(backends: readonly string[], words: readonly string[] = []) {
+async function balance(backends: readonly string[], words: readonly string[] = [], token?: string) {
   const named = backends.flatMap((url) => ["--backend", url]);
-  const child = startWeir(["balance", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...named, ...words]);
+  const child = startWeir(["balance", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", ...named, ...words], {
+    ...(token === undefined ? {} : { env: { WEIR_TOKEN: token } }),
+  });
   const reader = child.stdout.getReader();
   let out = "";
   for (;;) {
@@ -73,6 +76,48 @@ await describeOnNats("newest", "a session behind the proxy", () => {
     expect(resumed).toBe(1);
   }, 60_000);
 });
+
+await describeOnNats("newest", "weir balance --discover", () => {
+  test("finds the nodes of a cluster, leaves out one that drains, and forgets one that has gone", async () => {
+    await using server = await startNatsServer();
+    const key = "the-proxys-own-key";
+    const keys = `--security.apiKeys=proxy:operator:${keyDigest(key)}`;
+    const start = (node: string) => serveWeir(["--log", server.url, "--discovery.node", node, keys]);
+    await using a = await start("a");
+    await using b = await start("b");
+    const token = (text: string) => ({ headers: { Authorization: `Bearer ${text}` } });
+    const words = ["--discover", "http://127.0.0.1:1", "--discover", a.http, "--discover-interval", "100ms"];
+    await using proxy = await balance([], [...words, "--health-interval", "100ms", "--log-level", "error"], key);
+    type Row = { readonly node: string; readonly state: string; readonly origin: string };
+    const rows = async () =>
+      ((await (await fetch(`${proxy.admin}/backends`)).json()) as { items: readonly Row[] }).items;
+    const shown = async () => Object.fromEntries((await rows()).map(({ node, state }) => [node, state]));
+    await until(async () => Bun.deepEquals(await shown(), { a: "healthy", b: "healthy" }), "both are found");
+    expect((await fetch(`${proxy.url.replace("ws", "http")}/ready`)).status).toBe(200);
+    const drained = await fetch(`${a.http}/api/v1/nodes/a/drain`, { method: "POST", ...token(key) });
+    expect(drained.ok).toBe(true);
+    await until(async () => (await shown())["a"] === "draining" || (await shown())["a"] === "unhealthy", "a drains");
+    const client = connect(proxy.url);
+    await client.publish("t", 1);
+    expect(await ownerOf([a.http, b.http])).toBe(1);
+    await client.close();
+    // Whoever is asked goes: the node that was found tells from now on.
+    a.child.kill("SIGKILL");
+    await until(async () => (await shown())["b"] === "healthy" && (await shown())["a"] !== "healthy", "b is left");
+    expect((await fetch(`${proxy.url.replace("ws", "http")}/health`)).status).toBe(200);
+    // When nobody tells, what was found stays: its own checks say that it does not answer.
+    b.child.kill("SIGKILL");
+    await until(async () => (await shown())["b"] === "unhealthy", "b is seen to be gone");
+  }, 60_000);
+});
+
+async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await holds()) return;
+    await Bun.sleep(50);
+  }
+  throw new Error(`Not in time: ${what}`);
+}
 
 async function ownerOf(urls: readonly string[]): Promise<number> {
   const attached = await Promise.all(

@@ -126,6 +126,20 @@ export async function joined(stage: ProxyStage, backend: PeerServer, index = 0) 
   client.write(upgradeHead());
   await client.until(() => client.text.includes("\r\n\r\n"), "the upgrade");
   const peer = await backend.peer(index);
-  const seen = { toClient: client.take().toString("latin1"), toBackend: peer.take().toString("latin1") };
-  return { client, peer, seen };
+  client.take();
+  peer.take();
+  return { client, peer };
+}
+
+/** The same through any proxy; the backend agrees here. */
+export async function joinedOver(port: number, backend: PeerServer) {
+  const client = await dialPeer(port);
+  client.write(upgradeHead());
+  const peer = await backend.peer(0);
+  await peer.until(() => peer.text.includes("\r\n\r\n"), "the upgrade");
+  peer.write(agreed);
+  await client.until(() => client.text.includes("\r\n\r\n"), "the answer");
+  client.take();
+  peer.take();
+  return { client, peer };
 }

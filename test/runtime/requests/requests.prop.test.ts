@@ -41,7 +41,7 @@ class Asker {
     const identity = { subject: "", publish: [">"], subscribe: [">"] };
     const bounds = { ...limits, requestsServingMax: 3, requestDeadlineMs: deadlineMs };
     const peer = { send, identity, limits: bounds, bufferedBytes: () => 0 } as unknown as Peer;
-    this.attachment = { session: "s" as SessionId, peer };
+    this.attachment = { session: "s" as SessionId, owner: 1, peer };
   }
 
   #take(frame: Frame): void {

@@ -35,7 +35,7 @@ test("SERVE frames that wait for the bus are bounded, and answered when it is ba
   };
   const identity = { subject: "", publish: [">"], subscribe: [">"] };
   const peer = { send, identity, limits: { ...limits, filtersServedMax: 2 } } as unknown as Peer;
-  const attachment: Attachment = { session: "s" as SessionId, peer };
+  const attachment: Attachment = { session: "s" as SessionId, owner: 1, peer };
   const asked = [1, 2, 3].map((ref) => serving.serve(attachment, { type: "serve", ref, filter: "t" }));
   expect(sent).toMatchObject([{ type: "error", cause: "overloaded", retryable: true, ref: 3, retryAfterMs: 1_000 }]);
   back.resolve();
