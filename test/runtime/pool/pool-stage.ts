@@ -63,7 +63,11 @@ export class StagedMember {
       return "sent";
     };
     const identity = { subject: session, publish: [], subscribe: [">"] };
-    this.attachment = { session: session as SessionId, owner: 1, peer: { id: session, identity, limits, send } as never };
+    this.attachment = {
+      session: session as SessionId,
+      owner: 1,
+      peer: { id: session, identity, limits, send } as never,
+    };
   }
 
   join(pool: string, capacity: number): void {
