@@ -28,13 +28,17 @@ export type HttpOptions = {
   readonly otherwise?: HttpHandler;
 };
 /** `remoteAddress`: of whoever asks; of a proxy, where one is between. */
-export type HttpHandler = (request: Request, remoteAddress: string) => Response | Promise<Response>;
+export type HttpHandler = {
+  (request: Request, remoteAddress: string): Response | Promise<Response>;
+  /** Lines for whoever asks what is here: `/docs     what REST answers`. */
+  readonly about?: string;
+};
 
 type Endpoint = () => Response | Promise<Response>;
 
 export function httpHandler(options: HttpOptions): (request: Request, remoteAddress: string) => Promise<Response> {
   const endpoints = new Map<string, Endpoint>([
-    ["/", () => text(welcomeText)],
+    ["/", () => text(`${welcomeText}${options.otherwise?.about ?? ""}`)],
     ["/health", () => json(200, options.health())],
     ["/ready", () => readiness(options.ready())],
     ["/metrics", async () => text(await options.metrics.text(), options.metrics.contentType)],

@@ -61,7 +61,7 @@ export async function lookBack({ args, rawArgs }: Words, run: (on: LookBack) => 
 
 /** Beside what is printed, so that machines can go on reading that. */
 function logAlone(message: string): void {
-  console.error(`weir: ${message}. What follows is what the log alone knows`);
+  console.error(`weir: ${message}${/[.?!]$/.test(message) ? "" : "."} What follows is what the log alone knows`);
 }
 
 async function openNamed(

@@ -24,8 +24,8 @@ export function expected(name: string, listed: readonly string[], others: Iterab
   return meant === undefined || listed.length === 1 ? `expected ${list}` : `did you mean ${meant}? Expected ${list}`;
 }
 
-/** Of the letters that were written, so many may differ. */
-const unlike = 0.61;
+/** Of the letters that were written, a third may differ. */
+const unlike = 0.35;
 /** Of two that fit as well, the one that was written in full. */
 const tailCost = 0.01;
 
@@ -39,15 +39,19 @@ function forms(name: string): readonly [whole: string, last: string] {
   return [whole, whole.split(/\.|__/).at(-1) ?? whole];
 }
 
-/** Edit distance (Levenshtein), one row at a time. */
+/** Edit distance, one row at a time; two letters that changed places are one edit. */
 function distance(a: string, b: string): number {
+  let before: readonly number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swap = isSwap ? (before[j - 2] as number) + 1 : Number.POSITIVE_INFINITY;
       const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+      next.push(Math.min(change, swap, (row[j] as number) + 1, (next[j - 1] as number) + 1));
     }
+    before = row;
     row = next;
   }
   return row[b.length] as number;

@@ -19,7 +19,8 @@ export function liveOver(url: string, token: string | undefined): LiveState {
   const ask = async <T>(path: string): Promise<T | undefined> => {
     const response = await answer(new URL(path, url), token);
     if (response.status === 404) return undefined;
-    if (!response.ok) throw new LiveError(`${url} answers ${response.status} for ${path}: ${await response.text()}`);
+    if (!response.ok)
+      throw new LiveError(`${url} answers ${response.status} for ${path}: ${await refusalText(response)}`);
     return (await response.json()) as T;
   };
   return {
@@ -46,6 +47,17 @@ export function liveOrNothing(live: LiveState, told: (message: string) => void):
     session: (id) => unlessSilent(() => live.session(id)),
     connection: (id) => unlessSilent(() => live.connection(id)),
   };
+}
+
+/** What a gateway says of why it does not answer what was asked: the sentence of its problem details. */
+export async function refusalText(response: Response): Promise<string> {
+  const body = await response.text();
+  try {
+    const { detail } = JSON.parse(body) as { readonly detail?: unknown };
+    return typeof detail === "string" ? detail : body;
+  } catch {
+    return body; // Of a proxy, perhaps.
+  }
 }
 
 /** Rejects when nobody answers. */

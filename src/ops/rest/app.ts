@@ -135,7 +135,7 @@ function newApp(logger: Logger): RestApp {
 
 /** Parameters come as text and are read as what they should be: what was read of them says nothing to who sent it. */
 function parameterProblem(issue: z.core.$ZodIssue, said: string | undefined): string {
-  if (said === undefined) return issue.message;
+  if (said === undefined) return issue.code === "invalid_type" ? "is missing" : issue.message;
   const expected = issue.code === "invalid_type" && (issue.expected === "int" ? "a whole number" : issue.expected);
   const text = expected ? `Expected ${expected === "number" ? "a number" : expected}` : issue.message;
   return `${text}, got "${said.slice(0, saidCharsMax)}"`;

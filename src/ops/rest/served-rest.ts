@@ -27,6 +27,10 @@ export type ServedRestParts = {
 };
 type Address = { readonly hostname: string; readonly port: number; readonly secure: boolean };
 
+const about = `/docs     what REST answers
+/dashboard  a page for people
+`;
+
 export class ServedRest {
   /** Undefined: keys are configured, or this is production. */
   readonly adminKey: AdminKey | undefined;
@@ -61,7 +65,9 @@ export class ServedRest {
     });
     const { handle } = this.#rest;
     const dashboard = dashboardHandler();
-    return async (request, remoteAddress) => (await dashboard(request)) ?? handle(request, remoteAddress);
+    const answer: HttpHandler = async (request, remoteAddress) =>
+      (await dashboard(request)) ?? handle(request, remoteAddress);
+    return Object.assign(answer, { about });
   };
 
   listensAt(address: Address): void {

@@ -155,7 +155,10 @@ test(
     const session = await aSession();
     const { exitCode, out, err } = await weir(["inspect", session, "--url", "http://127.0.0.1:1", ...log]);
     expect([exitCode, out]).toEqual([0, expect.stringContaining(`session/${session} after event`)]);
-    expect(err).toMatch(/^weir: No answer from http:\/\/127\.0\.0\.1:1.*What follows is what the log alone knows\n$/s);
+    expect(err).toMatch(
+      /^weir: No answer from http:\/\/127\.0\.0\.1:1.*[.?] What follows is what the log alone knows\n$/s,
+    );
+    expect(err).not.toContain("?.");
   },
   testMs,
 );
@@ -165,6 +168,26 @@ test(
   async () => {
     const { out } = await weir(["who", "orders.eu", "999999", ...log]);
     expect(out).toMatch(/^The log ends at \d+: nothing is at 999999 yet\nNo session should have it\n$/);
+  },
+  testMs,
+);
+
+test(
+  "weir who refuses a filter, and weir inspect says the sentence of a gateway that refuses",
+  async () => {
+    const { exitCode, err } = await weir(["who", "orders.>", "1", ...log]);
+    expect([exitCode, err]).toEqual([2, expect.stringContaining("topic must be the one of the record, not a filter")]);
+    const refuses = Bun.serve({ port: 0, fetch: () => Response.json({ detail: "Not known here" }, { status: 401 }) });
+    try {
+      const url = `http://127.0.0.1:${refuses.port}`;
+      const refused = await weir(["inspect", await aSession(), "--url", url, "--token", "wrong", ...log]);
+      expect(refused).toMatchObject({
+        exitCode: 1,
+        err: expect.stringMatching(/answers 401 for \S+: Not known here\n$/),
+      });
+    } finally {
+      await refuses.stop(true);
+    }
   },
   testMs,
 );

@@ -11,6 +11,8 @@ test("nearest() finds a name that was misspelt, given without its section, or as
     "WEIR_WEBSOCKET__LIMITS__MAX_DELIVER",
   );
   expect(nearest("zzz", known)).toBeUndefined();
+  expect(nearest("host", ["most", "cost"])).toBe("most");
+  expect(nearest("hast", ["cost"])).toBeUndefined();
 });
 
 test("expected() says what was probably meant, also of names that it does not list", () => {

@@ -147,6 +147,17 @@ describe.skipIf(noChromium !== undefined)(`dashboard ${noChromium ?? ""}`, () =>
     await page.close();
   }, 60_000);
 
+  test("says that an address is none, and offers nothing to do with a session that there is not", async () => {
+    const { page } = await read("admin", "nonsense");
+    await page.waitForSelector("main [role='alert']");
+    expect(await page.textContent("main [role='alert']")).toContain("There is no view nonsense");
+    await page.goto(`${origin}/dashboard#/sessions/gone`);
+    await page.waitForSelector("main .problem");
+    expect(await page.locator("main button:has-text('Expire')").count()).toBe(0);
+    await page.goto(`${origin}/dashboard#/sessions/${await sessionId()}`);
+    await page.waitForSelector("main button:has-text('Expire')");
+  });
+
   test("shows a viewer no button that a viewer may not press, and an admin all of them", async () => {
     const id = await sessionId();
     const buttons = async (as: keyof typeof keys): Promise<string[]> => {

@@ -92,6 +92,10 @@ describe("answers", () => {
       status: 400,
       body: { errors: [{ at: "$.cursor" }] },
     });
+    expect(await stage.call("GET", "/api/v1/sessions/s1/diff?a=1")).toMatchObject({
+      status: 400,
+      body: { detail: "$.b: is missing" },
+    });
     expect(await stage.call("GET", "/api/v1/subscriptions?filter=a..b")).toMatchObject({
       status: 400,
       body: { cause: "badFilter", errors: [{ at: "$.filter" }] },

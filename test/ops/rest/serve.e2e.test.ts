@@ -56,7 +56,11 @@ test("weir serve in development makes an admin key once, tells it once, and take
 
 test("weir serve in production makes no key", async () => {
   const open = ["--profile", "production", "--security.anonymous.allow=true", "--log", "memory"];
-  const said = await served(open, async ({ http }) => expect((await nodes(http, "guess")).status).toBe(401));
+  const said = await served(open, async ({ http }) => {
+    expect((await nodes(http, "guess")).status).toBe(401);
+    const welcome = await (await fetch(http)).text();
+    for (const path of ["/health", "/docs", "/dashboard"]) expect(welcome).toContain(`\n${path} `);
+  });
   expect(said).not.toContain("key");
 }, 30_000);
 

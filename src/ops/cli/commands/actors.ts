@@ -28,7 +28,10 @@ const args = {
 const limitMax = 10_000;
 
 export const actorsCommand = defineCommand({
-  meta: { name: "actors", description: "List sessions, connections, nodes: their state, age and events" },
+  meta: {
+    name: "actors",
+    description: "List sessions, or with --kind connections, nodes, pools: their state, age and events",
+  },
   args,
   run: ({ args: given, rawArgs }) =>
     lookBack({ args, rawArgs }, async ({ log }) => {

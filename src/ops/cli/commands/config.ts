@@ -21,7 +21,7 @@ import { isGiven } from "../../config/origin.ts";
 import { asEnvironment, asJsonSchema, asTable, asYaml } from "../../config/render.ts";
 import { showResolved } from "../../config/running-config.ts";
 import { gatewayConfigOf } from "../../live-gateway.ts";
-import { answer } from "../../replay/live-rest.ts";
+import { answer, refusalText } from "../../replay/live-rest.ts";
 import { counted } from "../../replay/text.ts";
 import { type OptionValues, strictArguments } from "../arguments.ts";
 import { CliError, exitCodes, usageError } from "../exit-code.ts";
@@ -97,7 +97,7 @@ async function shownAt(url: string, token: string | undefined): Promise<readonly
   const path = "/admin/config";
   const response = await answer(new URL(path, url), token);
   if (response.ok) return ((await response.json()) as { readonly settings: readonly ShownSetting[] }).settings;
-  throw new CliError(exitCodes.failed, `${url} answers ${response.status} for ${path}: ${await response.text()}`);
+  throw new CliError(exitCodes.failed, `${url} answers ${response.status} for ${path}: ${await refusalText(response)}`);
 }
 
 /** With what was changed at run time, where the log can be read here; elsewhere it is said that it is not counted. */

@@ -3,10 +3,11 @@
  * @module
  */
 import { defineCommand } from "citty";
+import { topicProblem } from "../../../protocol/topic.ts";
 import { type Ledger, type LedgerRow, whoHas } from "../../replay/ledger.ts";
 import { instant } from "../../replay/text.ts";
 import { wholeNumber } from "../arguments.ts";
-import { exitCodes } from "../exit-code.ts";
+import { exitCodes, usageError } from "../exit-code.ts";
 import { jsonArgs, liveArgs, logArgs, lookBack, printJson, table } from "../look-back.ts";
 
 const args = {
@@ -22,6 +23,8 @@ export const whoCommand = defineCommand({
   args,
   run: ({ args: given, rawArgs }) =>
     lookBack({ args, rawArgs }, async ({ log, live }) => {
+      const problem = topicProblem(given.topic);
+      if (problem !== undefined) throw usageError(`topic must be the one of the record, not a filter: ${problem}`);
       const seq = wholeNumber("seq", given.seq, { min: 1, max: Number.MAX_SAFE_INTEGER });
       const ledger = await whoHas(log, given.topic, seq, { live });
       if (given.json) {

@@ -87,11 +87,21 @@ function SignIn({ problem, enter }: { readonly problem: Problem; readonly enter:
   );
 }
 
+const nothingHere: View = {
+  title: "Nothing here",
+  show: ({ view }) => (
+    <p role="alert">
+      There is no view <code>{view}</code>, or your role does not show it. See the{" "}
+      <a href={addressOf("overview")}>overview</a>.
+    </p>
+  ),
+};
+
 function Frame({ reader, leave }: { readonly reader: Reader; readonly leave: () => void }) {
   const place = usePlace();
   const open = Object.entries(views).filter(([, { role = "viewer" }]) => may(reader, role));
-  const name = open.some(([key]) => key === place.view) ? place.view : "overview";
-  const view = views[name] as View;
+  const asked = place.view === "" ? "overview" : place.view;
+  const [name, view] = open.find(([key]) => key === asked) ?? [asked, nothingHere];
   useEffect(() => {
     document.title = `${view.title} · Weir`;
   }, [view]);

@@ -33,7 +33,7 @@ export function Session({ id, query }: Props) {
       <h1>
         Session <code>{id}</code>
       </h1>
-      <Operations base={base} id={id} />
+      {now.data !== undefined && <Operations base={base} id={id} />}
       <Shown of={now}>
         {(inspection) => (
           <>
