@@ -2,6 +2,7 @@
  * The default outside world: the only file of the SDK that touches globals.
  * @module
  */
+import { ticketsOffer } from "../protocol/subprotocol.ts";
 import type { ClientClock, ClientPorts, ClientSocket, ClientSocketEvents, OpenSocket } from "./ports.ts";
 
 /** What is used of a WebSocket; browsers, Bun, Deno, Node ≥ 22 and the `ws` package all have it. */
@@ -58,7 +59,7 @@ function webSocketOpener(given: WebSocketClass | undefined): OpenSocket {
     const Class = given ?? (globalThis as { WebSocket?: WebSocketClass }).WebSocket;
     if (Class === undefined)
       throw new TypeError("No global WebSocket here: give the option webSocket, such as the class of the ws package");
-    return adopt(new Class(url, [subprotocol]), events);
+    return adopt(new Class(url, [subprotocol, ticketsOffer]), events);
   };
 }
 

@@ -37,11 +37,12 @@ export function gatewayConfigOf(config: Config, acceleratorFreeBytes?: () => num
 }
 
 function liveGatewayConfigOf({ websocket, log, balancing, security, persistence }: Config): LiveGatewayConfig {
-  const { admissionPerSecondMax, admissionBurstMax, connectionsPerSecondMax } = balancing;
+  const { admissionPerSecondMax, admissionBurstMax, connectionsPerSecondMax, ...rules } = balancing;
   return {
     admission: { perSecond: admissionPerSecondMax, burst: admissionBurstMax },
     connectionsPerSecondMax,
     limits: websocket.limits,
+    balancing: rules,
     sessionsMax: websocket.sessionsMax,
     inflowBytesMax: websocket.inflowBytesMax,
     origins: security.origins,

@@ -177,6 +177,10 @@ const ofErrors = {
   poolUnavailable: { sentence: "No node gives out the pool's work at this moment" },
   itemNotYours: { sentence: "The item of work is not the member's, or is no longer" },
   tooManyMembers: { sentence: "The pool has as many members as it may" },
+  ticketRefused: {
+    sentence: "The client's ticket has expired, is forged, or is for another node",
+    advice: "If it goes on, see whether clients reach the node that it names by its discovery.url, and compare clocks",
+  },
 } as const satisfies Partial<Record<ErrorName, CauseRow>>;
 
 /** What only journals name. */
@@ -215,6 +219,11 @@ const ofJournals = {
   nodeStopping: {
     sentence: "The node was stopped",
     advice: "Nothing to do: clients resume on another node or after the start",
+  },
+  redirected: {
+    sentence: "Another node was better for the client, which was sent there before its session opened",
+    advice: "Nothing to do: GET /api/v1/balancer/decisions tells why",
+    setting: "redirect",
   },
   draining: {
     sentence: "The node was draining: clients were asked to go elsewhere",

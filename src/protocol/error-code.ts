@@ -97,6 +97,7 @@ export const errorCodes = {
   tooManyMembers: { code: 723, retryable: true, advice: "Join later, or raise the pool's bound" },
   alreadyMember: { code: 724, retryable: false, advice: "Leave the pool first, or join it on another connection" },
   poolUnavailable: { code: 725, retryable: true, advice: "Join again in a few seconds" },
+  ticketRefused: { code: 730, retryable: false, advice: "Nothing to do: it was served as if it had none" },
 } as const satisfies Record<string, { code: number; retryable: boolean; advice: string }>;
 
 export type ErrorName = keyof typeof errorCodes;

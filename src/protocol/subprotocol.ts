@@ -13,6 +13,12 @@ export const subprotocols = {
 } as const satisfies Record<CodecName, string>;
 export type Subprotocol = (typeof subprotocols)[CodecName];
 
+/**
+ * Offered beside one of them by clients that know `url` and `ticket` of GOAWAY, and never chosen: readers of an earlier
+ * release refuse fields that they do not know.
+ */
+export const ticketsOffer = "weir.tickets";
+
 export type ChosenSubprotocol = { readonly subprotocol: Subprotocol; readonly codec: CodecName };
 
 export function subprotocolOf(codec: CodecName): Subprotocol {

@@ -34,6 +34,7 @@ import { welcomeFrame } from "./session/welcome.ts";
 import type { Child, Supervised } from "./supervisor.ts";
 import { TokenExpiry } from "./token-check.ts";
 import type { SendResult, Socket, SocketHandler } from "./transport/transport.ts";
+import { takesTickets } from "./upgrade.ts";
 
 export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   readonly id: string;
@@ -56,7 +57,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   #errors = 0;
   readonly #liveness: Liveness;
   readonly facts: ConnectionFacts;
-  readonly #farewell = new Farewell();
+  readonly #farewell: Farewell;
   /** What came in since it is held. */
   #kept: (Uint8Array | string)[] | undefined;
   readonly #expiry: TokenExpiry;
@@ -74,6 +75,7 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     this.facts = new ConnectionFacts({ ...of, openedAt });
     this.#liveness = new Liveness(this.limits, openedAt);
     this.#expiry = new TokenExpiry(services.ports.clock, () => this.end("tokenExpired", "tokenExpired"));
+    this.#farewell = new Farewell(socket.context === takesTickets);
     this.#outlet = new Outlet(socket, this, this.limits.owedBytesMax);
   }
 
@@ -280,15 +282,18 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
       this.#identity = identity;
       this.facts.subject = identity.subject;
     };
-    const greeted = await greet(hello, { services, sessions, peer: this, identified });
+    const { remoteAddress } = this.#socket;
+    const from = { remoteAddress, takesTickets: this.#farewell.takesTickets };
+    const greeted = await greet(hello, { services, sessions, peer: this, from, identified });
     if (greeted === undefined) return;
     if (greeted.ok) this.#welcome(greeted, hello);
     else this.#turnAway(greeted);
   }
 
-  #turnAway({ reason, cause, retryAfterMs, error }: Refusal): void {
+  #turnAway({ reason, cause, retryAfterMs, error, destination }: Refusal): void {
     if (error !== undefined) this.send(error);
     this.#farewell.retryAfterMs = retryAfterMs;
+    if (destination !== undefined) this.#farewell.sendTo(destination);
     this.end(reason, cause);
   }
 
@@ -324,10 +329,8 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
     session.reauthenticate(identity);
     if (this.#attachment !== undefined) this.#services.features.reauthenticated(this.#attachment);
     this.#expiry.watch(this.#identity);
-    this.send({
-      type: "authenticated",
-      ...(identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt }),
-    });
+    const until = identity.expiresAt === undefined ? {} : { expiresAt: identity.expiresAt };
+    this.send({ type: "authenticated", ...until });
   }
 
   // --- effects of the statechart ---
@@ -374,12 +377,8 @@ export class Connection implements Peer, OutletHost, SocketHandler, Supervised {
   #ends(cause: string, closeCode: number): void {
     const unacknowledged = this.#session?.unacknowledged() ?? { records: 0, bytes: 0 };
     const { heardAt } = this.#liveness;
-    this.facts.ends(cause, closeCode, {
-      now: this.#now(),
-      heardAt,
-      bufferedBytes: this.#buffered(),
-      unacknowledged,
-    });
+    const stands = { now: this.#now(), heardAt, bufferedBytes: this.#buffered(), unacknowledged };
+    this.facts.ends(cause, closeCode, stands);
   }
 
   #release(asked: string): void {

@@ -128,11 +128,13 @@ function membersGauge({ members }: ExpositionSources): Metric {
 type Named = readonly [name: string, help: string, label: string, read: () => ReadonlyMap<string, number>];
 
 /** Their labels have as many values as there are codes in the protocol. */
-function byName({ closed, errors, requests }: Counters): readonly Named[] {
+function byName({ closed, errors, requests, tickets, decisions }: Counters): readonly Named[] {
   return [
     ["weir_connections_closed_total", "Connections ended, by why; lost: without a goodbye", "reason", () => closed],
     ["weir_errors_total", "ERROR frames sent", "error", () => errors],
     ["weir_requests_total", "Requests of clients that ended, by how", "outcome", () => requests],
+    ["weir_tickets_total", "Tickets issued, and presented by what came of it", "outcome", () => tickets],
+    ["weir_balancer_decisions_total", "Nodes chosen for clients, by what for", "way", () => decisions],
   ];
 }
 

@@ -4,9 +4,12 @@
  * Pure.
  * @module
  */
+
+import type { Location } from "../actors/balancer/candidate.ts";
 import type { Limits } from "../protocol/limits.ts";
 import type { AdmissionRate } from "./admission.ts";
 import type { Discovery } from "./cluster/address.ts";
+import { type BalancingOptions, balancingDefaults } from "./cluster/assigner.ts";
 import type { HttpHandler } from "./http.ts";
 import type { Control, Inspector } from "./inspection.ts";
 import type { LifecycleEvent } from "./lifecycle/fact.ts";
@@ -35,6 +38,10 @@ export type GatewayConfig = {
   readonly discovery?: Discovery;
   /** Called once, when another process has this node's name: this one takes nothing any more, and is to end. */
   readonly onReplaced?: (why: string) => void;
+  /** Which node clients go to. @default as balancingDefaults says */
+  readonly balancing?: BalancingOptions;
+  /** Where an address is, for `geographic`. @default nobody knows */
+  readonly locate?: (address: string) => Location | undefined;
   /** How long the journal of an ended session is kept, for replay. @default 7 days */
   readonly journalKeepMs?: number;
   /** Sessions in memory, attached or waiting to be resumed. @default 100_000 */
@@ -70,6 +77,7 @@ export type LiveGatewayConfig = Pick<
   | "journalKeepMs"
   | "sessionsMax"
   | "inflowBytesMax"
+  | "balancing"
 >;
 
 export type StopOptions = {
@@ -98,6 +106,7 @@ const noEvents: readonly LifecycleEvent[] = [];
 
 export const defaults = {
   discovery: {},
+  balancing: balancingDefaults,
   sessionsMax: 100_000,
   admission: { perSecond: 5_000, burst: 10_000 },
   connectionsPerSecondMax: 500,

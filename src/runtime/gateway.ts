@@ -10,6 +10,7 @@ import { assertLimits, limits as defaultLimits, type Limits } from "../protocol/
 import { chooseSubprotocol } from "../protocol/subprotocol.ts";
 import { Admission } from "./admission.ts";
 import { addressOf } from "./cluster/address.ts";
+import { balancingOf } from "./cluster/balancing.ts";
 import type { DrainRequest } from "./cluster/drain.ts";
 import { Drains } from "./cluster/drains.ts";
 import { membershipOf } from "./cluster/membership-of.ts";
@@ -119,7 +120,10 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
       sessions: () => this.#sessions.size,
     });
     const features = new Features();
-    this.#services = { ports, limits, node, cluster: this.#cluster, hub, inflow, counters, features, look, delivered };
+    const cluster = this.#cluster;
+    const held = (session: string) => this.#sessions.held(session);
+    const balancing = balancingOf(this.#config, { ports, node, cluster, counters, held });
+    this.#services = { ports, limits, node, cluster, balancing, hub, inflow, counters, features, look, delivered };
     const { scalers } = config;
     this.#pools = offerFeatures(this.#services, { supervisor: this.#supervisor, scalers }).pools;
     this.#sessions = new Sessions(this.#services, this.#supervisor, this.#config);
@@ -161,6 +165,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     const trims = this.#config.retention !== undefined;
     this.#config = { ...this.#config, ...others };
     this.#sessions.configure(this.#config);
+    if (changes.balancing !== undefined) this.#services.balancing.configure(changes.balancing);
     this.#services.inflow.bytesMax = this.#config.inflowBytesMax;
     this.#admission.rate = this.#config.admission;
     if (!trims && this.#config.retention !== undefined) this.#repeats.every(trimMs, () => this.#trim());
@@ -214,13 +219,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     this.#journal.started(this.#inForce());
     this.#cluster.joined(addressOf(this.#config.discovery, this.#listener));
     const { hostname: at, port: on, secure } = this.#listener;
-    logger.log("info", "gateway listens", {
-      hostname: at,
-      port: on,
-      secure,
-      node: this.#services.node,
-      tier: log.info().tier,
-    });
+    const said = { hostname: at, port: on, secure, node: this.#services.node, tier: log.info().tier };
+    logger.log("info", "gateway listens", said);
     return { hostname: at, port: on, secure };
   }
 
@@ -239,9 +239,7 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
     const until = clock.now() + timeoutMs;
     for (const connection of [...this.#connections.values()]) connection.end("goingAway", "goingAway");
     await this.#listener?.stop({ terminate: false });
-    while (this.#connections.size > 0 && clock.now() < until) {
-      await pause(clock, stopStepMs);
-    }
+    while (this.#connections.size > 0 && clock.now() < until) await pause(clock, stopStepMs);
     this.#repeats.stop();
     await this.#listener?.stop({ terminate: true });
     await this.#sessions.stop();
@@ -356,6 +354,8 @@ class GatewayNode implements Gateway, ConnectionHost, PlainHost, Control {
   }
 
   // --- what operators see and ask ---
+
+  readonly assign: Control["assign"] = (asker) => this.#services.balancing.assign(asker);
 
   inspect(): Inspector {
     return this.#inspector;

@@ -1,9 +1,10 @@
 /**
- * What a HELLO is answered: who it is, and the session that it gets.
+ * What a HELLO is answered: who it is, whether it is served here, and the session that it gets.
  * @module
  */
 import type { CloseName } from "../protocol/close-code.ts";
 import type { ErrorFrame, Hello } from "../protocol/frame.ts";
+import type { Arrival, Destination } from "./cluster/redirect.ts";
 import type { Authentication, Identity } from "./ports.ts";
 import type { Services } from "./services.ts";
 import type { Attached } from "./session/attached.ts";
@@ -15,6 +16,7 @@ export type HandshakeParts = {
   readonly services: Services;
   readonly sessions: Sessions;
   readonly peer: Peer;
+  readonly from: Pick<Arrival, "remoteAddress" | "takesTickets">;
   /** From here on the peer has this identity. */
   identified(identity: Identity): void;
 };
@@ -26,6 +28,8 @@ export type Refusal = {
   readonly retryAfterMs?: number;
   /** Sent before the connection is closed. */
   readonly error?: ErrorFrame;
+  /** Where it is to go instead. */
+  readonly destination?: Destination;
 };
 
 const authenticationRetryMs = 2_000;
@@ -33,12 +37,18 @@ const authenticationRetryMs = 2_000;
 /** Undefined: the peer has gone meanwhile. */
 export async function greet(
   hello: Hello,
-  { services, sessions, peer, identified }: HandshakeParts,
+  { services, sessions, peer, from, identified }: HandshakeParts,
 ): Promise<Extract<Attached, { ok: true }> | Refusal | undefined> {
   const authentication = await authenticate(services, peer.id, hello.token);
   if (peer.gone) return undefined;
   if (!authentication.ok) return "reason" in authentication ? authentication : refusalOf(authentication);
-  identified(authentication.identity);
+  const { identity } = authentication;
+  identified(identity);
+  const directed = await services.balancing.direct({ hello, identity, ...from });
+  if (peer.gone) return undefined;
+  if (directed.to === "elsewhere")
+    return { ok: false, reason: "goingAway", cause: "redirected", destination: directed.destination };
+  if (directed.refused !== undefined) peer.send(errorFrame("ticketRefused", directed.refused));
   const attached = await sessions.attach(peer, hello, peer.id);
   if (!attached.ok) return { ...attached, cause: attached.reason };
   if (!peer.gone) return attached;

@@ -12,6 +12,8 @@ import type { CodecName } from "../protocol/codec.ts";
 import type { Qos, Window } from "../protocol/frame.ts";
 import type { EpochMs, Seq } from "../protocol/ids.ts";
 import type { LaneName } from "../protocol/lane.ts";
+import type { Asker, DecisionView } from "./cluster/assigner.ts";
+import type { Assigned } from "./cluster/balancing.ts";
 import type { DrainRequest, DrainView } from "./cluster/drain.ts";
 import type { DrainTarget } from "./cluster/drain-plan.ts";
 import type { Member } from "./cluster/membership.ts";
@@ -177,6 +179,8 @@ export type Inspector = {
   drainTargets(to?: readonly string[]): readonly DrainTarget[];
   /** Who is present on a topic, on all nodes, as this one knows it. */
   presence(topic: string, range: PresenceRange): PresencePage;
+  /** Why clients were sent where: this node's last decisions, newest first. */
+  decisions(): readonly DecisionView[];
   totals(): Totals;
   /** `cursor`: "" for the first page. */
   connections(cursor: string, max: number): ViewPage<ConnectionView>;
@@ -223,4 +227,6 @@ export type Control = {
   /** Takes clients again. */
   undrain(): void;
   publish(publication: Publication): Promise<PublicationResult>;
+  /** The node that a client belongs to. Undefined: none takes clients. Rejects while what holds the log is away. */
+  assign(asker: Asker): Promise<Assigned | undefined>;
 };

@@ -3,6 +3,7 @@
  * @module
  */
 import type { CloseName } from "../protocol/close-code.ts";
+import type { DecisionView } from "./cluster/assigner.ts";
 import type { DrainView } from "./cluster/drain.ts";
 import type { DrainTarget } from "./cluster/drain-plan.ts";
 import type { Drains } from "./cluster/drains.ts";
@@ -76,6 +77,10 @@ export class NodeInspector implements Inspector {
 
   presence(topic: string, range: PresenceRange): PresencePage {
     return this.#sources.presence.page(topic, range);
+  }
+
+  decisions(): readonly DecisionView[] {
+    return this.#sources.services.balancing.decisions();
   }
 
   totals(): Totals {

@@ -7,6 +7,8 @@
  */
 
 import type { CloseName } from "../protocol/close-code.ts";
+import type { DecisionView } from "./cluster/assigner.ts";
+import type { TicketOutcome } from "./cluster/redirect.ts";
 import type { HistogramView } from "./inspection.ts";
 
 /** Upper bounds of the buckets; from a flushed commit on a good disk to a log in trouble. */
@@ -99,6 +101,19 @@ export class Counters {
   readonly requestLatency = new LatencyHistogram();
   /** ERROR frames, by name. As many as there are error codes. */
   readonly errors = new Map<string, number>();
+
+  /** Tickets issued and presented, by what came of it. */
+  readonly tickets = new Map<TicketOutcome, number>();
+  /** The balancer's, by what they were for. */
+  readonly decisions = new Map<DecisionView["way"], number>();
+
+  noteTicket(outcome: TicketOutcome): void {
+    this.tickets.set(outcome, (this.tickets.get(outcome) ?? 0) + 1);
+  }
+
+  noteDecision(way: DecisionView["way"]): void {
+    this.decisions.set(way, (this.decisions.get(way) ?? 0) + 1);
+  }
 
   noteClosed(why: CloseName | "lost"): void {
     this.closed.set(why, (this.closed.get(why) ?? 0) + 1);

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Limits } from "../protocol/limits.ts";
+import type { Balancing } from "./cluster/balancing.ts";
 import type { Membership } from "./cluster/membership.ts";
 import type { Features } from "./features/features.ts";
 import type { Hub } from "./hub.ts";
@@ -18,6 +19,8 @@ export type Services = {
   readonly node: string;
   /** The nodes that share the log, this one too. */
   readonly cluster: Membership;
+  /** Which of them a client belongs to. */
+  readonly balancing: Balancing;
   readonly hub: Hub;
   readonly inflow: Inflow;
   readonly counters: Counters;

@@ -5,11 +5,14 @@
  * @module
  */
 import type { Limits } from "../protocol/limits.ts";
-import { chooseSubprotocol } from "../protocol/subprotocol.ts";
+import { chooseSubprotocol, ticketsOffer } from "../protocol/subprotocol.ts";
 import { type OriginPolicy, originAllowed } from "./origin.ts";
 import type { PlainRoute } from "./plain/route.ts";
 import { plainUpgrade } from "./plain/upgrade.ts";
 import type { UpgradeDecision, UpgradeRequest } from "./transport/transport.ts";
+
+/** Context of a socket whose client can be sent elsewhere. */
+export const takesTickets = Symbol("takes tickets");
 
 export type Door = {
   /** Why nobody is let in now: `The gateway is <closed>`. */
@@ -34,7 +37,10 @@ export function decideUpgrade(request: UpgradeRequest, door: Door): UpgradeDecis
   const chosen = chooseSubprotocol(subprotocols);
   if (chosen === undefined)
     return refuse(400, "Offer a subprotocol: weir.v1.msgpack, weir.v1.protobuf or weir.v1.json");
-  return { accept: true, subprotocol: chosen.subprotocol };
+  const { subprotocol } = chosen;
+  return subprotocols.includes(ticketsOffer)
+    ? { accept: true, subprotocol, context: takesTickets }
+    : { accept: true, subprotocol };
 }
 
 function refuse(status: 400 | 403 | 404 | 503, message: string): UpgradeDecision {

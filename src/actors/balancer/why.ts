@@ -12,6 +12,8 @@ export type Burden = { readonly load: number; readonly weight: number };
 export type Why =
   | { readonly rule: "only" }
   | { readonly rule: "sticky" }
+  /** It has had this session: another one would have to take it over. */
+  | { readonly rule: "owner"; readonly session: string }
   /** Whom the rule would have chosen was excluded by whoever asks, who has tried it. */
   | { readonly rule: "failover"; readonly instead: string }
   | { readonly rule: "roundRobin"; readonly turn: number; readonly of: number }
@@ -41,6 +43,8 @@ function reason(id: string, why: Why): string {
       return `${id} is the only one there`;
     case "sticky":
       return `${id} has had this key`;
+    case "owner":
+      return `${id} has session ${why.session}`;
     case "failover":
       return `${id} instead of ${why.instead}, which was tried`;
     case "roundRobin":

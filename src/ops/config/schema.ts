@@ -14,6 +14,7 @@ import { fixedLimits } from "../../runtime/live-limits.ts";
 import { originRuleProblem } from "../../runtime/origin.ts";
 import { plainRouteProblem, plainRoutesDefault } from "../../runtime/plain/route.ts";
 import { apiKeyProblem } from "../rest/access.ts";
+import { balancing } from "./balancing-settings.ts";
 import { discovery } from "./discovery-settings.ts";
 import { limitNotes, limitRange, unitOf } from "./limit-settings.ts";
 import { logUrlProblem } from "./log-store.ts";
@@ -211,23 +212,7 @@ export const configSchema = z.strictObject({
   websocket,
   log,
   discovery,
-  balancing: z.strictObject({
-    admissionPerSecondMax: noted(whole(1, 1_000_000).default(5_000), {
-      description: "Handshakes that this gateway takes up in a second; who comes beyond is told when to come",
-      unit: "handshakes",
-      live: true,
-    }),
-    admissionBurstMax: noted(whole(1, 10_000_000).default(10_000), {
-      description: "Handshakes that it takes up at once, after a quiet time",
-      unit: "handshakes",
-      live: true,
-    }),
-    connectionsPerSecondMax: noted(whole(1, 1_000_000).default(500), {
-      description: "Clients that a drain sends to each other gateway in a second; the same at every gateway",
-      unit: "connections",
-      live: true,
-    }),
-  }),
+  balancing,
   scaling: z.strictObject({
     drainTimeoutMs: noted(whole(0, 3_600_000).default(25_000), {
       description:

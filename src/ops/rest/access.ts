@@ -11,8 +11,10 @@ import { type Role, roles } from "../../runtime/role.ts";
 import { ProblemError } from "./problem.ts";
 
 export type Caller = {
-  /** For the audit: `key <name>`, or `user <subject>`. */
+  /** For the audit: `key <name>`, `user <subject>`, or `anonymous`. */
   readonly who: string;
+  /** Of a client: what its token says. Anonymous: "". */
+  readonly subject?: string;
   readonly role: Role | undefined;
   /** Filters beside the role. */
   readonly publish: readonly string[];
@@ -72,6 +74,13 @@ export class Access {
     return this.#keyCaller(token) ?? (await this.#userCaller(token));
   }
 
+  /** As `callerOf`; who has no credentials is let in where clients are that have none. */
+  async clientOf(headers: Headers): Promise<Caller> {
+    if (tokenIn(headers) !== undefined) return this.callerOf(headers);
+    const { identity } = await this.#identified(undefined);
+    return { who: "anonymous", subject: identity.subject, role: undefined, publish: [], subscribe: [] };
+  }
+
   /** Of somebody who was let in before: a key may be withdrawn, a token runs out. */
   holds({ who, role, expiresAt }: Caller): boolean {
     if (who.startsWith("user ")) return expiresAt === undefined || this.#parts.clock.now() < expiresAt;
@@ -87,15 +96,22 @@ export class Access {
   }
 
   async #userCaller(token: string): Promise<Caller> {
+    const { identity } = await this.#identified(token);
+    const { subject, role, publish, subscribe, expiresAt } = identity;
+    const until = expiresAt === undefined ? {} : { expiresAt };
+    return { who: `user ${subject}`, subject, role, publish, subscribe, ...until };
+  }
+
+  async #identified(token: string | undefined): Promise<Extract<Authentication, { ok: true }>> {
     let answer: Authentication;
     try {
       answer = await this.#parts.authenticator.authenticate(token);
     } catch {
       throw new ProblemError(503, "authenticationUnavailable", "The signing keys cannot be had now, try again");
     }
-    if (!answer.ok) throw new ProblemError(401, answer.code, unknownText(token, answer.message));
-    const { subject, role, publish, subscribe, expiresAt } = answer.identity;
-    return { who: `user ${subject}`, role, publish, subscribe, ...(expiresAt === undefined ? {} : { expiresAt }) };
+    if (answer.ok) return answer;
+    const said = token === undefined ? answer.message : unknownText(token, answer.message);
+    throw new ProblemError(401, answer.code, said);
   }
 }
 

@@ -23,6 +23,7 @@ import { LiveAnswers } from "./live.ts";
 import { describeOpenEndpoints } from "./open-endpoints.ts";
 import type { RestParts } from "./parts.ts";
 import { notFound, ProblemError, type ProblemStatus, problemResponse } from "./problem.ts";
+import { balancerRoutes } from "./routes/balancer.ts";
 import { changeRoutes } from "./routes/changes.ts";
 import { meRoutes } from "./routes/me.ts";
 import { networkRoutes } from "./routes/network.ts";
@@ -65,7 +66,7 @@ const about = {
   title: "Weir",
   version,
   description:
-    "Management and publishing over HTTP. Send an API key or a client's token as `Authorization: Bearer …` (or a key as `X-API-Key`). Every GET that needs a key or token can be followed: `Accept: text/event-stream` answers with events, one when the answer has changed, at most one a second.",
+    "Management and publishing over HTTP. Send an API key or a client's token as `Authorization: Bearer …` (or a key as `X-API-Key`). Every GET that needs a role can be followed: `Accept: text/event-stream` answers with events, one when the answer has changed, at most one a second.",
 };
 
 export function createRest(options: RestOptions): Rest {
@@ -91,6 +92,7 @@ export function createRest(options: RestOptions): Rest {
   publishRoutes(parts);
   nodeRoutes(parts);
   poolRoutes(parts);
+  balancerRoutes(parts);
   networkRoutes(parts);
   changeRoutes(parts);
   replayRoutes(parts);

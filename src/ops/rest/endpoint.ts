@@ -21,8 +21,13 @@ export type EndpointOptions<P extends Shape, Q extends Shape, B extends z.ZodTyp
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** `claims`: who has no role is let in, the handler looks at the claims. */
-  readonly role: Role | "claims";
+  /**
+   * `claims`: who has no role is let in, the handler looks at the claims. `client`: also who has no credentials, where
+   * such clients may connect.
+   */
+  readonly role: Role | "claims" | "client";
+  /** False: it is asked once, and not told as events. */
+  readonly follows?: false;
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
@@ -40,6 +45,7 @@ export type Ask<P, Q, B> = {
   readonly body: B;
   readonly caller: Caller;
   readonly request: Request;
+  readonly remoteAddress: string;
 };
 
 export type RestApp = OpenAPIHono;
@@ -80,14 +86,15 @@ export function endpoint<
   const { app, access, live } = common;
   const { method, path, tag, summary, description, role, params, query, body, answer, problems = [] } = options;
   const takes = body === undefined ? {} : { ...json(body), ...(options.takesBytes === true ? bytes : {}) };
-  const content = method === "get" ? { ...json(answer), "text/event-stream": { schema: z.string() } } : json(answer);
+  const follows = method === "get" && options.follows !== false;
+  const content = follows ? { ...json(answer), "text/event-stream": { schema: z.string() } } : json(answer);
   const route = createRoute({
     method,
     path,
     tags: [tag],
     summary,
     ...(description === undefined ? {} : { description }),
-    security: [{ bearer: [] }, { apiKey: [] }],
+    security: [{ bearer: [] }, { apiKey: [] }, ...(role === "client" ? [{}] : [])],
     request: {
       query: (query ?? empty) as Shape,
       ...(params === undefined ? {} : { params: params as Shape }),
@@ -97,15 +104,16 @@ export function endpoint<
       200: { description: summary, content },
       400: problem("The request is not as it should be"),
       401: problem("No credentials, or none that hold"),
-      403: problem(role === "claims" ? "Neither a role nor a claim allows it" : `It needs the role ${role}`),
+      ...(role === "client" ? {} : { 403: problem(forbidden(role)) }),
       ...(body === undefined ? {} : { 415: problem("A body of another kind") }),
       503: problem("What holds the log, or the signing keys, cannot be reached now"),
       ...Object.fromEntries(problems.map((status) => [status, problem(said[status] ?? "")])),
     },
   });
   const middleware = async (context: Context, next: () => Promise<void>): Promise<void> => {
-    const caller = await access.callerOf(context.req.raw.headers);
-    if (role !== "claims" && !mayAct(caller, role))
+    const { headers } = context.req.raw;
+    const caller = role === "client" ? await access.clientOf(headers) : await access.callerOf(headers);
+    if (role !== "claims" && role !== "client" && !mayAct(caller, role))
       throw new ProblemError(
         403,
         "forbidden",
@@ -123,8 +131,9 @@ export function endpoint<
       body: body === undefined ? (undefined as never) : valid("json"),
       caller,
       request: context.req.raw,
+      remoteAddress: context.env.remoteAddress as string,
     };
-    const wantsEvents = method === "get" && context.req.header("accept")?.includes("text/event-stream") === true;
+    const wantsEvents = follows && context.req.header("accept")?.includes("text/event-stream") === true;
     if (wantsEvents && options.events !== undefined) return await options.events(ask);
     if (wantsEvents) {
       const key = `${caller.role} ${role === "claims" ? caller.who : ""} ${context.req.url}`;
@@ -154,6 +163,10 @@ function mediaType(accepted: readonly string[]) {
     }
     await next();
   };
+}
+
+function forbidden(role: Role | "claims"): string {
+  return role === "claims" ? "Neither a role nor a claim allows it" : `It needs the role ${role}`;
 }
 
 function bounded(maxSize: number) {

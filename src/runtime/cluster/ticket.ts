@@ -9,7 +9,7 @@
  */
 import { errors, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import type { EpochMs } from "../../protocol/ids.ts";
-import type { KeyValue } from "../log/event-log.ts";
+import { type KeyValue, UnavailableError } from "../log/event-log.ts";
 import type { Clock, Random } from "../ports.ts";
 
 export type TicketClaims = {
@@ -132,7 +132,7 @@ export class Tickets {
       const made = encoder.encode(random.token(keyBytes));
       const put = await keyValue.put(keyName, made, { expected: 0 });
       if (put.ok) return made;
-      if (put.code !== "conflict") throw new Error(`The key of tickets cannot be had: ${put.message}`);
+      if (put.code !== "conflict") throw new UnavailableError(`The key of tickets cannot be had: ${put.message}`);
     }
   }
 }

@@ -21,7 +21,7 @@ export const journalKeyOf = (id: string): JournalKey => ({ kind: sessionKind, id
 
 /** Snapshot plus newer entries; the same as folding everything. */
 export async function loadState(
-  services: Services,
+  services: { readonly ports: { readonly log: EventLog } },
   id: SessionId,
 ): Promise<{ readonly state: SessionState; readonly seq: number }> {
   const { log } = services.ports;
@@ -41,6 +41,12 @@ export async function loadState(
   fold(first);
   if (first.length === firstMax) for await (const page of readJournal(log, key, seq)) fold(page);
   return { state, seq };
+}
+
+/** The node that had it last. Undefined: it is over, or never was. */
+export async function lastNodeOf(log: EventLog, id: string): Promise<string | undefined> {
+  const { state } = await loadState({ ports: { log } }, id as SessionId);
+  return state.status === "open" ? state.lastNode : undefined;
 }
 
 export type Visits = { readonly visit: (id: SessionId) => Promise<void>; readonly isOver: () => boolean };

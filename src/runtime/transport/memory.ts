@@ -5,6 +5,7 @@
  * All waiting goes through the clock, all chance through `random`. Order is kept within a connection, not across.
  * @module
  */
+import { ticketsOffer } from "../../protocol/subprotocol.ts";
 import type { Clock, Random, Timer } from "../ports.ts";
 import { MemoryPipe, type PipeItem } from "./memory-pipe.ts";
 import type {
@@ -100,7 +101,8 @@ export function memoryNetwork(options: MemoryNetworkOptions): MemoryNetwork {
         return new MemoryListener(network, { ...listenOptions, port }, handlers);
       },
     },
-    openSocket: (url, subprotocol, events) => connect({ url, subprotocols: [subprotocol], events }).socket,
+    openSocket: (url, subprotocol, events) =>
+      connect({ url, subprotocols: [subprotocol, ticketsOffer], events }).socket,
     async fetch(url, init) {
       const listener = network.listeners.get(hostOf(new URL(url)));
       if (listener === undefined) throw new TypeError(`Cannot connect to ${url}: nobody listens`);

@@ -8,6 +8,7 @@ import { settings } from "../../../src/ops/config/describe.ts";
 import { type ConfigSources, loadConfig, problemLine } from "../../../src/ops/config/load.ts";
 import type { Config } from "../../../src/ops/config/profile.ts";
 import { limits } from "../../../src/protocol/limits.ts";
+import { balancingDefaults } from "../../../src/runtime/cluster/assigner.ts";
 import { fixedLimits } from "../../../src/runtime/live-limits.ts";
 import { plainRoutesDefault } from "../../../src/runtime/plain/route.ts";
 
@@ -55,7 +56,10 @@ describe("loadConfig() without any source", () => {
       },
       security: { anonymous: { allow: true, publish: [">"], subscribe: [">"] }, origins: ["localhost"], apiKeys: [] },
       discovery: { weight: 1 },
-      balancing: { admissionPerSecondMax: 5_000, admissionBurstMax: 10_000, connectionsPerSecondMax: 500 },
+      balancing: {
+        ...{ admissionPerSecondMax: 5_000, admissionBurstMax: 10_000, connectionsPerSecondMax: 500 },
+        ...{ ...balancingDefaults, failover: [] },
+      },
       scaling: { drainTimeoutMs: 25_000 },
       logging: { level: "info" },
       monitoring: { history: true },

@@ -5,7 +5,7 @@ import { limits } from "../../../src/protocol/limits.ts";
 import { RestStage } from "./rest-stage.ts";
 
 describe("access", () => {
-  test("nothing is answered without credentials but health, readiness, metrics and the documents", async () => {
+  test("nothing is answered without credentials but health, readiness, metrics, the documents and where to connect", async () => {
     await using stage = await RestStage.open();
     const { body } = await stage.call("GET", "/openapi.json", { as: "nobody" });
     const { paths } = body as { paths: Record<string, Record<string, { security: unknown[] }>> };
@@ -17,7 +17,8 @@ describe("access", () => {
         if (status !== 401) open.push(`${method} ${path} ${status}`);
       }
     }
-    expect(open).toEqual(["get /health 200", "get /ready 200", "get /metrics 200"]);
+    const everybody = ["get /health 200", "get /ready 200", "get /metrics 200"];
+    expect(open.sort()).toEqual([...everybody, "get /api/v1/balancer/assign 200"].sort());
     expect((await stage.request("GET", "/docs", { as: "nobody" })).status).toBe(200);
   });
 

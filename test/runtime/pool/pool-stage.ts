@@ -138,7 +138,8 @@ export class PoolStage {
       recent: { recordsMax: 1_000, bytesMax: 1_000_000 },
     });
     const ports = { clock, random, log, bus, logger } as never;
-    const rest = { counters: new Counters(), inflow: undefined as never, delivered: () => undefined, look };
+    const never = { inflow: undefined as never, balancing: undefined as never };
+    const rest = { counters: new Counters(), ...never, delivered: () => undefined, look };
     const services: Services = { ports, limits, node: name, cluster, hub, features: new Features(), ...rest };
     node.pools = new Pools(services, supervisor);
     await this.done(cluster.claim());
