@@ -10,14 +10,16 @@ import type { Clock } from "../runtime/ports.ts";
 import { authenticatorOf, type CurrentAuthenticator } from "./authenticators.ts";
 import type { Config } from "./config/profile.ts";
 import type { Prepare } from "./config/running-config.ts";
+import { openGeoip } from "./geoip.ts";
 import { readText } from "./read-text.ts";
 import type { Tracing } from "./telemetry/tracing.ts";
 
 /** `acceleratorFreeBytes`: as whoever watches it knows it. */
 export function gatewayConfigOf(config: Config, acceleratorFreeBytes?: () => number | undefined): GatewayConfig {
-  const { websocket, discovery, cache } = config;
+  const { websocket, discovery, balancing, cache } = config;
   const { host, port, tls, backpressureBytesMax } = websocket;
   const { node, accelerator, ...found } = discovery;
+  const { geoip } = balancing;
   return {
     ...liveGatewayConfigOf(config),
     hostname: host,
@@ -27,6 +29,7 @@ export function gatewayConfigOf(config: Config, acceleratorFreeBytes?: () => num
     lifecycleEvents: config.lifecycle.events,
     recent: { recordsMax: cache.recentRecords, bytesMax: cache.recentBytes },
     ...(node === undefined ? {} : { node }),
+    ...(geoip.file === undefined ? {} : { locate: openGeoip(geoip.file) }),
     discovery: {
       ...found,
       host: hostname(),
@@ -37,7 +40,7 @@ export function gatewayConfigOf(config: Config, acceleratorFreeBytes?: () => num
 }
 
 function liveGatewayConfigOf({ websocket, log, balancing, security, persistence }: Config): LiveGatewayConfig {
-  const { admissionPerSecondMax, admissionBurstMax, connectionsPerSecondMax, ...rules } = balancing;
+  const { admissionPerSecondMax, admissionBurstMax, connectionsPerSecondMax, geoip: _, ...rules } = balancing;
   return {
     admission: { perSecond: admissionPerSecondMax, burst: admissionBurstMax },
     connectionsPerSecondMax,

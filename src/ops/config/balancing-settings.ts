@@ -93,4 +93,10 @@ export const balancing = z.strictObject({
       live: true,
     }),
   }),
+  geoip: z.strictObject({
+    file: noted(z.string().min(1).max(4_096).optional(), {
+      description:
+        "Path of a database in MaxMind DB format that says where addresses are, for `geographic`; read at the start",
+    }),
+  }),
 });

@@ -58,7 +58,7 @@ describe("loadConfig() without any source", () => {
       discovery: { weight: 1 },
       balancing: {
         ...{ admissionPerSecondMax: 5_000, admissionBurstMax: 10_000, connectionsPerSecondMax: 500 },
-        ...{ ...balancingDefaults, failover: [] },
+        ...{ ...balancingDefaults, failover: [], geoip: {} },
       },
       scaling: { drainTimeoutMs: 25_000 },
       logging: { level: "info" },
