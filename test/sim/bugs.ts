@@ -29,6 +29,8 @@ export type Bug = {
   readonly store?: (store: ClientStore) => ClientStore;
   /** Breaks production classes for one world; answers what mends them. */
   readonly breaks?: () => () => void;
+  /** It needs luck to show: the seed from which it does soon. Absent: 1. */
+  readonly firstSeed?: number;
   /** It needs time to show. */
   readonly activeMs?: number;
   /** Changes what gateways say to NATS, or hear. */

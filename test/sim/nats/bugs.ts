@@ -64,7 +64,7 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
     nats: { sends: (message) => (message.subject.startsWith("weir.j.") ? without(message, expectedLast) : message) },
   },
   "batch-is-not-atomic": {
-    caughtBy: ["transaction whole", "acknowledged is stored", "stored in order"],
+    caughtBy: ["transaction whole", "acknowledged is stored", "stored in order", "stored once", "frames decode"],
     faults: often("natsLossy", "natsCut"),
     nats: { sends: (message) => without(message, "Nats-Batch-Id") },
   },
@@ -86,6 +86,7 @@ export const natsBugs: Readonly<Record<string, Bug>> = {
   "consumer-numbers-not-checked": {
     caughtBy: ["processed all"],
     faults: often("natsLossy"),
+    firstSeed: 103,
     nats: { hears: renumbersDeliveries() },
   },
   "silent-consumer-kept": {

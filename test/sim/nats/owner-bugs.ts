@@ -23,7 +23,7 @@ export const ownerBugs: Readonly<Record<string, Bug>> = {
   "lease-not-renewed": {
     caughtBy: ["session kept"],
     activeMs: 60_000,
-    faults: often("clientLost"),
+    faults: often("clientLost", "natsSplit"),
     breaks: wraps(JetStreamKeyValue.prototype, "put", rarely("node/")),
   },
   "publishes-while-disconnected": {
@@ -121,7 +121,8 @@ function hidesOp(delivery: Delivery): Delivery {
 }
 
 function namesOlderOwner(message: Published): Published {
-  if (!message.subject.startsWith("$KV.") || message.data.byteLength === 0) return message;
+  const isJson = message.data[0] === 0x7b; // Not every value is: leases are Protobuf.
+  if (!message.subject.startsWith("$KV.") || !isJson) return message;
   const note = fromJson<{ readonly owner?: number }>(message.data);
   return note.owner === undefined ? message : { ...message, data: json({ ...note, owner: note.owner - 1 }) };
 }

@@ -52,6 +52,7 @@ export class NatsStorage {
   readonly #contents: StoredRecord[] = [];
   readonly #told: ToldRecord[] = [];
   #contentsUpTo = 0;
+  readonly #ids = new Set<string>();
   readonly #numbers = new Map<string, number>();
   readonly #disordered: Violation[] = [];
 
@@ -158,7 +159,9 @@ export class NatsStorage {
 
   #checkOrder(id: string | undefined, seq: number): void {
     const slash = id?.lastIndexOf("/") ?? -1;
-    if (id === undefined || slash < 0) return;
+    // What stands there a second time is another checker's: here the first time counts.
+    if (id === undefined || slash < 0 || this.#ids.has(id)) return;
+    this.#ids.add(id);
     const producer = id.slice(0, slash);
     const number = Number.parseInt(id.slice(slash + 1), 10);
     const last = this.#numbers.get(producer) ?? 0;
