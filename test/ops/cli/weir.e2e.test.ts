@@ -73,7 +73,7 @@ describe("weir", () => {
       const cases: readonly (readonly [readonly string[], string])[] = [
         [
           ["sevre"],
-          'weir: Unknown command "sevre", expected one of: serve, publish, request, tail, history, actors, inspect, why, who, lag, replay, record, play, shadow, nats, log, config, bench, demo\n',
+          'weir: Unknown command "sevre", expected one of: serve, balance, publish, request, tail, history, presence, actors, inspect, why, who, lag, replay, record, play, shadow, nodes, pools, pool, drain, rollout, nats, log, config, bench, demo\n',
         ],
         [["tail", ">", "--form", "all"], "weir: Unknown option --form, did you mean --from? Expected one of: "],
         [["tail"], "weir: Missing required positional argument: FILTER\n"],

@@ -97,8 +97,8 @@ describe("loadConfig() of log.nats", () => {
     expect(problemsOf({ log: "memory", "log.nats.token": "t" })).toEqual([
       "flag --log.nats.token: Only a log on NATS takes log.nats.token, and log.url is memory",
     ]);
-    expect(problemsOf({}, "log: { nats: { paswd: x } }")[0]).toStartWith(
-      "weir.yaml: log.nats.paswd: Unknown setting, did you mean password? Expected one of: name, user, password, token, ",
+    expect(problemsOf({}, "log: { nats: { pasword: x } }")[0]).toStartWith(
+      "weir.yaml: log.nats.pasword: Unknown setting, did you mean password? Expected one of: name, user, password, token, ",
     );
     expect(problemsOf({ ...nats, "log.nats.name": "Shop 1" })[0]).toStartWith("flag --log.nats.name: ");
   });

@@ -165,8 +165,12 @@ test("nak() of a seq between that is no record of the chain is refused with badP
   const { client, publisher, reception, seq, chain } = await received(stage);
   const dead = await (await stage.world().open()).subscribe("$dead.>", { start: { kind: "all" } });
   await publisher.publishOne("other.1", "of nobody");
-  await publisher.publishOne("job.1", "more");
-  await reception.take(1);
+  // The last of another lane: that lane has got past the first record too.
+  await publisher.publish([
+    { topic: "job.1", text: "more" },
+    { topic: "job.1", text: "later", lane: 3 },
+  ]);
+  await reception.take(2);
   for (const [wrong, on] of [
     [seq + 1, chain],
     [seq, reception.chain(3)],
