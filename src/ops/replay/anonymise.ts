@@ -144,6 +144,13 @@ export class Anonymiser {
 
   #node(event: NodeEvent): NodeEvent {
     switch (event.type) {
+      case "Joined":
+        return { ...event, incarnation: this.name(event.incarnation), url: this.name(event.url) };
+      case "StatusChanged":
+      case "Left": {
+        const { incarnation, by, cause } = event;
+        return { ...event, incarnation: this.name(incarnation), by: this.name(by), cause: this.#cause(cause) };
+      }
       case "Stopped":
         return { ...event, reason: this.name(event.reason) };
       case "ConnectionsEnded":
